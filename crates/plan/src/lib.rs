@@ -1,1 +1,15 @@
-//! plan
+//! Every decision, as a pure function from an immutable snapshot.
+//!
+//! In goes a [`rack::World`], a wish and a time; out comes what to do, or a refusal that names each candidate and what
+//! ruled it out. No I/O, no async, no clock, no randomness: a decision can be printed, tested and made again.
+//! Start at [`lifecycle::next`] for the machine's life and at [`place::place`] for where it lives.
+
+pub mod lifecycle;
+pub mod order;
+pub mod place;
+pub mod policy;
+pub mod why;
+
+pub use lifecycle::{Act, Observed, Step, next};
+pub use place::{Refusal, place};
+pub use policy::Policy;

@@ -13,6 +13,7 @@ pub mod machine;
 pub mod name;
 pub mod node;
 pub mod reading;
+pub mod request;
 pub mod time;
 pub mod units;
 pub mod world;

@@ -1,0 +1,121 @@
+//! Why a machine or a node is as it is, what comes next by itself, and what changes it (invariant I5).
+
+use rack::request::{NodeLive, Why};
+use rack::{Desired, Machine, Node, State, Tenancy, Time, World};
+
+/// Why `machine` is as it is.
+pub fn machine(world: &World, machine: &Machine, now: Time) -> Why {
+    let s = &machine.status;
+    let at = s.place.as_ref().map(|p| format!(" on {p}")).unwrap_or_default();
+    let mut because = vec![s.reason.clone()];
+    if let Some(failure) = s.failure.as_ref().filter(|f| !s.reason.contains(f.as_str())) {
+        because.push(format!("last failure: {failure}"));
+    }
+    if s.tries > 1 {
+        because.push(format!("this is try {}", s.tries));
+    }
+    if let Some(node) = world.node_of(machine)
+        && let Some(why) = &node.cordoned
+    {
+        because.push(format!("{} is cordoned: {why}", node.place));
+    }
+    let mut next = Vec::new();
+    if !matches!(s.state, State::Running | State::Stopped | State::Released | State::Held) {
+        let left = now.until(s.deadline).as_secs();
+        next.push(match s.state {
+            State::Pending => format!("placed as soon as a node fits; held in {left} s otherwise"),
+            _ => format!("tried harder in {left} s if this does not happen ({})", s.deadline),
+        });
+    }
+    Why {
+        about: machine.name.to_string(),
+        headline: format!("{} is {}{at} since {}", machine.name, s.state, s.since),
+        because,
+        next,
+        ways_out: machine_ways_out(machine),
+    }
+}
+
+/// Commands that take a machine out of where it is.
+pub fn machine_ways_out(machine: &Machine) -> Vec<String> {
+    let n = &machine.name;
+    match (machine.status.state, machine.desired) {
+        (State::Released, _) => vec![format!(
+            "busbar run {} --name {n}    asks for it again",
+            machine.ask.image.name
+        )],
+        (State::Held, Desired::Released) => vec![format!("busbar rm {n}    tries to wipe it again")],
+        (State::Held, _) => vec![
+            format!("busbar kill -CONT {n}    tries again"),
+            format!("busbar rm {n}    wipes it and gives it back"),
+        ],
+        (State::Running, _) => vec![
+            format!("busbar kill -TERM {n}    stops it"),
+            format!("busbar rm {n}    wipes it and gives it back"),
+        ],
+        (State::Stopped, _) => vec![
+            format!("busbar kill -CONT {n}    starts it"),
+            format!("busbar rm {n}    wipes it and gives it back"),
+        ],
+        (State::Draining | State::Wiping, _) => vec![format!("busbar ps --watch    shows how far it is")],
+        _ => vec![format!("busbar rm {n}    cancels it")],
+    }
+}
+
+/// Why `node` is as it is.
+pub fn node(world: &World, node: &Node, live: &NodeLive, now: Time) -> Why {
+    let p = &node.place;
+    let mut because = Vec::new();
+    let mut ways_out = Vec::new();
+    match (&node.holder, &node.tenancy) {
+        (Some(by), _) => {
+            let state = world
+                .holder_of(node)
+                .map(|m| format!(", which is {}", m.status.state))
+                .unwrap_or_default();
+            because.push(format!("held by {by}{state}"));
+            ways_out.push(format!("busbar rm {by}    frees it"));
+        }
+        (None, Tenancy::Used { by }) => because.push(format!("holds data of {by} that was not proven wiped")),
+        (None, Tenancy::Wiped { proof }) => because.push(format!("wiped after its last owner; proof: {proof}")),
+        (None, Tenancy::Fresh) => because.push("never given out by Busbar".into()),
+    }
+    if !node.armed {
+        because.push("not armed: Busbar only reads it".into());
+        ways_out.push(format!("busbar arm {}    lets Busbar write to it", p.rack()));
+    }
+    if let Some(why) = &node.cordoned {
+        because.push(format!("cordoned: {why}"));
+        ways_out.push(format!("busbar uncordon {p}    puts it back into use"));
+    }
+    if let Some(why) = &live.silent {
+        let seen = live
+            .seen
+            .map(|t| format!("last answer {} s ago", now.since(t).as_secs()));
+        because.push(format!(
+            "its BMC is silent: {why} ({})",
+            seen.unwrap_or_else(|| "no answer yet".into())
+        ));
+    }
+    for part in node.parts.iter().filter(|x| x.health > rack::Health::Ok) {
+        because.push(format!("{p}/{} is {:?}", part.id, part.health).to_lowercase());
+    }
+    let free = node.holder.is_none() && node.armed && node.cordoned.is_none() && rack::invariants::may_be_given(node);
+    if free {
+        ways_out.push(format!("busbar run IMAGE --on {p}    uses it"));
+    }
+    let state = if node.holder.is_some() {
+        "in use"
+    } else if free {
+        "free"
+    } else {
+        "not free"
+    };
+    Why {
+        about: p.to_string(),
+        headline: format!("{p} is {state}"),
+        because,
+        next: Vec::new(),
+        ways_out,
+    }
+}
