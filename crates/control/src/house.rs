@@ -1,13 +1,19 @@
-//! The house: what the API and the loops share.
+//! The house: what the API and the loops share, and the loops' owner.
 
-use std::path::Path;
-use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, PoisonError, RwLock};
+use std::time::Duration;
 
-use rack::request::{
-    ArmRequest, CredentialRequest, DeviceView, DiscoverRequest, EventView, ImageRequest, MachineView, NewToken,
-    NodeLive, Progress, Role, RunRequest, Signal, Summary, TokenView, Who, Why,
-};
-use rack::{Image, Name, Node, NodeId, Place, World};
+use rack::{Event, Level, Time, World};
+use store::{Change, Expect, Revision, Txn};
+use tokio::sync::watch;
+use tokio::task::JoinSet;
+
+use crate::env::Env;
+use crate::fleet::Fleet;
+use crate::live::Live;
+use crate::record::{EVENTS, Record};
+use crate::{inventory, keys, machines};
 
 /// Why a request was not done.
 #[derive(Debug, thiserror::Error)]
@@ -70,146 +76,198 @@ pub struct AddProgress {
 
 /// The house. Cheap to clone.
 #[derive(Clone)]
-pub struct House {}
+pub struct House {
+    pub(crate) inner: Arc<Inner>,
+}
 
-#[allow(unused_variables, clippy::unused_async)]
+/// What every clone shares.
+pub(crate) struct Inner {
+    pub env: Env,
+    pub live: Live,
+    pub fleet: Fleet,
+    record: RwLock<Record>,
+    revision: watch::Sender<Revision>,
+    sequence: AtomicU64,
+}
+
+/// How often a transaction is made anew after a conflict before the request is given back: each conflict means that
+/// someone else got on, so this many in a row is a livelock.
+pub(crate) const ATTEMPTS: usize = 16;
+
 impl House {
+    /// Reads everything that is recorded. The loops run only in [`House::run`].
+    pub async fn open(env: Env) -> Result<House, store::Error> {
+        let (revision, objects) = env.store.list("").await?;
+        let mut record = Record::default();
+        for object in objects {
+            record.change(&Change {
+                revision: object.revision,
+                key: object.key,
+                value: Some(object.value),
+            });
+        }
+        Arc::make_mut(&mut record.world).revision = revision;
+        let sequence = record.events.back().map_or(0, |e| e.sequence);
+        let fleet = Fleet::new(env.dial.clone());
+        let inner = Inner {
+            env,
+            live: Live::default(),
+            fleet,
+            record: RwLock::new(record),
+            revision: watch::Sender::new(revision),
+            sequence: AtomicU64::new(sequence),
+        };
+        Ok(House { inner: Arc::new(inner) })
+    }
+
+    /// Runs the loops until one fails for good. Dropping this future at any await stops them all, and nothing is lost.
+    pub async fn run(&self) -> Result<(), store::Error> {
+        let mut loops = JoinSet::new();
+        let following = self.clone();
+        loops.spawn(async move { following.follow().await });
+        loops.spawn(machines::run(self.clone()));
+        loops.spawn(inventory::run(self.clone()));
+        match loops.join_next().await {
+            Some(Ok(ended)) => ended,
+            Some(Err(panic)) => Err(store::Error::Unavailable {
+                what: "keep the control loops running".into(),
+                reason: format!("one of them ended: {panic}; this is a defect: start the daemon again and report it"),
+            }),
+            None => Ok(()),
+        }
+    }
+
+    /// Keeps the record current with the store, and wakes whoever is concerned.
+    async fn follow(&self) -> Result<(), store::Error> {
+        loop {
+            let from = *self.inner.revision.borrow();
+            let mut watch = self.inner.env.store.watch(from).await?;
+            loop {
+                match watch.next().await {
+                    Ok(batch) => self.apply(&batch),
+                    Err(store::Error::Compacted { .. }) => break,
+                    Err(error) => return Err(error),
+                }
+            }
+            // Too slow, or too long away: read everything again and go on from there.
+            let (revision, objects) = self.inner.env.store.list("").await?;
+            let mut record = Record::default();
+            for object in objects {
+                record.change(&Change {
+                    revision: object.revision,
+                    key: object.key,
+                    value: Some(object.value),
+                });
+            }
+            Arc::make_mut(&mut record.world).revision = revision;
+            *self.inner.record.write().unwrap_or_else(PoisonError::into_inner) = record;
+            self.inner.revision.send_replace(revision);
+            machines::wake_all(self);
+            self.inner.live.bump();
+        }
+    }
+
+    fn apply(&self, batch: &store::Batch) {
+        self.inner
+            .record
+            .write()
+            .unwrap_or_else(PoisonError::into_inner)
+            .apply(batch);
+        self.inner.revision.send_replace(batch.revision);
+        for change in &batch.changes {
+            machines::wake_for(self, &change.key);
+        }
+        self.inner.live.bump();
+    }
+
+    /// Reads from the record. Nothing is awaited in `read`.
+    pub(crate) fn record<R>(&self, read: impl FnOnce(&Record) -> R) -> R {
+        read(&self.inner.record.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
     /// The snapshot that decisions are made from.
     pub fn world(&self) -> Arc<World> {
-        unimplemented!()
+        self.record(|r| Arc::clone(&r.world))
     }
 
     /// Counts up with each change of the world or of what is seen; for long polls.
-    pub fn changes(&self) -> tokio::sync::watch::Receiver<u64> {
-        unimplemented!()
+    pub fn changes(&self) -> watch::Receiver<u64> {
+        self.inner.live.changes()
     }
 
-    /// What is seen of a node now.
-    pub fn live(&self, node: &NodeId) -> NodeLive {
-        unimplemented!()
+    /// Counts the store's revisions as the record catches up with them.
+    pub(crate) fn revisions(&self) -> watch::Receiver<Revision> {
+        self.inner.revision.subscribe()
     }
 
-    /// A machine as it is shown; user data left out.
-    pub fn machine_view(&self, name: &Name) -> Option<MachineView> {
-        unimplemented!()
+    /// Now.
+    pub fn now(&self) -> Time {
+        self.inner.env.clock.now()
     }
 
-    /// Every PDU and other box that is no machine.
-    pub fn devices(&self) -> Vec<DeviceView> {
-        unimplemented!()
+    /// What an object's next write relies on: that it is still as it was in the snapshot.
+    pub(crate) fn unchanged(&self, key: &str) -> Expect {
+        self.record(|r| r.revisions.get(key).copied())
+            .map_or(Expect::Absent, Expect::At)
     }
 
-    /// How far the agent of a machine is.
-    pub fn progress(&self, machine: &Name) -> Option<Progress> {
-        unimplemented!()
+    /// Adds an event to a transaction, and lets the oldest go.
+    pub(crate) fn tell(&self, txn: Txn, event: &Event) -> Result<Txn, store::Error> {
+        let sequence = self.inner.sequence.fetch_add(1, Ordering::Relaxed) + 1;
+        let txn = txn.put(keys::event(sequence), event)?;
+        let oldest = sequence.saturating_sub(EVENTS);
+        Ok(if oldest > 0 {
+            txn.delete(keys::event(oldest))
+        } else {
+            txn
+        })
     }
 
-    /// Events after a sequence number, oldest first.
-    pub fn events(&self, after: u64, limit: usize) -> Vec<EventView> {
-        unimplemented!()
+    /// An event that Busbar itself is the author of.
+    pub(crate) fn event(&self, level: Level, about: impl ToString, what: impl Into<String>) -> Event {
+        Event {
+            at: self.now(),
+            level,
+            about: about.to_string(),
+            what: what.into(),
+            because: None,
+            by: "busbar".into(),
+        }
     }
 
-    /// Who bears this token.
-    pub fn who(&self, bearer: &str) -> Option<Who> {
-        unimplemented!()
+    /// Commits, and returns once the record shows it, so that the next read sees what was written.
+    pub(crate) async fn commit(&self, txn: Txn) -> Result<Revision, store::Error> {
+        /// The watch is fed by the same commit: if it takes longer than this, the loop that follows it is gone.
+        const SHOWN: Duration = Duration::from_secs(30);
+        let mut shown = self.revisions();
+        let revision = self.inner.env.store.commit(txn).await?;
+        let _ = tokio::time::timeout(SHOWN, shown.wait_for(|r| *r >= revision)).await;
+        Ok(revision)
     }
 
-    /// The daemon in short, with its checks.
-    pub async fn summary(&self) -> Summary {
-        unimplemented!()
+    /// Waits until the record has moved past what a conflicting transaction was made from.
+    pub(crate) async fn catch_up(&self, made_from: Revision) {
+        const MOVED: Duration = Duration::from_secs(1);
+        let mut shown = self.revisions();
+        let _ = tokio::time::timeout(MOVED, shown.wait_for(|r| *r > made_from)).await;
     }
 
-    /// Accepts a machine; with `dry_run` only says where it would go.
-    pub async fn run(&self, who: &Who, request: RunRequest, dry_run: bool) -> Result<MachineView, HouseError> {
-        unimplemented!()
-    }
-
-    /// Wants a machine wiped and given back. Repeating it is harmless.
-    pub async fn release(&self, who: &Who, name: &Name, force: bool) -> Result<MachineView, HouseError> {
-        unimplemented!()
-    }
-
-    /// A power verb.
-    pub async fn signal(&self, who: &Who, name: &Name, signal: Signal) -> Result<MachineView, HouseError> {
-        unimplemented!()
-    }
-
-    /// Arms or disarms a place; answers with the nodes that it changed.
-    pub async fn arm(&self, who: &Who, request: ArmRequest, dry_run: bool) -> Result<Vec<Arc<Node>>, HouseError> {
-        unimplemented!()
-    }
-
-    /// Takes a node out of use, or (`why` is `None`) puts it back.
-    pub async fn cordon(&self, who: &Who, place: &Place, why: Option<String>) -> Result<Arc<Node>, HouseError> {
-        unimplemented!()
-    }
-
-    /// Discovers BMCs now and keeps watching them; answers with the nodes found, and problems in words.
-    pub async fn discover(
+    /// Makes a transaction from the record and commits it; made anew when something else was faster.
+    pub(crate) async fn transact<T>(
         &self,
-        who: &Who,
-        request: DiscoverRequest,
-    ) -> Result<(Vec<Arc<Node>>, Vec<String>), HouseError> {
-        unimplemented!()
-    }
-
-    /// Seals and stores a credential.
-    pub async fn set_credential(&self, who: &Who, name: &Name, request: CredentialRequest) -> Result<(), HouseError> {
-        unimplemented!()
-    }
-
-    /// Names of the credentials.
-    pub async fn credentials(&self) -> Result<Vec<Name>, HouseError> {
-        unimplemented!()
-    }
-
-    /// Forgets the pinned certificate of a place's BMC and pins the one that it shows now.
-    pub async fn trust(&self, who: &Who, place: &Place) -> Result<String, HouseError> {
-        unimplemented!()
-    }
-
-    /// Adds an image; `progress` is called as it goes.
-    pub async fn add_image(
-        &self,
-        who: &Who,
-        request: ImageRequest,
-        progress: Arc<dyn Fn(AddProgress) + Send + Sync>,
-    ) -> Result<Image, HouseError> {
-        unimplemented!()
-    }
-
-    /// Removes an image that no machine needs.
-    pub async fn remove_image(&self, who: &Who, name: &Name) -> Result<(), HouseError> {
-        unimplemented!()
-    }
-
-    /// Makes a token.
-    pub async fn make_token(&self, who: &Who, name: &Name, role: Role) -> Result<NewToken, HouseError> {
-        unimplemented!()
-    }
-
-    /// Every token.
-    pub async fn tokens(&self) -> Result<Vec<TokenView>, HouseError> {
-        unimplemented!()
-    }
-
-    /// Revokes a token.
-    pub async fn revoke_token(&self, who: &Who, name: &Name) -> Result<(), HouseError> {
-        unimplemented!()
-    }
-
-    /// Why a machine or a place is as it is.
-    pub fn why(&self, about: &str) -> Result<Why, HouseError> {
-        unimplemented!()
-    }
-
-    /// A proof of a wipe by its key.
-    pub async fn proof(&self, key: &str) -> Result<serde_json::Value, HouseError> {
-        unimplemented!()
-    }
-
-    /// Writes a backup of everything to one file.
-    pub async fn backup(&self, who: &Who, to: &Path) -> Result<(), HouseError> {
-        unimplemented!()
+        mut make: impl FnMut(&World) -> Result<(Txn, T), HouseError>,
+    ) -> Result<T, HouseError> {
+        for _ in 0..ATTEMPTS {
+            let world = self.world();
+            let (txn, result) = make(&world)?;
+            match self.commit(txn).await {
+                Ok(_) => return Ok(result),
+                Err(store::Error::Conflict { .. }) => self.catch_up(world.revision).await,
+                Err(error) => return Err(error.into()),
+            }
+        }
+        Err(HouseError::Conflict {
+            what: "it is being changed by others all the time; try again".into(),
+        })
     }
 }

@@ -2,6 +2,32 @@
 //!
 //! A loop has no input but the world: it wakes on a change or a timer, reads the snapshot, asks `plan`, acts through
 //! `hardware` and `boot`, and writes what it saw to `store`. A crash at any line is harmless, as the next wake-up sees
-//! the same world. Start at [`house::House`], which the API talks to.
+//! the same world: what must outlive the process is in the store before anything is done about it, and what is only in
+//! memory ([`live`]) is seen again by looking.
+//!
+//! Start at [`house::House`], which the API talks to and which owns the loops; then [`machines`], the loop that carries
+//! a machine through its life. Everything that differs under the simulation's virtual clock is passed in: [`env::Env`].
 
+mod act;
+mod agents;
+mod change;
+pub mod desk;
+mod discover;
+mod doctor;
+pub mod env;
+mod fleet;
 pub mod house;
+mod images;
+mod inventory;
+pub mod keys;
+mod live;
+mod machines;
+pub mod rackfile;
+pub mod record;
+mod requests;
+pub mod secrets;
+mod targets;
+mod tokens;
+
+pub use env::{BootNetwork, Config, Env};
+pub use house::{AddProgress, House, HouseError};

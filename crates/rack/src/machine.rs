@@ -23,6 +23,9 @@ pub struct Machine {
     pub ask: Ask,
     /// What its owner wants of it now.
     pub desired: Desired,
+    /// Its owner does not wait for its system to stop on the way out.
+    #[serde(default)]
+    pub hurry: bool,
     /// How far it has come.
     pub status: Status,
 }

@@ -138,7 +138,7 @@ impl Draft<'_> {
         }
         let asked_for = self.now.since(status.stage_since);
         // Only an installed system can stop on request; a firmware or an agent would ignore it.
-        let listens = status.disk.is_some();
+        let listens = status.disk.is_some() && !self.machine.hurry;
         let polite = match (status.state, self.machine.desired) {
             (State::Running, Desired::Stopped) => true,
             (State::Draining, _) => listens && asked_for < self.policy.graceful,

@@ -1,0 +1,166 @@
+//! Does what a step asks for. Every write is in the audit log before it is sent, and none goes to a node that isn't
+//! armed (invariant I4).
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use hardware::{Permit, Receipt};
+use plan::lifecycle::{Act, Attempt, Failure, Seen};
+use rack::{Event, Level, Machine, Node, NodeId};
+use store::Txn;
+
+use crate::House;
+use crate::live::Sight;
+
+/// A BMC that takes longer for one act than this is as good as silent; the driver's own limits are shorter.
+const ACT: Duration = Duration::from_secs(60);
+/// A login that does not introduce itself in this time is not there yet.
+const PROBE: Duration = Duration::from_secs(3);
+
+impl House {
+    /// Does `act` for `machine` on `node`, and notes what came of it.
+    pub(crate) async fn act(&self, machine: &Arc<Machine>, node: &Arc<Node>, act: Act, sight: &Sight) {
+        match act {
+            Act::Look => self.look(node).await,
+            Act::Probe => self.probe(node, sight).await,
+            Act::Power(_) | Act::Boot(_) | Act::ResetBmc => {
+                let result = match tokio::time::timeout(ACT, self.write(machine, node, act)).await {
+                    Ok(result) => result,
+                    Err(_) => Err(Failure {
+                        why: format!("no answer in {} s", ACT.as_secs()),
+                        again: true,
+                    }),
+                };
+                if let Err(failure) = &result {
+                    tracing::warn!(machine = %machine.name, place = %node.place, ?act, why = %failure.why, "an act failed");
+                }
+                let at = self.now();
+                self.inner
+                    .live
+                    .update(&node.id, |s| s.last = Some(Attempt { act, at, result }));
+            }
+        }
+    }
+
+    /// Looks at a node's BMC, and notes what is seen, or that nothing is.
+    pub(crate) async fn look(&self, node: &Node) {
+        let result = match self.bmc_of(node).await {
+            Ok(bmc) => tokio::time::timeout(ACT, bmc.glance(&node.bmc))
+                .await
+                .map_err(|_| format!("no answer in {} s", ACT.as_secs()))
+                .and_then(|r| r.map_err(|e| e.to_string())),
+            Err(error) => Err(error.to_string()),
+        };
+        let now = self.now();
+        let holder = node.holder.clone();
+        let changed = self.inner.live.update(&node.id, |s| match result {
+            Ok(glance) => {
+                let same = rack::NodeId::from_identity(
+                    glance.identity.uuid.as_deref(),
+                    glance.identity.maker.as_deref(),
+                    glance.identity.serial.as_deref(),
+                )
+                .is_some_and(|id| id == node.id);
+                let before = s.view.power;
+                s.view.power = glance.power;
+                s.view.seen = Some(now);
+                s.view.silent = None;
+                s.seen = Some(Seen {
+                    at: now,
+                    power: glance.power,
+                    same,
+                });
+                before != glance.power
+            }
+            Err(why) => {
+                let news = s.view.silent.is_none();
+                s.view.silent = Some(why);
+                // Unknown is `None`, never the last good value (invariant I7).
+                s.view.power = None;
+                news
+            }
+        });
+        if let Some(holder) = holder.filter(|_| changed) {
+            self.inner.live.wake(&holder);
+        }
+    }
+
+    async fn probe(&self, node: &Node, sight: &Sight) {
+        let Some(address) = sight.address else { return };
+        let answers = tokio::time::timeout(PROBE, self.inner.env.probe.login(address))
+            .await
+            .unwrap_or(false);
+        if answers {
+            let now = self.now();
+            self.inner.live.update(&node.id, |s| s.login = Some(now));
+        }
+    }
+
+    async fn write(&self, machine: &Machine, node: &Node, act: Act) -> Result<(), Failure> {
+        let again = |why: String| Failure { why, again: true };
+        if !node.armed {
+            return Err(again(format!(
+                "{} is not armed: busbar arm {}",
+                node.place,
+                node.place.rack()
+            )));
+        }
+        let bmc = self.bmc_of(node).await.map_err(|e| again(e.to_string()))?;
+        let permit = self
+            .permit(
+                &node.id,
+                &node.place.to_string(),
+                describe(act),
+                &machine.status.reason,
+                "busbar",
+            )
+            .await
+            .map_err(|e| again(e.to_string()))?;
+        let sent = match act {
+            Act::Power(kind) => bmc.reset(&node.bmc, kind, &permit).await,
+            Act::Boot(target) => bmc.set_boot(&node.bmc, target, &permit).await,
+            Act::ResetBmc => bmc.reset_manager(&node.bmc, &permit).await,
+            Act::Look | Act::Probe => return Ok(()),
+        };
+        match sent {
+            Ok(Receipt::Done | Receipt::Accepted { .. }) => Ok(()),
+            Ok(Receipt::Blocked { by }) => Err(again(format!("the BMC can't do it now: {by}"))),
+            Err(error) => Err(Failure {
+                again: error.is_transient(),
+                why: error.to_string(),
+            }),
+        }
+    }
+
+    /// Writes an act to the audit log; only then is there a permit to do it.
+    pub(crate) async fn permit(
+        &self,
+        node: &NodeId,
+        about: &str,
+        what: String,
+        because: &str,
+        by: &str,
+    ) -> Result<Permit, store::Error> {
+        let event = Event {
+            at: self.now(),
+            level: Level::Audit,
+            about: about.to_owned(),
+            what,
+            because: Some(because.to_owned()),
+            by: by.to_owned(),
+        };
+        let revision = self.commit(self.tell(Txn::new(), &event)?).await?;
+        Ok(Permit::recorded(format!("audit@{revision}"), node.clone()))
+    }
+}
+
+/// An act in words.
+fn describe(act: Act) -> String {
+    match act {
+        Act::Power(kind) => format!("reset {kind:?}"),
+        Act::Boot(target) => format!("next boot {target:?}"),
+        Act::ResetBmc => "reset of the BMC".into(),
+        Act::Look => "look".into(),
+        Act::Probe => "login probe".into(),
+    }
+}

@@ -1,0 +1,102 @@
+//! Connections to BMCs: one for each service, shared by everything that talks to it, with the service's own limits.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use hardware::{Bmc, Credential, Mode};
+use rack::request::CredentialRequest;
+use rack::{Name, Node};
+
+use crate::House;
+use crate::env::Dial;
+use crate::house::HouseError;
+use crate::keys;
+
+/// What a connection was made from: when any of it changes, another one is made.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Made {
+    credential: Name,
+    sealed: crate::secrets::Sealed,
+    certificate: Option<String>,
+}
+
+/// Every connection.
+pub(crate) struct Fleet {
+    dial: Arc<dyn Dial>,
+    open: Mutex<HashMap<String, (Made, Arc<Bmc>)>>,
+}
+
+impl Fleet {
+    pub fn new(dial: Arc<dyn Dial>) -> Fleet {
+        Fleet {
+            dial,
+            open: Mutex::default(),
+        }
+    }
+
+    /// Closes the connection to a service.
+    pub fn close(&self, url: &str) {
+        self.open.lock().unwrap_or_else(PoisonError::into_inner).remove(url);
+    }
+}
+
+impl House {
+    /// The connection to a node's BMC. It only reads unless something behind it is armed.
+    pub(crate) async fn bmc_of(&self, node: &Node) -> Result<Arc<Bmc>, HouseError> {
+        self.bmc(&node.bmc.url, &node.bmc.credential, node.bmc.certificate.as_deref())
+            .await
+    }
+
+    /// The connection to the service at `url`.
+    pub(crate) async fn bmc(
+        &self,
+        url: &str,
+        credential: &Name,
+        certificate: Option<&str>,
+    ) -> Result<Arc<Bmc>, HouseError> {
+        let stored = self
+            .record(|r| r.credentials.get(credential).cloned())
+            .ok_or_else(|| HouseError::Policy {
+                what: format!("there is no credential `{credential}` to log in to {url} with"),
+                hint: format!("busbar credential set {credential} --user USER"),
+            })?;
+        let made = Made {
+            credential: credential.clone(),
+            sealed: stored.sealed.clone(),
+            certificate: certificate.map(str::to_owned),
+        };
+        let armed = self.record(|r| r.world.nodes.values().any(|n| n.armed && n.bmc.url == url));
+        let mode = if armed { Mode::Act } else { Mode::Observe };
+        let mut open = self.inner.fleet.open.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some((_, bmc)) = open.get(url).filter(|(m, _)| *m == made) {
+            bmc.set_mode(mode);
+            return Ok(Arc::clone(bmc));
+        }
+        let plain = self
+            .inner
+            .env
+            .secrets
+            .open_sealed(&keys::credential(credential), &stored.sealed)
+            .map_err(|e| HouseError::Policy {
+                what: e.to_string(),
+                hint: format!("busbar credential set {credential}"),
+            })?;
+        let secret: CredentialRequest = serde_json::from_slice(&plain).map_err(|_| HouseError::Policy {
+            what: format!("the credential `{credential}` is damaged"),
+            hint: format!("busbar credential set {credential}"),
+        })?;
+        let transport = self
+            .inner
+            .fleet
+            .dial
+            .dial(url, certificate)
+            .map_err(HouseError::Unreachable)?;
+        let login = Credential {
+            user: secret.user,
+            password: secret.password,
+        };
+        let bmc = Arc::new(Bmc::new(url, transport, login, mode));
+        open.insert(url.to_owned(), (made, Arc::clone(&bmc)));
+        Ok(bmc)
+    }
+}

@@ -1,0 +1,142 @@
+//! The loop that looks: power and reach of every node every few seconds, readings less often, the whole inventory
+//! seldom, and services that were not found yet. Nodes are independent: one that hangs takes one place of many.
+
+use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
+use std::time::Duration;
+
+use rack::{Node, NodeId, Time};
+use tokio::task::JoinSet;
+
+use crate::House;
+use crate::record::WatchedBmc;
+
+/// How often the loop looks at what is due; far below every period that it serves.
+const TICK: Duration = Duration::from_secs(1);
+/// How long a service that did not answer is left alone before it is asked again.
+const ASK_AGAIN: Duration = Duration::from_secs(30);
+/// No node is worked on for longer: the rest of the rack needs its place.
+const LONGEST: Duration = Duration::from_secs(600);
+
+/// What the loop does for one node or service.
+#[derive(Debug, Clone)]
+enum Job {
+    Look(Arc<Node>),
+    Discover(Arc<WatchedBmc>),
+}
+
+/// Looks at what is due, for ever.
+pub async fn run(house: House) -> Result<(), store::Error> {
+    let mut tried: HashMap<String, Time> = HashMap::new();
+    let mut busy: HashSet<String> = HashSet::new();
+    let mut jobs: JoinSet<String> = JoinSet::new();
+    loop {
+        for (name, job) in due(&house, &tried, &busy) {
+            if jobs.len() >= house.inner.env.config.at_once {
+                break;
+            }
+            tried.insert(name.clone(), house.now());
+            busy.insert(name.clone());
+            let house = house.clone();
+            jobs.spawn(async move {
+                let _ = tokio::time::timeout(LONGEST, work(&house, job)).await;
+                name
+            });
+        }
+        tokio::select! {
+            biased;
+            Some(ended) = jobs.join_next(), if !jobs.is_empty() => match ended {
+                Ok(name) => drop(busy.remove(&name)),
+                Err(panic) => return Err(store::Error::Unavailable {
+                    what: "look at a node".into(),
+                    reason: format!("the look ended: {panic}"),
+                }),
+            },
+            () = tokio::time::sleep(TICK) => {}
+        }
+    }
+}
+
+/// What is due now, the longest untouched first.
+fn due(house: &House, tried: &HashMap<String, Time>, busy: &HashSet<String>) -> Vec<(String, Job)> {
+    let now = house.now();
+    let config = &house.inner.env.config;
+    let since = |name: &str| tried.get(name).map_or(Duration::MAX, |t| now.since(*t));
+    let mut found: Vec<(Duration, String, Job)> = Vec::new();
+    let world = house.world();
+    for node in world.nodes.values() {
+        let name = node.id.to_string();
+        let waited = since(&name);
+        let period = if house.live(&node.id).silent.is_some() {
+            config.poll.max(ASK_AGAIN)
+        } else {
+            config.poll
+        };
+        if !busy.contains(&name) && waited >= period {
+            found.push((waited, name, Job::Look(Arc::clone(node))));
+        }
+    }
+    let bmcs: Vec<(String, Arc<WatchedBmc>)> =
+        house.record(|r| r.bmcs.iter().map(|(k, b)| (k.clone(), Arc::clone(b))).collect());
+    let known: HashMap<&str, Time> = world
+        .nodes
+        .values()
+        .map(|n| (n.bmc.url.as_str(), n.inventoried))
+        .collect();
+    let devices: HashSet<String> = house.devices().iter().map(|d| d.place.rack().to_owned()).collect();
+    for (key, bmc) in bmcs {
+        let waited = since(&key);
+        let period = match known.get(bmc.url.as_str()) {
+            Some(at) if now.since(*at) < config.inventory || waited < config.inventory => config.inventory,
+            Some(_) => ASK_AGAIN,
+            None if devices.contains(bmc.rack.as_str()) && waited != Duration::MAX => {
+                config.inventory.min(ASK_AGAIN * 10)
+            }
+            None => ASK_AGAIN,
+        };
+        if !busy.contains(&key) && waited >= period {
+            found.push((waited, key, Job::Discover(bmc)));
+        }
+    }
+    found.sort_by(|a, b| b.0.cmp(&a.0).then_with(|| a.1.cmp(&b.1)));
+    found.into_iter().map(|(_, name, job)| (name, job)).collect()
+}
+
+async fn work(house: &House, job: Job) {
+    match job {
+        Job::Look(node) => {
+            house.look(&node).await;
+            if house.live(&node.id).silent.is_none() {
+                house.read(&node).await;
+            }
+        }
+        Job::Discover(bmc) => {
+            if let Err(error) = house.discover_one(WatchedBmc::clone(&bmc)).await {
+                tracing::info!(url = %bmc.url, %error, "no discovery; asked again later");
+            }
+        }
+    }
+}
+
+impl House {
+    /// Reads a node's readings when they are due.
+    async fn read(&self, node: &Node) {
+        let now = self.now();
+        let due = |id: &NodeId| {
+            self.inner
+                .live
+                .sight(id)
+                .read
+                .is_none_or(|t| now.since(t) >= self.inner.env.config.readings)
+        };
+        if !due(&node.id) {
+            return;
+        }
+        let Ok(bmc) = self.bmc_of(node).await else { return };
+        self.inner.live.update(&node.id, |s| s.read = Some(now));
+        match bmc.readings(&node.bmc, now).await {
+            Ok(readings) => self.inner.live.update(&node.id, |s| s.view.readings = readings),
+            Err(error) => tracing::debug!(place = %node.place, %error, "no readings"),
+        }
+    }
+}

@@ -1,0 +1,62 @@
+//! Names of objects in the store: `kind/name`. One list, so that no two things share a key.
+
+use rack::{Mac, Name, NodeId, Place};
+
+/// A node by identity.
+pub fn node(id: &NodeId) -> String {
+    format!("node/{id}")
+}
+
+/// A machine by name.
+pub fn machine(name: &Name) -> String {
+    format!("machine/{name}")
+}
+
+/// An image by name.
+pub fn image(name: &Name) -> String {
+    format!("image/{name}")
+}
+
+/// A BMC that is watched, by the host and port of its URL.
+pub fn bmc(url: &str) -> String {
+    let host: String = url
+        .chars()
+        .map(|c| if c.is_ascii_graphic() && c != '/' { c } else { '_' })
+        .collect();
+    format!("bmc/{host}")
+}
+
+/// A device that is no machine.
+pub fn device(place: &Place) -> String {
+    format!("device/{place}")
+}
+
+/// A sealed credential.
+pub fn credential(name: &Name) -> String {
+    format!("credential/{name}")
+}
+
+/// A token by name.
+pub fn token(name: &Name) -> String {
+    format!("token/{name}")
+}
+
+/// An address lease by MAC.
+pub fn lease(mac: Mac) -> String {
+    format!("lease/{mac}")
+}
+
+/// The reservation of an address, so that two leases never share one.
+pub fn address(address: std::net::Ipv4Addr) -> String {
+    format!("address/{address}")
+}
+
+/// The proof of a wipe.
+pub fn proof(machine: &rack::Machine) -> String {
+    format!("proof/{}-{}", machine.name, machine.uid.simple())
+}
+
+/// An event by its place in the order.
+pub fn event(sequence: u64) -> String {
+    format!("event/{sequence:016}")
+}

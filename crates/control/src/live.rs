@@ -1,0 +1,102 @@
+//! What is seen now and kept in memory only: power, readings, agents, logins. Lost with the process and seen again.
+
+use std::collections::HashMap;
+use std::net::IpAddr;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use plan::lifecycle::{Attempt, Seen};
+use rack::request::NodeLive;
+use rack::{AgentState, Name, NodeId, Time};
+use tokio::sync::{Notify, watch};
+
+/// What is seen of one node.
+#[derive(Debug, Clone, Default)]
+pub struct Sight {
+    /// What users are shown.
+    pub view: NodeLive,
+    /// The last look at the BMC.
+    pub seen: Option<Seen>,
+    /// The last act sent in the machine's present stage.
+    pub last: Option<Attempt>,
+    /// The agent, when it last spoke, and of which boot it is.
+    pub agent: Option<(AgentState, Time, u64)>,
+    /// When the login last answered.
+    pub login: Option<Time>,
+    /// Address on the boot network.
+    pub address: Option<IpAddr>,
+    /// When readings were last read, and the inventory.
+    pub read: Option<Time>,
+}
+
+/// What is seen of everything, and who wants to know.
+pub struct Live {
+    sights: Mutex<HashMap<NodeId, Sight>>,
+    wakers: Mutex<HashMap<Name, Arc<Notify>>>,
+    changes: watch::Sender<u64>,
+}
+
+impl Default for Live {
+    fn default() -> Self {
+        Live {
+            sights: Mutex::default(),
+            wakers: Mutex::default(),
+            changes: watch::Sender::new(0),
+        }
+    }
+}
+
+/// A lock that a panic elsewhere does not take from the rest of the house: what it guards is replaced whole.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl Live {
+    /// What is seen of `node`, copied.
+    pub fn sight(&self, node: &NodeId) -> Sight {
+        lock(&self.sights).get(node).cloned().unwrap_or_default()
+    }
+
+    /// Only what users are shown of `node`.
+    pub fn view(&self, node: &NodeId) -> NodeLive {
+        lock(&self.sights).get(node).map(|s| s.view.clone()).unwrap_or_default()
+    }
+
+    /// Changes what is seen of `node`. Nothing is awaited under the lock.
+    pub fn update<R>(&self, node: &NodeId, change: impl FnOnce(&mut Sight) -> R) -> R {
+        let result = change(lock(&self.sights).entry(node.clone()).or_default());
+        self.bump();
+        result
+    }
+
+    /// Forgets a node.
+    pub fn forget(&self, node: &NodeId) {
+        lock(&self.sights).remove(node);
+    }
+
+    /// What wakes the loop that tends `machine`.
+    pub fn waker(&self, machine: &Name) -> Arc<Notify> {
+        Arc::clone(lock(&self.wakers).entry(machine.clone()).or_default())
+    }
+
+    /// Wakes the loop that tends `machine`.
+    pub fn wake(&self, machine: &Name) {
+        if let Some(waker) = lock(&self.wakers).get(machine) {
+            waker.notify_one();
+        }
+    }
+
+    /// No loop tends `machine` any more.
+    pub fn retire(&self, machine: &Name) {
+        lock(&self.wakers).remove(machine);
+    }
+
+    /// Tells everyone who waits for any change.
+    pub fn bump(&self) {
+        self.changes.send_modify(|n| *n = n.wrapping_add(1));
+    }
+
+    /// Counts up with each change.
+    pub fn changes(&self) -> watch::Receiver<u64> {
+        self.changes.subscribe()
+    }
+}

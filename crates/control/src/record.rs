@@ -1,0 +1,180 @@
+//! What is recorded, in memory: the store's objects as types, kept current by its watch. Reads never touch the disk.
+
+use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::net::Ipv4Addr;
+use std::sync::Arc;
+
+use rack::node::AddressLease;
+use rack::request::{DeviceView, EventView, Role, TokenView};
+use rack::{Event, Mac, Name, Place, Time, World};
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+use store::{Batch, Change, Revision};
+
+use crate::secrets::Sealed;
+
+/// Events that are kept; older ones leave with each new one.
+pub const EVENTS: u64 = 10_000;
+
+/// A BMC that is watched.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct WatchedBmc {
+    /// `https://host:port`.
+    pub url: String,
+    /// The rack that it stands in.
+    pub rack: Name,
+    /// Slots by the UUID or serial of the system that stands there; `*` is for whichever is the only one.
+    pub slots: BTreeMap<String, Name>,
+    /// The credential to use.
+    pub credential: Name,
+    /// The certificate that it showed first.
+    pub certificate: Option<String>,
+}
+
+/// A credential as it is stored.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct StoredCredential {
+    /// Its name.
+    pub name: Name,
+    /// User name and password as JSON, sealed.
+    pub sealed: Sealed,
+}
+
+/// A token as it is stored.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct StoredToken {
+    /// Its name.
+    pub name: Name,
+    /// What it may do.
+    pub role: Role,
+    /// When it was made.
+    pub created: Time,
+    /// SHA-256 of its secret.
+    pub fingerprint: String,
+}
+
+impl From<&StoredToken> for TokenView {
+    fn from(t: &StoredToken) -> TokenView {
+        TokenView {
+            name: t.name.clone(),
+            role: t.role,
+            created: t.created,
+        }
+    }
+}
+
+/// Everything that is recorded.
+#[derive(Debug, Clone, Default)]
+pub struct Record {
+    /// What decisions are made from.
+    pub world: Arc<World>,
+    /// Revision of each object's last write, by key.
+    pub revisions: HashMap<String, Revision>,
+    /// BMCs that are watched, by key.
+    pub bmcs: BTreeMap<String, Arc<WatchedBmc>>,
+    /// Devices that are no machines.
+    pub devices: BTreeMap<Place, Arc<DeviceView>>,
+    /// Credentials.
+    pub credentials: BTreeMap<Name, Arc<StoredCredential>>,
+    /// Tokens by fingerprint.
+    pub tokens: HashMap<String, Arc<StoredToken>>,
+    /// Address leases.
+    pub leases: HashMap<Mac, Ipv4Addr>,
+    /// Whose each address is.
+    pub addresses: HashMap<Ipv4Addr, Mac>,
+    /// The latest events, oldest first.
+    pub events: VecDeque<EventView>,
+}
+
+impl Record {
+    /// Applies one commit. An object that can't be read is left out and told: one bad document never costs the rest.
+    pub fn apply(&mut self, batch: &Batch) {
+        for change in &batch.changes {
+            self.change(change);
+        }
+        Arc::make_mut(&mut self.world).revision = batch.revision;
+    }
+
+    /// Applies one object's change.
+    pub fn change(&mut self, change: &Change) {
+        match change.value {
+            Some(_) => self.revisions.insert(change.key.clone(), change.revision),
+            None => self.revisions.remove(&change.key),
+        };
+        let Some((kind, name)) = change.key.split_once('/') else {
+            return;
+        };
+        let value = change.value.as_deref();
+        match kind {
+            "node" => keep(&mut Arc::make_mut(&mut self.world).nodes, name, value),
+            "machine" => keep(&mut Arc::make_mut(&mut self.world).machines, name, value),
+            "image" => keep(&mut Arc::make_mut(&mut self.world).images, name, value),
+            "device" => keep(&mut self.devices, name, value),
+            "credential" => keep(&mut self.credentials, name, value),
+            "bmc" => match value.and_then(|v| read(&change.key, v)) {
+                Some(bmc) => drop(self.bmcs.insert(change.key.clone(), Arc::new(bmc))),
+                None => drop(self.bmcs.remove(&change.key)),
+            },
+            "token" => {
+                self.tokens.retain(|_, t| t.name.as_str() != name);
+                if let Some(token) = value.and_then(|v| read::<StoredToken>(&change.key, v)) {
+                    self.tokens.insert(token.fingerprint.clone(), Arc::new(token));
+                }
+            }
+            "lease" => self.lease(name, value),
+            "event" => self.event(&change.key, name, value),
+            _ => {}
+        }
+    }
+
+    fn lease(&mut self, name: &str, value: Option<&[u8]>) {
+        let Ok(mac) = name.parse::<Mac>() else { return };
+        if let Some(old) = self.leases.remove(&mac) {
+            self.addresses.remove(&old);
+        }
+        let lease = value.and_then(|v| read::<AddressLease>(name, v));
+        if let Some(std::net::IpAddr::V4(address)) = lease.map(|l| l.address) {
+            self.leases.insert(mac, address);
+            self.addresses.insert(address, mac);
+        }
+    }
+
+    fn event(&mut self, key: &str, name: &str, value: Option<&[u8]>) {
+        let Ok(sequence) = name.parse::<u64>() else { return };
+        let Some(event) = value.and_then(|v| read::<Event>(key, v)) else {
+            if self.events.front().is_some_and(|e| e.sequence <= sequence) {
+                self.events.pop_front();
+            }
+            return;
+        };
+        // Concurrent commits may land out of the order of their numbers.
+        let at = self
+            .events
+            .iter()
+            .rposition(|e| e.sequence < sequence)
+            .map_or(0, |i| i + 1);
+        self.events.insert(at, EventView { sequence, event });
+        while self.events.len() as u64 > EVENTS {
+            self.events.pop_front();
+        }
+    }
+}
+
+/// Keeps or drops an object that is known by the name in its key.
+fn keep<K, V>(map: &mut BTreeMap<K, Arc<V>>, name: &str, value: Option<&[u8]>)
+where
+    K: Ord + std::str::FromStr,
+    V: DeserializeOwned,
+{
+    let Ok(key) = name.parse::<K>() else { return };
+    match value.and_then(|v| read(name, v)) {
+        Some(object) => drop(map.insert(key, Arc::new(object))),
+        None => drop(map.remove(&key)),
+    }
+}
+
+fn read<T: DeserializeOwned>(key: &str, value: &[u8]) -> Option<T> {
+    serde_json::from_slice(value)
+        .map_err(|error| tracing::error!(key, %error, "an object in the store can't be read and is left out"))
+        .ok()
+}
