@@ -255,7 +255,7 @@ impl Status {
             held_from: None,
             proof: None,
             timeline: vec![Phase {
-                name: "placed".into(),
+                name: "place".into(),
                 began: now,
                 ended: None,
                 bytes: None,

@@ -275,6 +275,15 @@ impl Draft<'_> {
             step.wake = None;
             return step;
         }
+        if self.machine.status.stage != Stage::Rest {
+            let mut step = self.enter(
+                State::Running,
+                Stage::Rest,
+                "goes on running: the wish to stop it was taken back",
+            );
+            step.wake = None;
+            return step;
+        }
         let mut status = self.status();
         if status.address.is_none() {
             status.address = self.observed.address;
