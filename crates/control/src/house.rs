@@ -70,8 +70,8 @@ pub enum HouseError {
 pub struct AddProgress {
     /// Bytes read.
     pub done: u64,
-    /// Bytes in all, when known.
-    pub total: Option<u64>,
+    /// Bytes in all.
+    pub total: u64,
 }
 
 /// The house. Cheap to clone.

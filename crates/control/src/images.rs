@@ -1,7 +1,9 @@
 //! Images: added to the image store, recorded by name, removed when no machine needs them.
 
+use std::path::Path;
 use std::sync::Arc;
 
+use boot::images::{Reference, Source};
 use rack::request::{ImageRequest, Who};
 use rack::{Image, Name, State};
 use store::Txn;
@@ -102,11 +104,35 @@ impl House {
         .await?;
         if let Some(store) = &self.inner.env.images {
             let keep: Vec<String> = self.world().images.values().map(|i| i.digest.clone()).collect();
-            store.remove(name, &keep).await.map_err(|e| HouseError::Failed {
+            store.gc(&keep).await.map_err(|e| HouseError::Failed {
                 what: format!("{name} is forgotten, but its bytes are not removed: {e}"),
                 hint: "busbar doctor".into(),
             })?;
         }
         Ok(())
     }
+}
+
+/// What a user's words for a source mean: what lies on the disk comes before a registry of the same name.
+fn source(text: &str) -> Result<Source, String> {
+    if let Some(layout) = text.strip_prefix("oci:") {
+        let (dir, reference) = match layout.rsplit_once(':') {
+            Some((dir, reference)) if !Path::new(layout).exists() => (dir, Some(reference.to_owned())),
+            _ => (layout, None),
+        };
+        return Ok(Source::Layout { dir: dir.into(), reference });
+    }
+    let path = Path::new(text);
+    if path.join("oci-layout").exists() {
+        return Ok(Source::Layout { dir: path.into(), reference: None });
+    }
+    if path.exists() || text.starts_with('/') || text.starts_with('.') {
+        return Ok(Source::File(path.into()));
+    }
+    let (plain, rest) = match text.strip_prefix("http://") {
+        Some(rest) => (true, rest),
+        None => (false, text.strip_prefix("https://").unwrap_or(text)),
+    };
+    let reference = rest.parse::<Reference>().map_err(|e| format!("there is no file `{text}` here, and it is no image in a registry: {e}"))?;
+    Ok(Source::Registry { reference, login: None, plain })
 }
