@@ -275,6 +275,22 @@ async fn a_backup_that_is_damaged_or_holds_anything_else_is_refused_and_leaves_n
             }),
         ),
         (
+            // Every row is still read: only the integrity check sees that a key is not in its index.
+            "index",
+            Box::new(|path| {
+                let sql = "SELECT rootpage FROM sqlite_schema WHERE name = 'sqlite_autoindex_object_1'";
+                let page: usize = Connection::open(path)
+                    .unwrap()
+                    .query_row(sql, [], |row| row.get::<_, i32>(0))
+                    .unwrap() as usize;
+                let mut bytes = fs::read(path).unwrap();
+                let index = &mut bytes[(page - 1) * 4096..page * 4096];
+                let at = index.windows(2).rposition(|two| two == b"a/").unwrap();
+                index[at] = b'b';
+                fs::write(path, bytes).unwrap();
+            }),
+        ),
+        (
             "cut",
             Box::new(|path| {
                 let bytes = fs::read(path).unwrap();

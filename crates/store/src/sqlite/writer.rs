@@ -333,3 +333,113 @@ fn history_bytes(conn: &Connection, until: Option<Revision>) -> rusqlite::Result
     )?
     .query_row([end], |row| row.get(0))
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+    use crate::sqlite::{connect, create, prepare};
+    use crate::watch::{Log, Recent};
+    use crate::{Expect, TXN_WRITES_MAX};
+    use rusqlite::OpenFlags;
+
+    fn engine(path: &Path, bytes_max: u64) -> Engine {
+        create(path).unwrap();
+        let mut conn = connect(path, OpenFlags::SQLITE_OPEN_READ_WRITE).unwrap();
+        let options = Options {
+            bytes_max,
+            ..Options::default()
+        };
+        prepare(&conn, &options).unwrap();
+        crate::sqlite::schema::migrate(&mut conn, path).unwrap();
+        let state = crate::sqlite::schema::state(&conn).unwrap();
+        let history = Bounds {
+            revisions: options.history_revisions_max,
+            bytes: options.history_bytes_max,
+        };
+        let feed = Arc::new(Feed::new(Log::new(0, 100, 1 << 20)));
+        let doing = Doing::new("commit to the store", path);
+        Engine {
+            conn,
+            place: Place {
+                state,
+                history_bytes: 0,
+            },
+            history,
+            feed,
+            doing,
+            dead: None,
+        }
+    }
+
+    fn group(txns: Vec<Txn>) -> Vec<Job> {
+        let permits = Arc::new(Semaphore::new(txns.len()));
+        let permit = || permits.clone().try_acquire_owned().unwrap();
+        txns.into_iter()
+            .map(|txn| Job {
+                txn,
+                answer: oneshot::channel().0,
+                _bytes: permit(),
+            })
+            .collect()
+    }
+
+    #[test]
+    fn one_that_does_not_fit_fails_alone_and_leaves_no_trace_in_its_group() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut engine = engine(&folder.path().join("state.db"), 256 << 10);
+        let small = |key: &str| Txn::new().check(key, Expect::Absent).put(key, "x").unwrap();
+        let large = Txn::new()
+            .put("a/half", "x")
+            .unwrap()
+            .put("a/large", &"x".repeat(500_000))
+            .unwrap();
+        let answers = engine.commit(&group(vec![small("a/1"), large, small("a/1"), small("a/2")]));
+        assert_eq!(answers[0], Ok(1));
+        assert!(matches!(answers[1], Err(Error::Full { .. })), "{answers:?}");
+        assert!(
+            matches!(answers[2], Err(Error::Conflict { found: Some(1), .. })),
+            "{answers:?}"
+        );
+        assert_eq!(answers[3], Ok(2), "the one that failed took no revision");
+        let keys: String = engine
+            .conn
+            .query_row("SELECT group_concat(key) FROM object ORDER BY key", [], |row| {
+                row.get(0)
+            })
+            .unwrap();
+        assert_eq!(keys, "a/1,a/2");
+        let Recent::Batches(published) = engine.feed.log().after(0) else {
+            panic!("nothing was published")
+        };
+        assert_eq!(published.iter().map(|batch| batch.revision).collect::<Vec<_>>(), [1, 2]);
+    }
+
+    #[test]
+    fn once_the_disk_failed_under_a_commit_nothing_more_is_written() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut engine = engine(&folder.path().join("state.db"), 1 << 20);
+        let dead = unavailable(&engine.doing, "the disk failed");
+        engine.dead = Some(dead.clone());
+        let answers = engine.commit(&group(vec![Txn::new().delete("a/1"), Txn::new().delete("a/2")]));
+        assert_eq!(answers, [Err(dead.clone()), Err(dead)]);
+    }
+
+    #[test]
+    fn the_largest_transaction_has_a_history_row_for_each_write() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut engine = engine(&folder.path().join("state.db"), 16 << 20);
+        for revision in 1..=2 {
+            let txn = (0..TXN_WRITES_MAX)
+                .try_fold(Txn::new(), |txn, n| txn.put(format!("a/{n}"), &n))
+                .unwrap();
+            assert_eq!(engine.commit(&group(vec![txn])), [Ok(revision)]);
+        }
+        let sql = "SELECT count(*), count(DISTINCT revision) FROM change WHERE revision IN (1, 2)";
+        let rows: (usize, usize) = engine
+            .conn
+            .query_row(sql, [], |row| Ok((row.get(0)?, row.get(1)?)))
+            .unwrap();
+        assert_eq!(rows, (2 * TXN_WRITES_MAX, 2));
+    }
+}
