@@ -1,6 +1,7 @@
 //! Taking bytes in: one pass in constant memory that reads, checks, hashes, packs and writes, into a file beside the
 //! blobs that becomes one by being renamed. A crash leaves only such files, which the next start removes.
 
+use std::collections::VecDeque;
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, BufReader, Read, Write};
 use std::path::{Path, PathBuf};
@@ -8,7 +9,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{SyncSender, sync_channel};
 use std::thread;
 
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 use tokio::sync::mpsc;
 use zstd::stream::{read::Decoder, write::Encoder};
 
@@ -204,10 +205,11 @@ fn pack(source: &mut impl Read, out: impl Write, size: u64, what: &Path, path: &
         Ok(encoder)
     };
     let mut encoder = start().map_err(writing(path))?;
+    let mut pool = Pool::default();
     let (raw_digest, raw) = hashed(|chunks| {
         let mut raw = 0;
         loop {
-            let mut chunk = vec![0; CHUNK];
+            let mut chunk = pool.chunk();
             let filled = fill(source, &mut chunk).map_err(reading(what))?;
             chunk.truncate(filled);
             raw += filled as u64;
@@ -221,7 +223,7 @@ fn pack(source: &mut impl Read, out: impl Write, size: u64, what: &Path, path: &
             if filled == 0 {
                 return Ok(raw);
             }
-            let chunk = Bytes::from(chunk);
+            let chunk = pool.lend(chunk);
             // The hasher only goes away by panicking, which the scope then passes on.
             let _ = chunks.send(chunk.clone());
             encoder.write_all(&chunk).map_err(writing(path))?;
@@ -243,10 +245,11 @@ fn unpack(packed: &mut Tee<impl Read, impl Write>, limits: Limits, what: &Path) 
     };
     let mut decoder = Decoder::with_buffer(BufReader::with_capacity(CHUNK, packed)).map_err(broken)?;
     decoder.window_log_max(limits.window_log).map_err(broken)?;
+    let mut pool = Pool::default();
     let (raw_digest, raw) = hashed(|chunks| {
         let mut raw = 0;
         loop {
-            let mut chunk = vec![0; CHUNK];
+            let mut chunk = pool.chunk();
             let filled = fill(&mut decoder, &mut chunk).map_err(broken)?;
             if filled == 0 {
                 return Ok(raw);
@@ -263,7 +266,7 @@ fn unpack(packed: &mut Tee<impl Read, impl Write>, limits: Limits, what: &Path) 
                     limit,
                 });
             }
-            let _ = chunks.send(Bytes::from(chunk));
+            let _ = chunks.send(pool.lend(chunk));
         }
     })?;
     disk::whole(raw, &told)?;
@@ -284,6 +287,32 @@ fn hashed<T>(work: impl FnOnce(&SyncSender<Bytes>) -> Result<T, Error>) -> Resul
         let digest = hasher.join().map_err(|_| Error::Stopped)?;
         done.map(|value| (digest, value))
     })
+}
+
+/// Chunks that are used again once nobody reads them: new memory costs more than what is done with it.
+#[derive(Default)]
+struct Pool(VecDeque<Bytes>);
+
+impl Pool {
+    fn chunk(&mut self) -> BytesMut {
+        // By then the oldest has been hashed: the channel holds fewer than were lent since.
+        let oldest = (self.0.len() > CHUNKS_TO_HASH + 1)
+            .then(|| self.0.pop_front())
+            .flatten();
+        match oldest.map(Bytes::try_into_mut) {
+            Some(Ok(mut chunk)) => {
+                chunk.resize(CHUNK, 0);
+                chunk
+            }
+            _ => BytesMut::zeroed(CHUNK),
+        }
+    }
+
+    fn lend(&mut self, chunk: BytesMut) -> Bytes {
+        let chunk = chunk.freeze();
+        self.0.push_back(chunk.clone());
+        chunk
+    }
 }
 
 /// Reads until the buffer is full or the source ends.

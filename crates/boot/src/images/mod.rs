@@ -16,6 +16,7 @@ mod ingest;
 mod oci;
 mod reference;
 mod registry;
+mod sparse;
 
 use std::fmt;
 use std::fs;
@@ -34,6 +35,7 @@ pub use reference::{BadReference, Reference};
 use error::reading;
 use ingest::{Expect, Taken};
 use oci::{Descriptor, Manifest};
+use sparse::Sparse;
 
 /// Chunks of a download on their way to the thread that writes them; each is at most a network read (16 KiB to 1 MiB).
 const CHUNKS_IN_FLIGHT: usize = 16;
@@ -149,7 +151,8 @@ impl ImageStore {
                 blocking(move || {
                     let layer = index::find_layer(&dir, reference.as_deref())?;
                     let path = index::blob(&dir, &layer.digest);
-                    let file = open_file(&path)?.0;
+                    let (file, size) = open_file(&path)?;
+                    let file = Sparse::new(file, size);
                     ingest::take(
                         &store.inner.dir,
                         file,
@@ -199,6 +202,7 @@ impl ImageStore {
 
     fn take_file(&self, path: &Path, progress: &dyn Fn(Progress)) -> Result<Taken, Error> {
         let (file, size) = open_file(path)?;
+        let file = Sparse::new(file, size);
         ingest::take(&self.inner.dir, file, size, Expect::Anything, path, progress)
     }
 
