@@ -1,0 +1,545 @@
+//! The thin HTTP client of one Redfish service: sessions, retries, pace, circuit breaker, and the one gate that
+//! keeps [`Mode::Observe`] honest. It knows requests and documents, nothing of systems or chassis.
+
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use base64::Engine as _;
+use bytes::Bytes;
+use http::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, ETAG, IF_MATCH, LOCATION, RETRY_AFTER};
+use http::{HeaderMap, HeaderValue, Method, StatusCode};
+use serde_json::{Value, json};
+use tokio::time::Instant;
+
+use crate::error::Error;
+use crate::json;
+use crate::pace::{Breaker, Pace};
+use crate::permit::{Credential, Mode, Permit};
+use crate::transport::{ByteStream, Limits, Transport, TransportError};
+
+/// For one exchange. The slowest good answer measured took 21 s.
+pub const REQUEST_TIMEOUT: Duration = Duration::from_secs(30);
+/// For one document. The largest measured, an expanded collection, has 2.4 MB.
+pub const BODY_LIMIT: usize = 16 << 20;
+/// Tries of a `GET` that fails in passing.
+pub const TRIES: u32 = 3;
+/// Pause before the second try; doubles.
+pub const FIRST_BACKOFF: Duration = Duration::from_millis(500);
+/// Longest `Retry-After` waited for here; longer ones are the caller's to wait for.
+pub const LONGEST_RETRY_AFTER: Duration = Duration::from_secs(10);
+/// After user and password were refused, nothing is asked for so long: BMCs lock accounts that fail too often.
+pub const LOCKOUT_PAUSE: Duration = Duration::from_secs(60);
+/// Text taken from an error body.
+const MESSAGE: usize = 400;
+
+/// Whether the BMC answers.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Contact {
+    /// Nothing was asked yet, or too little to tell.
+    Unknown,
+    /// It answered, last at this instant.
+    Answers {
+        /// Last answer.
+        at: Instant,
+    },
+    /// It did not answer several times in a row; it is asked only now and then.
+    Silent {
+        /// First failure.
+        since: Instant,
+        /// The latest one.
+        why: String,
+    },
+}
+
+/// An answer whose status is a success.
+#[derive(Debug)]
+pub struct Answer {
+    /// 2xx.
+    pub status: StatusCode,
+    /// Its headers.
+    pub headers: HeaderMap,
+    /// The document; null for an empty body.
+    pub body: Value,
+}
+
+impl Answer {
+    /// `ETag` of the resource, from the header or the body (DSP0266 §6.5).
+    pub fn etag(&self) -> Option<String> {
+        let header = self.headers.get(ETAG).and_then(|v| v.to_str().ok());
+        header.or_else(|| self.body["@odata.etag"].as_str()).map(str::to_owned)
+    }
+
+    /// `Location`, as a path of the service: the monitor of a task, or a new resource.
+    pub fn location(&self) -> Option<String> {
+        let raw = self.headers.get(LOCATION)?.to_str().ok()?;
+        let local = raw
+            .split_once("://")
+            .and_then(|(_, rest)| rest.find('/').map(|i| &rest[i..]));
+        json::path(local.unwrap_or(raw))
+    }
+}
+
+#[derive(Clone)]
+enum Session {
+    Unknown,
+    Token { token: HeaderValue, uri: Option<String> },
+    Basic,
+}
+
+/// One Redfish service.
+pub struct Client {
+    url: String,
+    transport: Arc<dyn Transport>,
+    credential: Credential,
+    armed: AtomicBool,
+    session: tokio::sync::Mutex<Session>,
+    known: AtomicBool,
+    locked_out: Mutex<Option<Instant>>,
+    pace: Pace,
+    breaker: Breaker,
+    requests: AtomicU32,
+}
+
+impl Client {
+    /// A client for the service at `url`.
+    pub fn new(url: &str, transport: Arc<dyn Transport>, credential: Credential, mode: Mode) -> Client {
+        Client {
+            url: url.trim_end_matches('/').to_owned(),
+            transport,
+            credential,
+            armed: AtomicBool::new(mode == Mode::Act),
+            session: tokio::sync::Mutex::new(Session::Unknown),
+            known: AtomicBool::new(false),
+            locked_out: Mutex::new(None),
+            pace: Pace::default(),
+            breaker: Breaker::default(),
+            requests: AtomicU32::new(0),
+        }
+    }
+
+    /// See [`crate::Bmc::url`].
+    pub fn url(&self) -> &str {
+        &self.url
+    }
+
+    /// See [`crate::Bmc::mode`].
+    pub fn mode(&self) -> Mode {
+        if self.armed.load(Ordering::SeqCst) {
+            Mode::Act
+        } else {
+            Mode::Observe
+        }
+    }
+
+    /// See [`crate::Bmc::set_mode`].
+    pub fn set_mode(&self, mode: Mode) {
+        self.armed.store(mode == Mode::Act, Ordering::SeqCst);
+    }
+
+    /// See [`crate::Bmc::contact`].
+    pub fn contact(&self) -> Contact {
+        match self.breaker.state() {
+            (_, Some((since, why))) => Contact::Silent { since, why },
+            (Some(at), None) => Contact::Answers { at },
+            (None, None) => Contact::Unknown,
+        }
+    }
+
+    /// Requests sent so far.
+    pub fn requests(&self) -> u32 {
+        self.requests.load(Ordering::Relaxed)
+    }
+
+    /// Requests that may be in flight now.
+    pub fn limit(&self) -> usize {
+        self.pace.limit()
+    }
+
+    /// Reads a document; tries again when it fails in passing.
+    pub async fn get(&self, path: &str) -> Result<Answer, Error> {
+        let mut backoff = FIRST_BACKOFF;
+        for attempt in 1.. {
+            let error = match self.exchange(Method::GET, path, None, None).await {
+                Ok(answer) if answer.body.is_object() => return Ok(answer),
+                Ok(_) => return Err(self.broken(path, "the document is empty or no object")),
+                Err(e) => e,
+            };
+            let pause = match &error {
+                Error::Busy {
+                    retry_after: Some(d), ..
+                } if *d > LONGEST_RETRY_AFTER => return Err(error),
+                Error::Busy {
+                    retry_after: Some(d), ..
+                } => (*d).max(backoff),
+                _ => backoff,
+            };
+            if attempt >= TRIES || !error.is_transient() {
+                return Err(error);
+            }
+            tokio::time::sleep(pause).await;
+            backoff *= 2;
+        }
+        unreachable!("the loop returns")
+    }
+
+    /// Sends a `POST` once. A failure leaves open whether it was done: observe before repeating it.
+    pub async fn post(&self, path: &str, body: &Value, permit: &Permit) -> Result<Answer, Error> {
+        tracing::info!(bmc = %self.url, path, audit = permit.key(), node = %permit.node(), "POST");
+        self.exchange(Method::POST, path, Some(body), None).await
+    }
+
+    /// Changes a resource. `etag` guards against a change in between; when that is refused as out of date (412), a
+    /// fresh one is fetched once.
+    pub async fn patch(&self, path: &str, body: &Value, etag: Option<&str>, permit: &Permit) -> Result<Answer, Error> {
+        tracing::info!(bmc = %self.url, path, audit = permit.key(), node = %permit.node(), "PATCH");
+        match self.exchange(Method::PATCH, path, Some(body), etag).await {
+            // 428: the service insists on If-Match, which a GET without an ETag header can hide.
+            Err(Error::Rejected { status: 412 | 428, .. }) => {
+                let fresh = self.get(path).await?.etag();
+                self.exchange(Method::PATCH, path, Some(body), fresh.as_deref()).await
+            }
+            other => other,
+        }
+    }
+
+    /// Opens a body that keeps coming.
+    pub async fn stream(&self, path: &str, last_event_id: Option<&str>) -> Result<ByteStream, Error> {
+        self.gate(&Method::GET, path)?;
+        let mut request = self.request(Method::GET, path, Bytes::new())?;
+        request
+            .headers_mut()
+            .insert(ACCEPT, HeaderValue::from_static("text/event-stream"));
+        if let Some(id) = last_event_id.and_then(|id| HeaderValue::from_str(id).ok()) {
+            request.headers_mut().insert("Last-Event-ID", id);
+        }
+        self.authorize(&mut request, path).await?;
+        let limits = Limits {
+            timeout: REQUEST_TIMEOUT,
+            body: BODY_LIMIT,
+        };
+        let answer = self
+            .transport
+            .stream(request, limits)
+            .await
+            .map_err(|e| self.transport_error(path, e))?;
+        if !answer.status().is_success() {
+            return Err(self.status_error(path, answer.status(), answer.headers(), b""));
+        }
+        Ok(answer.into_body())
+    }
+
+    async fn exchange(
+        &self,
+        method: Method,
+        path: &str,
+        body: Option<&Value>,
+        etag: Option<&str>,
+    ) -> Result<Answer, Error> {
+        for relogin in [false, true] {
+            let mut request = self.request(
+                method.clone(),
+                path,
+                body.map_or_else(Bytes::new, |b| b.to_string().into()),
+            )?;
+            if let Some(tag) = etag.and_then(|t| HeaderValue::from_str(t).ok()) {
+                request.headers_mut().insert(IF_MATCH, tag);
+            }
+            // The root may be read by anyone (DSP0266 §9.2), but some services ask for a password even there.
+            let token = self.authorize(&mut request, path).await?;
+            let result = self.send(request, path).await;
+            match (&result, token) {
+                // A session that timed out: 401 says that nothing was done, so even a POST may be repeated.
+                (Err(Error::Unauthorized { .. }), Some(used)) if !relogin => {
+                    let mut session = self.session.lock().await;
+                    if matches!(&*session, Session::Token { token, .. } if *token == used) {
+                        *session = Session::Unknown;
+                    }
+                }
+                (Err(Error::Unauthorized { .. }), _) => {
+                    if !self.known.load(Ordering::Relaxed) {
+                        *self.locked_out.lock().unwrap_or_else(PoisonError::into_inner) =
+                            Some(Instant::now() + LOCKOUT_PAUSE);
+                    }
+                    return result;
+                }
+                (Ok(_), _) if !is_root(path) => {
+                    self.known.store(true, Ordering::Relaxed);
+                    return result;
+                }
+                _ => return result,
+            }
+        }
+        unreachable!("the second round returns")
+    }
+
+    fn request(&self, method: Method, path: &str, body: Bytes) -> Result<http::Request<Bytes>, Error> {
+        let mut builder = http::Request::builder()
+            .method(method)
+            .uri(format!("{}{path}", self.url));
+        builder = builder
+            .header(ACCEPT, "application/json")
+            .header("OData-Version", "4.0");
+        if !body.is_empty() {
+            builder = builder.header(CONTENT_TYPE, "application/json");
+        }
+        builder
+            .body(body)
+            .map_err(|e| self.unreachable(path, &format!("not an address: {e}")))
+    }
+
+    /// Adds user and password, or the token of a session, which is returned.
+    async fn authorize(&self, request: &mut http::Request<Bytes>, path: &str) -> Result<Option<HeaderValue>, Error> {
+        if let Some(until) = *self.locked_out.lock().unwrap_or_else(PoisonError::into_inner)
+            && Instant::now() < until
+        {
+            return Err(Error::Unauthorized {
+                address: self.url.clone(),
+                path: path.into(),
+            });
+        }
+        if self.mode() == Mode::Act && !is_root(path) {
+            let mut session = self.session.lock().await;
+            if matches!(*session, Session::Unknown) {
+                *session = self.login().await?;
+            }
+            if let Session::Token { token, .. } = &*session {
+                request.headers_mut().insert("X-Auth-Token", token.clone());
+                return Ok(Some(token.clone()));
+            }
+        }
+        request.headers_mut().insert(AUTHORIZATION, self.basic());
+        Ok(None)
+    }
+
+    fn basic(&self) -> HeaderValue {
+        let pair = format!("{}:{}", self.credential.user, self.credential.password);
+        let text = format!("Basic {}", base64::engine::general_purpose::STANDARD.encode(pair));
+        let mut value = HeaderValue::from_str(&text).unwrap_or_else(|_| HeaderValue::from_static("Basic"));
+        value.set_sensitive(true);
+        value
+    }
+
+    /// Makes a session (DSP0266 §13.3.4). A service without sessions, or with none left, is spoken to with user and
+    /// password in each request.
+    async fn login(&self) -> Result<Session, Error> {
+        const SESSIONS: &str = "/redfish/v1/SessionService/Sessions";
+        let body = json!({"UserName": self.credential.user, "Password": self.credential.password});
+        let request = self.request(Method::POST, SESSIONS, body.to_string().into())?;
+        match self.send(request, SESSIONS).await {
+            Ok(answer) => {
+                let Some(mut token) = answer.headers.get("X-Auth-Token").cloned() else {
+                    return Ok(Session::Basic);
+                };
+                token.set_sensitive(true);
+                Ok(Session::Token {
+                    token,
+                    uri: answer.location(),
+                })
+            }
+            // A refused login may be a service with basic authentication only: the request itself will tell.
+            Err(Error::Rejected { .. } | Error::Broken { .. } | Error::Unauthorized { .. }) => Ok(Session::Basic),
+            Err(e) => Err(e),
+        }
+    }
+
+    /// The gate of invariant I4: nothing passes but `GET`, unless the driver is armed.
+    fn gate(&self, method: &Method, path: &str) -> Result<(), Error> {
+        if method != Method::GET && self.mode() == Mode::Observe {
+            let (address, path) = (self.url.clone(), path.to_owned());
+            return Err(Error::NotArmed {
+                address,
+                method: method.to_string(),
+                path,
+            });
+        }
+        self.breaker
+            .admit(Instant::now())
+            .map_err(|why| self.unreachable(path, &why))
+    }
+
+    /// The one place where a request leaves.
+    pub async fn send(&self, request: http::Request<Bytes>, path: &str) -> Result<Answer, Error> {
+        let _place = self.pace.enter().await;
+        self.gate(request.method(), path)?;
+        self.requests.fetch_add(1, Ordering::Relaxed);
+        let limits = Limits {
+            timeout: REQUEST_TIMEOUT,
+            body: BODY_LIMIT,
+        };
+        // The transport keeps the time too; this one holds for every transport and under a paused clock.
+        let result = tokio::time::timeout(REQUEST_TIMEOUT, self.transport.send(request, limits))
+            .await
+            .unwrap_or(Err(TransportError::Timeout));
+        let answer = match result {
+            Ok(answer) => answer,
+            Err(e) => {
+                if matches!(e, TransportError::Timeout | TransportError::Failed(_)) {
+                    self.pace.strained();
+                    self.breaker.failed(Instant::now(), &e.to_string());
+                }
+                return Err(self.transport_error(path, e));
+            }
+        };
+        self.breaker.answered(Instant::now());
+        let (head, body) = answer.into_parts();
+        if !head.status.is_success() {
+            let error = self.status_error(path, head.status, &head.headers, &body);
+            if matches!(error, Error::Busy { .. }) {
+                self.pace.strained();
+            }
+            return Err(error);
+        }
+        self.pace.eased();
+        let body = if body.iter().all(u8::is_ascii_whitespace) {
+            Value::Null
+        } else {
+            match json::parse(&body) {
+                Ok(v) => v,
+                // sushy-tools and others answer a write with a text; the status counts.
+                Err(_) if head.status != StatusCode::OK => Value::Null,
+                Err(what) => return Err(self.broken(path, &what)),
+            }
+        };
+        Ok(Answer {
+            status: head.status,
+            headers: head.headers,
+            body,
+        })
+    }
+
+    fn status_error(&self, path: &str, status: StatusCode, headers: &HeaderMap, body: &[u8]) -> Error {
+        let (address, path) = (self.url.clone(), path.to_owned());
+        match status.as_u16() {
+            401 => Error::Unauthorized { address, path },
+            code @ (429 | 502 | 503 | 504) => {
+                let seconds = headers
+                    .get(RETRY_AFTER)
+                    .and_then(|v| v.to_str().ok()?.trim().parse().ok());
+                Error::Busy {
+                    address,
+                    path,
+                    status: code,
+                    retry_after: seconds.map(Duration::from_secs),
+                }
+            }
+            code @ 300..=399 => {
+                let what = format!("redirects (HTTP {code}) are not followed, as they would take the password along");
+                Error::Broken { address, path, what }
+            }
+            status => Error::Rejected {
+                address,
+                path,
+                status,
+                message: message(body),
+            },
+        }
+    }
+
+    fn transport_error(&self, path: &str, e: TransportError) -> Error {
+        let (address, path) = (self.url.clone(), path.to_owned());
+        match e {
+            TransportError::Timeout => Error::Timeout {
+                address,
+                path,
+                after: REQUEST_TIMEOUT,
+            },
+            TransportError::TooLarge(limit) => Error::TooLarge { address, path, limit },
+            TransportError::CertificateChanged { expected, seen } => Error::CertificateChanged {
+                address,
+                expected,
+                seen,
+            },
+            TransportError::Failed(why) => Error::Unreachable { address, path, why },
+        }
+    }
+
+    fn unreachable(&self, path: &str, why: &str) -> Error {
+        Error::Unreachable {
+            address: self.url.clone(),
+            path: path.into(),
+            why: why.into(),
+        }
+    }
+
+    /// An answer that can't be understood.
+    pub fn broken(&self, path: &str, what: &str) -> Error {
+        Error::Broken {
+            address: self.url.clone(),
+            path: path.into(),
+            what: what.into(),
+        }
+    }
+
+    /// Something the service does not offer.
+    pub fn not_offered(&self, what: &str, have: Vec<String>) -> Error {
+        Error::NotOffered {
+            address: self.url.clone(),
+            what: what.into(),
+            have,
+        }
+    }
+}
+
+impl Drop for Client {
+    /// Gives the session back, best effort: most BMCs have four to sixteen.
+    fn drop(&mut self) {
+        let Session::Token { token, uri: Some(uri) } = self.session.get_mut().clone() else {
+            return;
+        };
+        let (Ok(runtime), Mode::Act) = (tokio::runtime::Handle::try_current(), self.mode()) else {
+            return;
+        };
+        let Ok(mut request) = self.request(Method::DELETE, &uri, Bytes::new()) else {
+            return;
+        };
+        request.headers_mut().insert("X-Auth-Token", token);
+        let transport = self.transport.clone();
+        runtime.spawn(async move {
+            let limits = Limits {
+                timeout: Duration::from_secs(5),
+                body: 1 << 16,
+            };
+            let _ = transport.send(request, limits).await;
+        });
+    }
+}
+
+fn is_root(path: &str) -> bool {
+    path.trim_end_matches('/') == "/redfish/v1"
+}
+
+/// What the BMC says of its refusal: `error.@Message.ExtendedInfo[].Message` (DSP0266 §8.6), else a piece of text.
+fn message(body: &[u8]) -> String {
+    let cut = |s: String| {
+        s.chars()
+            .map(|c| if c.is_control() { ' ' } else { c })
+            .take(MESSAGE)
+            .collect::<String>()
+    };
+    let Ok(doc) = json::parse(body) else {
+        let head = &body[..body.len().min(MESSAGE)];
+        let text = cut(String::from_utf8_lossy(head).trim().to_owned());
+        return if text.is_empty() {
+            "it gave no reason".into()
+        } else {
+            text
+        };
+    };
+    let error = &doc["error"];
+    let messages: Vec<String> = [&error["@Message.ExtendedInfo"], &doc["@Message.ExtendedInfo"]]
+        .into_iter()
+        .flat_map(json::list)
+        .filter_map(|m| json::text(&m["Message"]).or_else(|| json::text(&m["MessageId"])))
+        .collect();
+    let said = if messages.is_empty() {
+        json::text(&error["message"]).into_iter().collect()
+    } else {
+        messages
+    };
+    if said.is_empty() {
+        "it gave no reason".into()
+    } else {
+        cut(said.join("; "))
+    }
+}

@@ -1,0 +1,223 @@
+//! Walking the resources of a service: links, collections, paging and expansion, all bounded.
+//!
+//! A [`Crawl`] lives for one discovery or one reading. It fetches each resource at most once, so cycles cost
+//! nothing, and turns what fails into a [`Problem`] instead of an error: one bad member never costs the rest.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use futures_util::StreamExt;
+use serde_json::Value;
+use tokio::time::Instant;
+
+use crate::client::Client;
+use crate::discover::Problem;
+use crate::error::Error;
+use crate::json;
+
+/// Resources fetched in one crawl. The largest box measured has 4,680, most of them logs and sensors not read here.
+pub const RESOURCES: usize = 3_000;
+/// Time for one crawl; what is not read by then becomes a problem.
+pub const BUDGET: Duration = Duration::from_secs(600);
+/// Members read of one collection.
+pub const MEMBERS: usize = 512;
+/// Pages read of one collection.
+pub const PAGES: usize = 32;
+/// Problems kept; more say nothing new.
+pub const PROBLEMS: usize = 200;
+
+/// One resource with its path.
+pub type Resource = (String, Arc<Value>);
+
+/// One walk.
+pub struct Crawl<'a> {
+    client: &'a Client,
+    expand: Option<&'static str>,
+    deadline: Instant,
+    seen: Mutex<HashMap<String, Option<Arc<Value>>>>,
+    problems: Mutex<Vec<Problem>>,
+}
+
+impl<'a> Crawl<'a> {
+    /// A walk with the service whose root is given. `ProtocolFeaturesSupported.ExpandQuery` says whether `$expand`
+    /// is understood (DSP0266 §7.3.3); only one level is asked for, as deeper ones time out on large boxes.
+    pub fn new(client: &'a Client, root: &Value) -> Crawl<'a> {
+        let query = json::at(root, "ProtocolFeaturesSupported/ExpandQuery");
+        let says = |name: &str| json::truth(&query[name]) == Some(true);
+        let expand = match (says("NoLinks"), says("Levels"), says("ExpandAll")) {
+            (true, true, _) => Some("?$expand=.($levels=1)"),
+            (true, false, _) => Some("?$expand=."),
+            (false, true, true) => Some("?$expand=*($levels=1)"),
+            _ => None,
+        };
+        Crawl {
+            client,
+            expand,
+            deadline: Instant::now() + BUDGET,
+            seen: Mutex::new(HashMap::new()),
+            problems: Mutex::new(Vec::new()),
+        }
+    }
+
+    /// Notes something that went wrong without being fatal.
+    pub fn problem(&self, path: &str, what: impl Into<String>) {
+        let mut problems = self.problems.lock().unwrap_or_else(PoisonError::into_inner);
+        if problems.len() < PROBLEMS {
+            problems.push(Problem {
+                path: path.to_owned(),
+                what: what.into(),
+            });
+        }
+    }
+
+    /// What went wrong so far.
+    pub fn into_problems(self) -> Vec<Problem> {
+        self.problems.into_inner().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn known(&self, path: &str) -> Option<Option<Arc<Value>>> {
+        self.seen
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .get(path)
+            .cloned()
+    }
+
+    fn keep(&self, path: &str, doc: Option<Arc<Value>>) {
+        self.seen
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .insert(path.to_owned(), doc);
+    }
+
+    /// The resource at `path`, from this walk's memory or from the service. An error becomes a problem.
+    pub async fn read(&self, path: &str) -> Option<Arc<Value>> {
+        if let Some(known) = self.known(path) {
+            return known;
+        }
+        match self.fetch(path).await {
+            Ok(doc) => {
+                let doc = Arc::new(doc);
+                self.keep(path, Some(doc.clone()));
+                Some(doc)
+            }
+            Err(e) => {
+                self.keep(path, None);
+                self.problem(path, e.to_string());
+                None
+            }
+        }
+    }
+
+    async fn fetch(&self, path: &str) -> Result<Value, Error> {
+        let count = self.seen.lock().unwrap_or_else(PoisonError::into_inner).len();
+        if path.contains("/LogServices") {
+            return Err(self.client.broken(path, "logs are never read"));
+        }
+        if count >= RESOURCES {
+            return Err(self
+                .client
+                .broken(path, "the service has more resources than are read in one go"));
+        }
+        if Instant::now() >= self.deadline {
+            return Err(self.client.broken(path, "the time for one inventory was up"));
+        }
+        Ok(self.client.get(path).await?.body)
+    }
+
+    /// The resource that the property `name` of `doc` links to.
+    pub async fn follow(&self, doc: &Value, name: &str) -> Option<Resource> {
+        let value = json::at(doc, name);
+        let path = json::link(value)?;
+        // Some services put the whole resource in place of the link.
+        if is_whole(value) {
+            return Some((path, Arc::new(value.clone())));
+        }
+        let doc = self.read(&path).await?;
+        Some((path, doc))
+    }
+
+    /// All resources that an array of links leads to.
+    pub async fn all(&self, links: &[Value]) -> Vec<Resource> {
+        let paths: Vec<String> = links.iter().filter_map(json::link).take(MEMBERS).collect();
+        self.each(paths).await
+    }
+
+    /// Members of the collection that the property `name` of `doc` links to.
+    pub async fn members(&self, doc: &Value, name: &str) -> Vec<Resource> {
+        match json::link(json::at(doc, name)) {
+            Some(path) => self.collection(&path).await,
+            None => Vec::new(),
+        }
+    }
+
+    /// Members of the collection at `path`.
+    pub async fn collection(&self, path: &str) -> Vec<Resource> {
+        let mut whole: HashMap<String, Arc<Value>> = HashMap::new();
+        let mut paths: Vec<String> = Vec::new();
+        let mut next = Some(path.to_owned());
+        for page in 0..PAGES {
+            let Some(at) = next.take() else { break };
+            let doc = match (self.expand, page) {
+                (Some(query), 0) if self.known(&at).is_none() => match self.fetch(&format!("{at}{query}")).await {
+                    Ok(doc) => Some(Arc::new(doc)),
+                    // Services that claim to expand fail at it here and there: then one by one.
+                    Err(_) => self.read(&at).await,
+                },
+                _ => self.read(&at).await,
+            };
+            let Some(doc) = doc else { break };
+            for member in json::list(&doc["Members"]) {
+                let Some(path) = json::link(member) else {
+                    self.problem(&at, "a member without a usable @odata.id");
+                    continue;
+                };
+                if paths.len() >= MEMBERS {
+                    self.problem(&at, format!("more than {MEMBERS} members; the rest is left out"));
+                    return self.assemble(paths, whole).await;
+                }
+                if is_whole(member) {
+                    whole.insert(path.clone(), Arc::new(member.clone()));
+                }
+                if !paths.contains(&path) {
+                    paths.push(path);
+                }
+            }
+            next = ["Members@odata.nextLink", "@odata.nextLink"]
+                .iter()
+                .find_map(|n| json::link(&doc[*n]));
+        }
+        if next.is_some() {
+            self.problem(path, format!("more than {PAGES} pages; the rest is left out"));
+        }
+        self.assemble(paths, whole).await
+    }
+
+    async fn assemble(&self, paths: Vec<String>, whole: HashMap<String, Arc<Value>>) -> Vec<Resource> {
+        for (path, doc) in whole {
+            self.keep(&path, Some(doc));
+        }
+        self.each(paths).await
+    }
+
+    async fn each(&self, paths: Vec<String>) -> Vec<Resource> {
+        let reads = paths.into_iter().map(|path| async move {
+            let doc = self.read(&path).await?;
+            Some((path, doc))
+        });
+        // The client's pace decides how many are in flight; this bounds how many wait for it.
+        futures_util::stream::iter(reads)
+            .buffered(16)
+            .filter_map(|r| async move { r })
+            .collect()
+            .await
+    }
+}
+
+/// Whether this is a resource and not just a link to one.
+fn is_whole(value: &Value) -> bool {
+    value
+        .as_object()
+        .is_some_and(|o| o.keys().filter(|k| !k.starts_with('@')).count() >= 2)
+}

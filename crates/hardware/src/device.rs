@@ -1,0 +1,156 @@
+//! What is in a rack and is no server: PDUs, power shelves, transfer switches, cooling units, bare enclosures.
+
+use rack::{Health, Identity, PowerState};
+use serde_json::Value;
+
+use crate::crawl::Crawl;
+use crate::json::{at, last, list, number, text};
+use crate::part;
+
+/// What a device is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum DeviceKind {
+    /// A PDU in a rack.
+    RackPdu,
+    /// A PDU for a row.
+    FloorPdu,
+    /// Rectifiers for a rack.
+    PowerShelf,
+    /// A transfer switch between two feeds.
+    TransferSwitch,
+    /// A coolant distribution unit or another piece of thermal equipment.
+    Cooling,
+    /// A chassis with a BMC of its own but no system: a blade enclosure, a drive box.
+    Enclosure,
+}
+
+/// One outlet of a PDU.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Outlet {
+    /// As the PDU counts it.
+    pub id: String,
+    /// What someone wrote on it.
+    pub label: Option<String>,
+    /// Whether it is switched on.
+    pub power: Option<PowerState>,
+    /// Watts drawn now.
+    pub watts: Option<f64>,
+}
+
+/// One device.
+#[derive(Debug, Clone, PartialEq)]
+pub struct FoundDevice {
+    /// What it is.
+    pub kind: DeviceKind,
+    /// Its name there.
+    pub name: String,
+    /// Its path at this discovery.
+    pub path: String,
+    /// Maker, model, serial.
+    pub identity: Identity,
+    /// Of the device itself.
+    pub health: Health,
+    /// Watts through it now, when told.
+    pub watts: Option<f64>,
+    /// Its outlets, when it has some.
+    pub outlets: Vec<Outlet>,
+}
+
+const EQUIPMENT: [(&str, &str, DeviceKind); 8] = [
+    ("PowerEquipment", "RackPDUs", DeviceKind::RackPdu),
+    ("PowerEquipment", "FloorPDUs", DeviceKind::FloorPdu),
+    ("PowerEquipment", "PowerShelves", DeviceKind::PowerShelf),
+    ("PowerEquipment", "TransferSwitches", DeviceKind::TransferSwitch),
+    ("ThermalEquipment", "CDUs", DeviceKind::Cooling),
+    ("ThermalEquipment", "CoolingUnits", DeviceKind::Cooling),
+    ("ThermalEquipment", "HeatExchangers", DeviceKind::Cooling),
+    ("ThermalEquipment", "ImmersionUnits", DeviceKind::Cooling),
+];
+
+/// All devices of a service.
+pub async fn equipment(crawl: &Crawl<'_>, root: &Value) -> Vec<FoundDevice> {
+    let mut out = Vec::new();
+    for service in ["PowerEquipment", "ThermalEquipment"] {
+        let Some((_, doc)) = crawl.follow(root, service).await else {
+            continue;
+        };
+        for (_, collection, kind) in EQUIPMENT.iter().filter(|e| e.0 == service) {
+            for (path, member) in crawl.members(&doc, collection).await {
+                let mut device = device(&path, &member, *kind);
+                device.watts = watts(crawl, &member).await;
+                for (path, outlet) in crawl.members(&member, "Outlets").await {
+                    device.outlets.push(self::outlet(&path, &outlet));
+                }
+                out.push(device);
+            }
+        }
+    }
+    out
+}
+
+/// Chassis as devices, for a service that has nothing else to show. Those inside another are left out.
+pub async fn enclosures(crawl: &Crawl<'_>, root: &Value) -> Vec<FoundDevice> {
+    let mut out = Vec::new();
+    for (path, chassis) in crawl.members(root, "Chassis").await {
+        if at(&chassis, "Links/ContainedBy").get("@odata.id").is_some() || part::absent(&chassis) {
+            continue;
+        }
+        let mut device = device(&path, &chassis, DeviceKind::Enclosure);
+        let readings = crate::sensors::chassis(crawl, &path, &chassis, None).await;
+        device.watts = readings.into_iter().find(|r| r.0 == "watts").and_then(|r| r.1);
+        out.push(device);
+    }
+    out
+}
+
+fn device(path: &str, doc: &Value, kind: DeviceKind) -> FoundDevice {
+    FoundDevice {
+        kind,
+        name: text(&doc["Name"]).unwrap_or_else(|| last(path).to_owned()),
+        path: path.to_owned(),
+        identity: Identity {
+            uuid: text(&doc["UUID"]),
+            serial: text(&doc["SerialNumber"]),
+            maker: text(&doc["Manufacturer"]),
+            model: text(&doc["Model"]),
+            bios: None,
+            bmc_firmware: text(&doc["FirmwareVersion"]),
+        },
+        health: part::health(doc),
+        watts: None,
+        outlets: Vec::new(),
+    }
+}
+
+/// From the device's own metrics, or from those of the chassis that it is.
+async fn watts(crawl: &Crawl<'_>, doc: &Value) -> Option<f64> {
+    if let Some((_, metrics)) = crawl.follow(doc, "Metrics").await
+        && let Some(watts) = ["PowerWatts", "InputPowerWatts", "OutputPowerWatts"]
+            .iter()
+            .find_map(|n| positive(&metrics[*n]))
+    {
+        return Some(watts);
+    }
+    for (path, chassis) in crawl.all(list(at(doc, "Links/Chassis"))).await {
+        let readings = crate::sensors::chassis(crawl, &path, &chassis, None).await;
+        if let Some(watts) = readings.into_iter().find(|r| r.0 == "watts").and_then(|r| r.1) {
+            return Some(watts);
+        }
+    }
+    None
+}
+
+/// A `SensorExcerpt` or a bare number; zero is no reading.
+pub fn positive(value: &Value) -> Option<f64> {
+    number(&value["Reading"]).or_else(|| number(value)).filter(|w| *w > 0.0)
+}
+
+fn outlet(path: &str, doc: &Value) -> Outlet {
+    Outlet {
+        id: text(&doc["Id"]).unwrap_or_else(|| last(path).to_owned()),
+        label: text(&doc["UserLabel"]),
+        power: crate::discover::power_state(doc),
+        // An outlet with nothing plugged in draws zero, and means it.
+        watts: number(at(doc, "PowerWatts/Reading")).filter(|w| *w >= 0.0),
+    }
+}
