@@ -41,7 +41,8 @@ pub trait Host: Send + Sync + 'static {
     fn power_off(&self) -> Future<'_, ()>;
 }
 
-/// A disk that is open. Offsets and lengths are multiples of [`BLOCK`], but for the last write of an image.
+/// A disk that is open. Offsets and lengths are multiples of [`BLOCK`], but for the last write of an image
+/// and what ends with a disk whose size is not one.
 pub trait Disk: Send {
     /// Capacity in bytes.
     fn size(&self) -> u64;

@@ -1,6 +1,6 @@
 //! The boot kit in a real virtual machine: `BUSBAR_TEST_QEMU=1 cargo test -p agent --test qemu`.
 //!
-//! Builds a kit around `examples/init.rs`, boots it under QEMU with three disks on three buses, and plays the daemon.
+//! Builds a kit around `examples/init.rs` (or the program that `BUSBAR_TEST_INIT` names), boots it under QEMU with three disks on three buses, and plays the daemon.
 #![allow(clippy::unwrap_used)]
 
 use std::collections::VecDeque;
@@ -20,7 +20,7 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use axum::{Json, Router};
 use rack::Bytes;
-use rack::agent::{AgentState, DiskWipe, FoundHardware, Order, Outcome, Work};
+use rack::agent::{AgentState, DiskWipe, FoundHardware, Order, Outcome, WipeMethod, Work};
 use rack::image::Packing;
 use rack::node::DriveBus;
 use sha2::{Digest, Sha256};
@@ -111,9 +111,14 @@ impl Drop for Machine {
 }
 
 fn init_program() -> PathBuf {
+    if let Some(path) = std::env::var_os("BUSBAR_TEST_INIT") {
+        return path.into();
+    }
     // tests lie in …/deps, examples beside them
     let deps = std::env::current_exe().unwrap();
-    deps.parent().unwrap().parent().unwrap().join("examples/init")
+    let init = deps.parent().unwrap().parent().unwrap().join("examples/init");
+    assert!(init.exists(), "run `cargo build -p agent --examples` first");
+    init
 }
 
 /// Bytes that look like a system: data, runs of zeroes, an end that is no multiple of a block.
@@ -155,9 +160,14 @@ fn dirty_disk(path: &Path) {
     }
 }
 
-fn start(kit: &Path, folder: &Path, port: u16, discard: &str) -> Machine {
+fn start(kit: &Path, folder: &Path, port: u16) -> Machine {
     let log = File::create(folder.join("console.log")).unwrap();
-    let disk = |n: &str| format!("id={n},if=none,format=raw,file={},{discard}", folder.join(n).display());
+    let disk = |n: &str| {
+        format!(
+            "id={n},if=none,format=raw,file={},discard=unmap",
+            folder.join(n).display()
+        )
+    };
     let child = Command::new("qemu-system-x86_64")
         .args([
             "-machine",
@@ -281,7 +291,7 @@ async fn a_machine_is_inventoried_installed_on_every_bus_wiped_and_switched_off(
     }));
     let port = serve(&book).await;
 
-    run_to_power_off(start(&kit.folder, folder, port, "discard=unmap"), folder).await;
+    run_to_power_off(start(&kit.folder, folder, port), folder).await;
     {
         let book = book.lock().unwrap();
         let found = book.hardware.clone().unwrap();
@@ -328,21 +338,23 @@ async fn a_machine_is_inventoried_installed_on_every_bus_wiped_and_switched_off(
         );
     }
 
-    // a second boot wipes; the virtio disk has no discard this time
+    // a second boot wipes
     book.lock().unwrap().orders = VecDeque::from([Order::Wipe {
         id: "wipe-1".to_string(),
     }]);
     book.lock().unwrap().outcomes.clear();
-    run_to_power_off(
-        start(&kit.folder, folder, port, "discard=unmap,detect-zeroes=unmap"),
-        folder,
-    )
-    .await;
+    run_to_power_off(start(&kit.folder, folder, port), folder).await;
     let book = book.lock().unwrap();
     let disks = wiped(&book.outcomes[0]);
     for disk in disks {
         eprintln!("{disk:?}");
         assert!(disk.clean && disk.samples > 1000, "{disk:?}");
+        let method = match disk.disk.as_str() {
+            "vda" => WipeMethod::Discard,
+            "nvme0n1" => WipeMethod::NvmeFormat,
+            _ => WipeMethod::Overwrite,
+        };
+        assert_eq!(disk.method, method, "{}", disk.disk);
         let mut file = File::open(folder.join(&disk.disk)).unwrap();
         file.seek(SeekFrom::Start(0)).unwrap();
         let mut all = Vec::new();

@@ -6,8 +6,9 @@ use std::process::Command;
 
 use super::{Kernel, KitError, digest, read};
 
-/// Debian's package that depends on the newest kernel.
-const KERNEL_PACKAGE: &str = "linux-image-amd64";
+/// Debian's packages that depend on the newest kernel: for metal, and for virtual machines.
+const METAL: &str = "linux-image-amd64";
+const CLOUD: &str = "linux-image-cloud-amd64";
 const APT: &str = "run `apt-get update` first; on a machine that is not Debian give a kernel package or files";
 
 /// A kernel and its modules.
@@ -55,19 +56,15 @@ pub(super) fn run(
 /// Names the kernel such that the same name means the same content.
 pub(super) fn kernel_identity(kernel: &Kernel) -> Result<String, KitError> {
     match kernel {
-        Kernel::Debian => {
-            let depends = run(
-                "apt-cache",
-                "apt",
-                |c| c.args(["depends", "--important", KERNEL_PACKAGE]),
-                APT,
-            )?;
+        Kernel::Debian | Kernel::DebianCloud => {
+            let meta = if *kernel == Kernel::Debian { METAL } else { CLOUD };
+            let depends = run("apt-cache", "apt", |c| c.args(["depends", "--important", meta]), APT)?;
             let depends = String::from_utf8_lossy(&depends);
             let name = depends
                 .lines()
                 .find_map(|line| line.trim().strip_prefix("Depends: linux-image-"));
             let name = name.ok_or_else(|| KitError::Failed {
-                command: format!("apt-cache depends {KERNEL_PACKAGE}"),
+                command: format!("apt-cache depends {meta}"),
                 said: "it names no kernel".to_string(),
                 then: APT,
             })?;
@@ -99,7 +96,7 @@ pub(super) fn kernel(kernel: &Kernel, identity: &str, work: &Path) -> Result<Ker
             })
         }
         Kernel::Deb(path) => extracted(path, work),
-        Kernel::Debian => {
+        Kernel::Debian | Kernel::DebianCloud => {
             let package = identity.split(' ').next().unwrap_or(identity);
             extracted(&download(package, work)?, work)
         }

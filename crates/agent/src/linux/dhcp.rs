@@ -37,17 +37,10 @@ const LEAST_TIME: Duration = Duration::from_secs(60);
 /// Gets a lease, or `None` when no server answers in a quarter of a minute. `xid` tells our answers from others'.
 pub(super) fn lease(link: &str, mac: Mac, xid: u32) -> io::Result<Option<Lease>> {
     let socket = socket(link)?;
-    let Some(offer) = exchange(
-        &socket,
-        &ask(MessageType::Discover, mac, xid, None),
-        xid,
-        mac,
-        MessageType::Offer,
-    )?
-    else {
+    let Some(offer) = exchange(&socket, &ask(mac, xid, Asked::Any), xid, mac, MessageType::Offer)? else {
         return Ok(None);
     };
-    let request = ask(MessageType::Request, mac, xid, Some(&offer));
+    let request = ask(mac, xid, Asked::Offered(&offer));
     exchange(&socket, &request, xid, mac, MessageType::Ack)
 }
 
@@ -55,7 +48,7 @@ pub(super) fn lease(link: &str, mac: Mac, xid: u32) -> io::Result<Option<Lease>>
 pub(super) fn renew(link: &str, mac: Mac, xid: u32, held: &Lease) -> io::Result<Option<Lease>> {
     exchange(
         &socket(link)?,
-        &ask(MessageType::Request, mac, xid, Some(held)),
+        &ask(mac, xid, Asked::Held(held)),
         xid,
         mac,
         MessageType::Ack,
@@ -100,14 +93,32 @@ fn exchange(socket: &Socket, packet: &[u8], xid: u32, mac: Mac, want: MessageTyp
     Ok(None)
 }
 
-/// A packet to servers: DISCOVER, or REQUEST of what was offered.
-fn ask(kind: MessageType, mac: Mac, xid: u32, offer: Option<&Lease>) -> Vec<u8> {
+/// What is asked for.
+enum Asked<'a> {
+    /// Any address: DISCOVER.
+    Any,
+    /// What a server offered: REQUEST, naming server and address.
+    Offered(&'a Lease),
+    /// What is held: REQUEST, with the address in `ciaddr` and naming neither (RFC 2131 §4.3.2).
+    Held(&'a Lease),
+}
+
+/// A packet to servers.
+fn ask(mac: Mac, xid: u32, asked: Asked<'_>) -> Vec<u8> {
     let mut message = Message::default();
     message
         .set_xid(xid)
         .set_chaddr(&mac.0)
         .set_flags(Flags::default().set_broadcast());
+    if let Asked::Held(lease) = asked {
+        message.set_ciaddr(lease.address);
+    }
     let options = message.opts_mut();
+    let kind = if let Asked::Any = asked {
+        MessageType::Discover
+    } else {
+        MessageType::Request
+    };
     options.insert(DhcpOption::MessageType(kind));
     options.insert(DhcpOption::ParameterRequestList(vec![
         OptionCode::SubnetMask,
@@ -116,7 +127,7 @@ fn ask(kind: MessageType, mac: Mac, xid: u32, offer: Option<&Lease>) -> Vec<u8> 
         OptionCode::ServerIdentifier,
     ]));
     options.insert(DhcpOption::ClassIdentifier(b"busbar-agent".to_vec()));
-    if let Some(offer) = offer {
+    if let Asked::Offered(offer) = asked {
         options.insert(DhcpOption::RequestedIpAddress(offer.address));
         options.insert(DhcpOption::ServerIdentifier(offer.server));
     }
@@ -211,13 +222,17 @@ mod tests {
     #[test]
     fn a_request_names_address_and_server() {
         let (_, lease) = answer(&offer().to_vec().unwrap(), 5, MAC).unwrap();
-        let packet = ask(MessageType::Request, MAC, 5, Some(&lease));
+        let packet = ask(MAC, 5, Asked::Offered(&lease));
         let message = Message::decode(&mut Decoder::new(&packet)).unwrap();
         assert!(message.flags().broadcast() && packet.len() >= 300);
         assert_eq!(
             message.opts().get(OptionCode::RequestedIpAddress),
             Some(&DhcpOption::RequestedIpAddress(lease.address))
         );
+        let packet = ask(MAC, 5, Asked::Held(&lease));
+        let message = Message::decode(&mut Decoder::new(&packet)).unwrap();
+        assert_eq!(message.ciaddr(), lease.address);
+        assert_eq!(message.opts().get(OptionCode::ServerIdentifier), None);
     }
 
     proptest! {
