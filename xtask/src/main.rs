@@ -1,1 +1,75 @@
-fn main() {}
+//! The chores of this repository, as commands: `cargo xtask test` checks everything on a fresh
+//! Debian machine, `cargo xtask real` runs the real-machine scenario alone, `cargo xtask image`
+//! builds the Debian image that the scenario installs.
+//!
+//! Nothing here is part of the product: the scenario drives the `busbar` binary as a user would,
+//! by its command line only. Start at [`test`], or at [`real`] for the scenario.
+
+mod busbar;
+mod command;
+mod debian;
+mod image;
+mod lab;
+mod licences;
+mod real;
+mod scenario;
+mod test;
+
+use std::path::{Path, PathBuf};
+
+use clap::{Parser, Subcommand};
+
+#[derive(Parser)]
+#[command(about = "Busbar's own chores", disable_help_subcommand = true)]
+struct Cli {
+    #[command(subcommand)]
+    chore: Chore,
+}
+
+#[derive(Subcommand)]
+enum Chore {
+    /// Check everything: format, lints, docs, licences, every test, the real-machine scenario
+    Test(test::Args),
+    /// Run the real-machine scenario: two virtual machines behind sushy-tools, from nothing to a login and back
+    Real(real::Args),
+    /// Build the Debian images that the scenario installs (as root), and print where they are
+    Image,
+    /// Check the licence of every dependency
+    Licences,
+    /// The scenario itself, already inside its own namespaces
+    #[command(hide = true)]
+    Scenario(scenario::Args),
+}
+
+fn main() -> anyhow::Result<()> {
+    match Cli::parse().chore {
+        Chore::Test(args) => test::run(&args),
+        Chore::Real(args) => real::run(&args),
+        Chore::Image => {
+            image::build()?;
+            image::Variant::ALL
+                .iter()
+                .for_each(|&variant| println!("{}", image::file(variant).display()));
+            Ok(())
+        }
+        Chore::Licences => licences::check(),
+        Chore::Scenario(args) => scenario::run(&args),
+    }
+}
+
+/// The root of the checkout: the parent of this crate's folder.
+fn root() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+        .parent()
+        .expect("the crate lies in the workspace")
+}
+
+/// Where builds go: `CARGO_TARGET_DIR` as Cargo itself reads it, else `target`.
+fn target() -> PathBuf {
+    std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| root().join("target"), |dir| root().join(dir))
+}
+
+/// The scratch folder of the real-machine scenario.
+fn scratch() -> PathBuf {
+    target().join("real")
+}
