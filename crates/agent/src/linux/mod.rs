@@ -1,4 +1,4 @@
-//! The real machine: the duties of the first process, and [`Host`] over sysfs and block devices.
+//! The real machine: the duties of the first process, and [`Host`](crate::seam::Host) over sysfs and block devices.
 //!
 //! [`init`] is what the kernel of the boot kit starts. It mounts the kernel's own file systems, opens the consoles, loads the
 //! drivers that the hardware asks for, gets an address by DHCP, and runs the agent. Nothing here decides what is done to
