@@ -3,10 +3,10 @@
 use std::sync::Arc;
 
 use futures_util::StreamExt as _;
-use hardware::{Found, FoundSystem};
+use hardware::{DeviceKind, Found, FoundDevice, FoundSystem};
 use rack::node::BmcAddress;
 use rack::request::{DeviceView, DiscoverRequest, Who};
-use rack::{Event, Level, Name, Node, NodeId, Part, PartKind, Place, Tenancy, World};
+use rack::{Event, Level, Name, Node, NodeId, Part, PartKind, Place, Reading, Tenancy, Unit, World};
 use store::Txn;
 
 use crate::House;
@@ -133,7 +133,7 @@ impl House {
                 s.view.silent = None;
             });
         }
-        let problems = found.problems.iter().map(|p| format!("{}: {p}", bmc.url)).collect();
+        let problems = found.problems.iter().map(|p| format!("{}{}: {}", bmc.url, p.path, p.what)).collect();
         Ok(Discovered { nodes, problems })
     }
 
@@ -175,16 +175,18 @@ impl House {
         .await
     }
 
-    fn device(&self, txn: Txn, bmc: &WatchedBmc, device: &hardware::FoundDevice) -> Result<Txn, HouseError> {
-        let slot: Name = slot_name(&device.id).unwrap_or_else(|| "device".parse().expect("`device` is a name"));
-        let slot = bmc.slots.get("*").cloned().unwrap_or(slot);
+    fn device(&self, txn: Txn, bmc: &WatchedBmc, device: &FoundDevice) -> Result<Txn, HouseError> {
+        let fallback: Name = "device".parse().expect("`device` is a name");
+        let slot = bmc.slots.get("*").cloned().or_else(|| slot_name(&device.name)).unwrap_or(fallback);
         let place = Place::new(&bmc.rack, &slot);
+        let watts = Reading { name: "watts".into(), value: device.watts, unit: Unit::Watts, taken: self.now() };
+        self.inner.live.read_device(&place, vec![watts]);
         let view = DeviceView {
             place: place.clone(),
-            kind: device.kind.clone(),
-            maker: device.maker.clone(),
-            model: device.model.clone(),
-            serial: device.serial.clone(),
+            kind: kind_name(device.kind).to_owned(),
+            maker: device.identity.maker.clone(),
+            model: device.identity.model.clone(),
+            serial: device.identity.serial.clone(),
             readings: Vec::new(),
         };
         let key = keys::device(&place);
@@ -331,6 +333,17 @@ fn keep_what_only_the_agent_saw(parts: &mut Vec<Part>, known: &[Part]) {
         if !parts.iter().any(|p| kind(&p.kind)) {
             parts.extend(known.iter().filter(|p| kind(&p.kind)).cloned());
         }
+    }
+}
+
+/// What a device is called in paths and tables.
+fn kind_name(kind: DeviceKind) -> &'static str {
+    match kind {
+        DeviceKind::RackPdu | DeviceKind::FloorPdu => "pdu",
+        DeviceKind::PowerShelf => "power-shelf",
+        DeviceKind::TransferSwitch => "transfer-switch",
+        DeviceKind::Cooling => "cooling",
+        DeviceKind::Enclosure => "enclosure",
     }
 }
 

@@ -95,7 +95,7 @@ pub(crate) struct Inner {
 pub(crate) const ATTEMPTS: usize = 16;
 
 impl House {
-    /// Reads everything that is recorded. The loops run only in [`House::run`].
+    /// Reads everything that is recorded. The loops run only in [`House::run_loops`].
     pub async fn open(env: Env) -> Result<House, store::Error> {
         let (revision, objects) = env.store.list("").await?;
         let mut record = Record::default();
@@ -121,7 +121,7 @@ impl House {
     }
 
     /// Runs the loops until one fails for good. Dropping this future at any await stops them all, and nothing is lost.
-    pub async fn run(&self) -> Result<(), store::Error> {
+    pub async fn run_loops(&self) -> Result<(), store::Error> {
         let mut loops = JoinSet::new();
         let following = self.clone();
         loops.spawn(async move { following.follow().await });

@@ -30,11 +30,11 @@ impl House {
             .images
             .as_ref()
             .ok_or_else(|| failed("this house has no image store".into()))?;
-        let source = boot::images::Source::parse(&request.source).map_err(|e| failed(e.to_string()))?;
+        let source = source(&request.source).map_err(failed)?;
         let report = move |p: boot::images::Progress| {
             progress(AddProgress {
-                done: p.done,
-                total: p.total,
+                done: p.done.0,
+                total: p.total.0,
             })
         };
         let image = store
@@ -133,6 +133,8 @@ fn source(text: &str) -> Result<Source, String> {
         Some(rest) => (true, rest),
         None => (false, text.strip_prefix("https://").unwrap_or(text)),
     };
-    let reference = rest.parse::<Reference>().map_err(|e| format!("there is no file `{text}` here, and it is no image in a registry: {e}"))?;
+    let reference = rest
+        .parse::<Reference>()
+        .map_err(|e| format!("there is no file `{text}` here, and it is no image in a registry: {e}"))?;
     Ok(Source::Registry { reference, login: None, plain })
 }

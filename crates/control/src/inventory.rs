@@ -78,22 +78,16 @@ fn due(house: &House, tried: &HashMap<String, Time>, busy: &HashSet<String>) -> 
     }
     let bmcs: Vec<(String, Arc<WatchedBmc>)> =
         house.record(|r| r.bmcs.iter().map(|(k, b)| (k.clone(), Arc::clone(b))).collect());
-    let known: HashMap<&str, Time> = world
-        .nodes
-        .values()
-        .map(|n| (n.bmc.url.as_str(), n.inventoried))
-        .collect();
-    let devices: HashSet<String> = house.devices().iter().map(|d| d.place.rack().to_owned()).collect();
+    let known: HashMap<&str, Time> = world.nodes.values().map(|n| (n.bmc.url.as_str(), n.inventoried)).collect();
     for (key, bmc) in bmcs {
         let waited = since(&key);
-        let period = match known.get(bmc.url.as_str()) {
-            Some(at) if now.since(*at) < config.inventory || waited < config.inventory => config.inventory,
-            Some(_) => ASK_AGAIN,
-            None if devices.contains(bmc.rack.as_str()) && waited != Duration::MAX => {
-                config.inventory.min(ASK_AGAIN * 10)
-            }
-            None => ASK_AGAIN,
-        };
+        // A service with nodes is read whole seldom: what changes often has looks and readings of its own. One without,
+        // a PDU or one that did not answer yet, is asked again and again.
+        let period = if known.contains_key(bmc.url.as_str()) { config.inventory } else { ASK_AGAIN };
+        let just_found = known.get(bmc.url.as_str()).is_some_and(|at| now.since(*at) < config.inventory);
+        if just_found && waited == Duration::MAX {
+            continue;
+        }
         if !busy.contains(&key) && waited >= period {
             found.push((waited, key, Job::Discover(bmc)));
         }

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use plan::lifecycle::{Attempt, Seen};
 use rack::request::NodeLive;
-use rack::{AgentState, Name, NodeId, Time};
+use rack::{AgentState, Name, NodeId, Place, Reading, Time};
 use tokio::sync::{Notify, watch};
 
 /// What is seen of one node.
@@ -31,6 +31,7 @@ pub struct Sight {
 /// What is seen of everything, and who wants to know.
 pub struct Live {
     sights: Mutex<HashMap<NodeId, Sight>>,
+    devices: Mutex<HashMap<Place, Vec<Reading>>>,
     wakers: Mutex<HashMap<Name, Arc<Notify>>>,
     changes: watch::Sender<u64>,
 }
@@ -39,6 +40,7 @@ impl Default for Live {
     fn default() -> Self {
         Live {
             sights: Mutex::default(),
+            devices: Mutex::default(),
             wakers: Mutex::default(),
             changes: watch::Sender::new(0),
         }
@@ -71,6 +73,17 @@ impl Live {
     /// Forgets a node.
     pub fn forget(&self, node: &NodeId) {
         lock(&self.sights).remove(node);
+    }
+
+    /// Notes a device's readings.
+    pub fn read_device(&self, place: &Place, readings: Vec<Reading>) {
+        lock(&self.devices).insert(place.clone(), readings);
+        self.bump();
+    }
+
+    /// A device's readings.
+    pub fn device(&self, place: &Place) -> Vec<Reading> {
+        lock(&self.devices).get(place).cloned().unwrap_or_default()
     }
 
     /// What wakes the loop that tends `machine`.
