@@ -19,6 +19,8 @@ pub type Raw = (String, Option<f64>, Unit);
 
 /// Most power that one box is believed to draw; a reading above is a sensor's mistake.
 const MOST_WATTS: f64 = 1_000_000.0;
+/// A temperature whose place says intake but whose name does not: the inlet when nothing is named so.
+const INTAKE: &str = "intake";
 /// Readings kept of one box.
 const MOST: usize = 128;
 
@@ -102,6 +104,12 @@ pub async fn chassis(crawl: &Crawl<'_>, path: &str, doc: &Value, system: Option<
     let watts = watts.or_else(|| sane(sum()));
     tracing::debug!(path, ?watts, readings = out.len(), "readings");
     out.insert(0, ("watts".into(), watts, Unit::Watts));
+    if !out.iter().any(|r| r.0 == "inlet")
+        && let Some(intake) = out.iter_mut().find(|r| r.0 == INTAKE)
+    {
+        intake.0 = "inlet".into();
+    }
+    out.retain(|r| r.0 != INTAKE);
     out.truncate(MOST);
     tell_apart(&mut out);
     out
@@ -154,6 +162,7 @@ fn total(doc: &Value) -> Option<f64> {
         && !["gpu", "cpu", "fan", "mem", "psu", "ps1", "ps2"]
             .iter()
             .any(|w| name.contains(w));
+    let whole = whole || ["node", "chassis", "system"].contains(&name.as_str());
     (watts && whole && !absent(doc)).then(|| sane(number(&doc["Reading"])))?
 }
 
@@ -198,14 +207,19 @@ fn temperature(name: &str, context: &Value, value: Option<f64>) -> Option<Raw> {
     if margin {
         return None;
     }
-    match context.as_str() {
-        Some("Intake" | "Ambient") => return Some(("inlet".into(), value, Unit::Celsius)),
-        None | Some("Room" | "SystemBoard" | "Chassis")
-            if ["inlet", "ambient", "intake"].iter().any(|w| lower.contains(w)) =>
-        {
-            return Some(("inlet".into(), value, Unit::Celsius));
-        }
-        _ => {}
+    if context.as_str() == Some("VoltageRegulator") {
+        return None;
+    }
+    let named = ["inlet", "ambient", "intake"].iter().any(|w| lower.contains(w));
+    let box_wide = matches!(
+        context.as_str(),
+        None | Some("Room" | "SystemBoard" | "Chassis" | "Intake" | "Ambient")
+    );
+    if named && box_wide {
+        return Some(("inlet".into(), value, Unit::Celsius));
+    }
+    if let Some("Intake" | "Ambient") = context.as_str() {
+        return Some((INTAKE.into(), value, Unit::Celsius));
     }
     let cpu = matches!(context.as_str(), Some("CPU" | "CPUSubsystem")) || lower.contains("cpu");
     let other = ["dimm", "mem", "vr", "gpu", "dts"].iter().any(|w| lower.contains(w));
