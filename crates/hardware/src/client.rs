@@ -527,16 +527,18 @@ fn message(body: &[u8]) -> String {
         };
     };
     let error = &doc["error"];
-    let messages: Vec<String> = [&error["@Message.ExtendedInfo"], &doc["@Message.ExtendedInfo"]]
-        .into_iter()
-        .flat_map(json::list)
-        .filter_map(|m| json::text(&m["Message"]).or_else(|| json::text(&m["MessageId"])))
-        .collect();
-    let said = if messages.is_empty() {
-        json::text(&error["message"]).into_iter().collect()
-    } else {
-        messages
+    let infos = || {
+        [&error["@Message.ExtendedInfo"], &doc["@Message.ExtendedInfo"]]
+            .into_iter()
+            .flat_map(json::list)
     };
+    let mut said: Vec<String> = infos().filter_map(|m| json::text(&m["Message"])).collect();
+    if said.is_empty() {
+        said.extend(json::text(&error["message"]));
+    }
+    if said.is_empty() {
+        said.extend(infos().filter_map(|m| json::text(&m["MessageId"])));
+    }
     if said.is_empty() {
         "it gave no reason".into()
     } else {
