@@ -14,7 +14,8 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
 
-use crate::command::{cmd, output, run, shown};
+use crate::command::{cmd, output, shown};
+use crate::peers;
 
 /// The rack's network: the daemon, the BMC and the machines.
 pub const BRIDGE: &str = "br0";
@@ -28,9 +29,6 @@ const DISK_BYTES: u64 = 4 << 30;
 const BMC_REQUESTS: &str = "bmc-requests.log";
 /// How long a daemon of the bench may take to answer, on a busy machine.
 const START_DEADLINE: Duration = Duration::from_secs(60);
-
-/// sushy-tools runs under a real server: its own leaks a descriptor for each request.
-const PYPI: [&str; 2] = ["sushy-tools==2.2.0", "gunicorn==27.0.1"];
 
 /// What a machine's firmware is.
 #[derive(Clone, Copy, PartialEq, clap::ValueEnum)]
@@ -102,25 +100,6 @@ pub struct Lab {
     /// holds disks, logs and Busbar's state: made new for each run
     pub folder: PathBuf,
     daemons: Vec<Daemon>,
-}
-
-/// Installs sushy-tools into a virtual environment under the scratch folder, once.
-pub fn install_bmc() -> Result<()> {
-    let venv = venv();
-    let marker = venv.join(PYPI.join("_"));
-    if marker.exists() {
-        return Ok(());
-    }
-    // Debian's own interpreter: python3-libvirt is built for that one
-    run(cmd("/usr/bin/python3 -m venv --clear --system-site-packages").arg(&venv))?;
-    run(Command::new(venv.join("bin/pip"))
-        .args(["install", "--quiet", "--disable-pip-version-check"])
-        .args(PYPI))?;
-    Ok(fs::write(marker, "")?)
-}
-
-fn venv() -> PathBuf {
-    crate::scratch().join("venv")
 }
 
 impl Lab {
@@ -319,7 +298,7 @@ impl Lab {
     }
 
     fn bmc(&mut self) -> Result<()> {
-        let python = venv().join("bin/python");
+        let python = peers::sushy_tools()?.join("bin/python");
         let hash = "import bcrypt, sys; print(bcrypt.hashpw(sys.argv[1].encode(), bcrypt.gensalt(4)).decode())";
         let hash = output(Command::new(&python).args(["-c", hash, BMC_PASSWORD]))?;
         fs::write(self.folder.join("bmc.htpasswd"), format!("{BMC_USER}:{hash}"))?;

@@ -11,6 +11,7 @@ mod debian;
 mod image;
 mod lab;
 mod licences;
+mod peers;
 mod real;
 mod scenario;
 mod test;

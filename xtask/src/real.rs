@@ -11,7 +11,7 @@ use serde_json::Value;
 use crate::command::{self, cmd, shown};
 use crate::lab::Firmware;
 use crate::test::Count;
-use crate::{debian, image, lab, scenario};
+use crate::{debian, image, peers, scenario};
 
 #[derive(clap::Args, Default)]
 pub struct Args {
@@ -74,7 +74,7 @@ fn prepare_and_run(args: &Args) -> Result<()> {
     if lock.try_lock().is_err() {
         bail!("another `cargo xtask real` runs in {}", crate::scratch().display());
     }
-    lab::install_bmc()?;
+    peers::sushy_tools()?;
     image::build()?;
     // needs the Debian archive, which is out of reach in the scenario's namespaces
     command::run(

@@ -3,19 +3,17 @@
 //! A failed step does not stop those after it: one run shows everything that is wrong.
 
 use std::io::{BufRead, BufReader};
+use std::path::PathBuf;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
 
 use crate::command::{cmd, output, shown};
-use crate::{debian, licences, real};
+use crate::{debian, licences, peers, real};
 
 #[derive(clap::Args)]
 pub struct Args {
-    /// Also run the tests marked `#[ignore]`: those that take minutes
-    #[arg(long)]
-    all: bool,
     /// Leave out the real-machine scenario
     #[arg(long)]
     no_real: bool,
@@ -83,7 +81,9 @@ pub fn run(args: &Args) -> Result<()> {
     });
     step("licences", &mut || one(licences::check()));
     step("no aws-lc", &mut || one(nothing_depends_on("aws-lc-sys")));
-    step("tests", &mut || tests(args.all));
+    let mut peers = Vec::new();
+    step("peers", &mut || one(peers::environment().map(|found| peers = found)));
+    step("tests", &mut || tests(&peers));
     if !args.no_real {
         step("real machines", &mut || real::count(&real::Args::default()));
     }
@@ -142,29 +142,22 @@ fn nothing_depends_on(package: &str) -> Result<()> {
 }
 
 /// Unit, integration and documentation tests; with nextest where it is installed.
-fn tests(all: bool) -> Count {
-    let mut total = Count::default();
+fn tests(peers: &[(&str, PathBuf)]) -> Count {
     let nextest = output(cmd("cargo nextest --version").current_dir(crate::root())).is_ok();
-    let (runs, ignored): (&[&str], _) = if nextest {
-        (
-            &[
-                "nextest run --locked --workspace --no-fail-fast",
-                "test --locked --workspace --doc --no-fail-fast",
-            ],
-            [Some("--run-ignored=all"), None],
-        )
+    let lines: &[&str] = if nextest {
+        &[
+            "nextest run --locked --workspace --no-fail-fast",
+            "test --locked --workspace --doc --no-fail-fast",
+        ]
     } else {
-        (
-            &["test --locked --workspace --no-fail-fast"],
-            [Some("-- --include-ignored"), None],
-        )
+        &["test --locked --workspace --no-fail-fast"]
     };
-    for (line, ignored) in runs.iter().zip(ignored) {
+    let mut total = Count::default();
+    for line in lines {
         let mut command = cmd("cargo");
-        command.args(line.split(' '));
-        if let (true, Some(ignored)) = (all, ignored) {
-            command.args(ignored.split(' '));
-        }
+        command
+            .args(line.split(' '))
+            .envs(peers.iter().map(|(name, value)| (name, value)));
         total.add(counted(command));
     }
     total
