@@ -204,6 +204,9 @@ async fn system(
         let own = machines <= 1 || list(at(chassis, "Links/ComputerSystems")).len() == 1;
         if own && machine {
             parts.extend(chassis_parts(crawl, path, chassis, !parts.iter().any(is_nic)).await);
+            if !parts.iter().any(|p| matches!(p.kind, PartKind::Gpu { .. })) {
+                parts.extend(accelerators(crawl, chassis).await);
+            }
         }
     }
     parts.truncate(PARTS);
@@ -428,6 +431,28 @@ async fn chassis_parts(crawl: &Crawl<'_>, path: &str, chassis: &Value, ports: bo
         }
     }
     tracing::trace!(path, parts = parts.len(), "chassis");
+    parts
+}
+
+/// Accelerators that are listed as PCIe devices of the chassis only.
+async fn accelerators(crawl: &Crawl<'_>, chassis: &Value) -> Vec<Part> {
+    let mut parts = Vec::new();
+    for (path, device) in crawl.members(chassis, "PCIeDevices").await {
+        // Bridges and the BMC's own display have no serial number; what can be replaced has one.
+        if part::absent(&device) || text(&device["SerialNumber"]).is_none() {
+            continue;
+        }
+        let functions = crawl.members(&device, "PCIeFunctions").await;
+        let class = |f: &Resource| {
+            matches!(
+                f.1["DeviceClass"].as_str(),
+                Some("ProcessingAccelerators" | "DisplayController")
+            )
+        };
+        if functions.iter().any(class) {
+            parts.extend(part::gpu(&path, &device));
+        }
+    }
     parts
 }
 

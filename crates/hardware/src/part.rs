@@ -163,7 +163,20 @@ pub fn fan(path: &str, doc: &Value) -> Option<Part> {
     (!absent(doc)).then(|| part(path, doc, PartKind::Fan))
 }
 
-/// A PCIe device; an accelerator when a function of it says so.
+/// A PCIe device that is an accelerator.
+pub fn gpu(path: &str, doc: &Value) -> Option<Part> {
+    (!absent(doc)).then(|| {
+        part(
+            path,
+            doc,
+            PartKind::Gpu {
+                memory: gpu_memory(doc),
+            },
+        )
+    })
+}
+
+/// A PCIe device.
 pub fn pcie(path: &str, doc: &Value) -> Option<Part> {
     (!absent(doc)).then(|| part(path, doc, PartKind::Pcie))
 }

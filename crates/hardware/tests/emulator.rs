@@ -43,6 +43,8 @@ async fn start(bin: &Path, folder: &Path) -> (Running, String) {
     command
         .args(["--fake", "-i", "127.0.0.1", "-p", &port.to_string(), "--config"])
         .arg(&config);
+    // It keeps its systems in the temporary folder, so a run would see the state that the last one left.
+    command.env("TMPDIR", folder);
     let running = Running(
         command
             .current_dir(folder)
