@@ -1,1 +1,24 @@
-//! emulator
+//! A rack made of software, spoken to over real sockets.
+//!
+//! Every BMC and PDU answers Redfish on a loopback address of its own ([`redfish`]), from one physical state ([`model`]).
+//! A server that is switched on runs firmware ([`life`], [`firmware`]): it asks for its boot by DHCP and HTTP, runs the
+//! agent's own code on emulated hardware ([`host`]) and boots what lies on its disk ([`disks`]). Faults are data
+//! ([`faults`]), set through [`control`]. It knows nothing of the daemon but its addresses, and everything that it
+//! says goes through one seam ([`net`]). Start reading at [`emulated`].
+
+pub mod control;
+pub mod disks;
+pub mod emulated;
+pub mod faults;
+pub mod firmware;
+pub mod host;
+pub mod layout;
+pub mod life;
+pub mod model;
+pub mod net;
+pub mod redfish;
+pub mod serve;
+
+pub use emulated::{Clock, Config, Credential, Emulated, Handle, StartError};
+pub use faults::{Action, Fault, Selector};
+pub use layout::RackLayout;

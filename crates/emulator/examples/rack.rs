@@ -1,0 +1,42 @@
+//! An emulated rack alone, for tools that ask Redfish (DMTF's validators, Prometheus): `rack PORT`, plain HTTP, password
+//! `emulated`. Machines find no daemon on it.
+
+use std::net::Ipv4Addr;
+use std::sync::Arc;
+
+use emulator::disks::Disks;
+use emulator::net::RealNet;
+use emulator::{Config, Credential, Emulated, RackLayout};
+
+#[tokio::main]
+async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    let port = std::env::args().nth(1).ok_or("give a port")?.parse()?;
+    let config = Config {
+        layout: RackLayout::default(),
+        port,
+        tls: false,
+        disks: Disks::Memory,
+        state: None,
+        speed: 10.0,
+        seed: 1,
+        relay: Ipv4Addr::LOCALHOST,
+        metadata: "http://127.0.0.1:1".into(),
+        net: Arc::new(RealNet {
+            dhcp: ([127, 0, 0, 1], 1).into(),
+            login_port: 2222,
+        }),
+        credential: Credential {
+            user: "admin".into(),
+            password: "emulated".into(),
+        },
+        control: None,
+        clock: Arc::new(|| rack::Time::from_millis(jiff::Timestamp::now().as_millisecond())),
+    };
+    let handle = Emulated::start(config).await?;
+    for address in handle.rack.addresses() {
+        println!("http://{address}:{}/redfish/v1/", handle.port);
+    }
+    tokio::signal::ctrl_c().await?;
+    handle.stop().await;
+    Ok(())
+}

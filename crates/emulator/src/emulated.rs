@@ -1,0 +1,682 @@
+//! The rack itself: its servers with their state, what may be done to them, and how it is started.
+
+use std::collections::{HashMap, VecDeque};
+use std::fmt;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use rack::Time;
+use serde::{Deserialize, Serialize};
+use tokio::task::{AbortHandle, JoinSet};
+use tokio::time::Instant;
+
+use crate::disks::{Disks, Drive};
+use crate::faults::{Action, Faults};
+use crate::layout::{BadLayout, PduSpec, RackLayout, ServerSpec};
+use crate::life;
+use crate::model::{Activity, Draw, Physics, Power};
+use crate::net::Net;
+use crate::redfish::core::BmcCore;
+
+/// Lines of serial console that are kept for each server.
+const CONSOLE_LINES: usize = 500;
+/// Seconds that power takes to come up behind the supplies.
+pub const POWER_ON: f64 = 3.0;
+/// Seconds that an installed system takes to stop.
+pub const SHUTDOWN: f64 = 8.0;
+/// Seconds that a BMC takes to start again.
+pub const BMC_RESET: f64 = 30.0;
+
+/// Tells the wall time for what is shown to people; waiting goes through tokio.
+pub type Clock = Arc<dyn Fn() -> Time + Send + Sync>;
+
+/// What every BMC lets in. The password is never printed.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Credential {
+    /// User name.
+    pub user: String,
+    /// Password. Secret.
+    pub password: String,
+}
+
+impl fmt::Debug for Credential {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Credential")
+            .field("user", &self.user)
+            .finish_non_exhaustive()
+    }
+}
+
+/// What a rack is started with.
+#[derive(Clone)]
+pub struct Config {
+    /// What it is made of.
+    pub layout: RackLayout,
+    /// The port that every BMC answers on, at its own address.
+    pub port: u16,
+    /// HTTPS with a self-signed certificate, or HTTP.
+    pub tls: bool,
+    /// Where drives keep their bytes.
+    pub disks: Disks,
+    /// The file in which power states survive a restart of the process.
+    pub state: Option<PathBuf>,
+    /// How many times faster than real everything in the rack takes place.
+    pub speed: f64,
+    /// What serials and hardware addresses are derived from.
+    pub seed: u64,
+    /// The relay agent's address, from which DHCP is asked.
+    pub relay: Ipv4Addr,
+    /// The daemon's metadata service: `http://127.0.0.1:8169`.
+    pub metadata: String,
+    /// The network that firmware, agent and systems use.
+    pub net: Arc<dyn Net>,
+    /// What BMCs let in.
+    pub credential: Credential,
+    /// Where the control endpoint listens, on loopback.
+    pub control: Option<SocketAddr>,
+    /// Wall time.
+    pub clock: Clock,
+}
+
+/// Why a rack does not start.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// The description.
+    #[error(transparent)]
+    Layout(#[from] BadLayout),
+    /// A drive.
+    #[error("cannot open the drive {name} of the emulated rack: {source}; check the folder and its free space")]
+    Drive {
+        /// Which.
+        name: String,
+        /// What the system said.
+        source: std::io::Error,
+    },
+    /// A socket.
+    #[error("cannot listen on {at} for the emulated rack: {source}; is another one running?")]
+    Listen {
+        /// Where.
+        at: SocketAddr,
+        /// What the system said.
+        source: std::io::Error,
+    },
+    /// The certificate.
+    #[error("cannot make the emulated BMCs' certificate: {0}")]
+    Certificate(String),
+}
+
+/// What a server boots next, against its usual order.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct Boot {
+    /// `None`, `Pxe`, `UefiHttp`, `Hdd`, `Cd`, `BiosSetup`.
+    pub target: String,
+    /// `Disabled`, `Once`, `Continuous`.
+    pub enabled: String,
+    /// Where UEFI HTTP boot goes.
+    pub uri: String,
+}
+
+/// What changes on a server.
+pub(crate) struct State {
+    pub(crate) power: Power,
+    pub(crate) activity: Activity,
+    pub(crate) boot: Boot,
+    pub(crate) media: Option<String>,
+    pub(crate) physics: Physics,
+    pub(crate) fed: [bool; 2],
+    pub(crate) tag: String,
+    pub(crate) led: bool,
+    pub(crate) host_name: String,
+    pub(crate) address: Option<Ipv4Addr>,
+    pub(crate) boots: u64,
+    pub(crate) turbo: [bool; 2],
+    pub(crate) bmc_back: Option<Instant>,
+    since: Instant,
+    generation: u64,
+    task: Option<AbortHandle>,
+    console: VecDeque<String>,
+}
+
+/// A state as it was at one moment.
+#[derive(Debug, Clone)]
+pub struct View {
+    /// Power state.
+    pub power: Power,
+    /// What runs.
+    pub activity: Activity,
+    /// Heat and fans.
+    pub physics: Physics,
+    /// Watts.
+    pub draw: Draw,
+    /// Which supplies have input.
+    pub fed: [bool; 2],
+    /// What it boots next.
+    pub boot: Boot,
+    /// The medium in its virtual drive.
+    pub media: Option<String>,
+    /// Asset tag.
+    pub tag: String,
+    /// Whether its location light is lit.
+    pub led: bool,
+    /// Host name of its system.
+    pub host_name: String,
+    /// Its address on the boot network.
+    pub address: Option<Ipv4Addr>,
+    /// How often it has started.
+    pub boots: u64,
+    /// The turbo setting of its firmware: now, and from the next start on.
+    pub turbo: [bool; 2],
+}
+
+/// A server.
+pub struct Server {
+    /// How it is built.
+    pub spec: ServerSpec,
+    /// Its drives, as in `spec`.
+    pub drives: Vec<Drive>,
+    pub(crate) core: BmcCore,
+    state: Mutex<State>,
+}
+
+/// A power distribution unit.
+pub struct Pdu {
+    /// How it is built.
+    pub spec: PduSpec,
+    pub(crate) core: BmcCore,
+}
+
+/// Who answers at an address.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Bmc {
+    /// The BMC of the server with this index.
+    Server(usize),
+    /// The PDU with this index.
+    Pdu(usize),
+}
+
+/// A rack made of software.
+pub struct Emulated {
+    /// What it was started with.
+    pub config: Config,
+    /// Its servers.
+    pub servers: Vec<Server>,
+    /// Its PDUs.
+    pub pdus: Vec<Pdu>,
+    /// The faults that are set.
+    pub faults: Faults,
+    by_address: HashMap<IpAddr, Bmc>,
+    saving: Mutex<()>,
+    lives: Mutex<JoinSet<()>>,
+}
+
+/// A reset that can't be done now.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Refused {
+    /// There is no such reset.
+    Unknown,
+    /// Not in this power state.
+    NotNow,
+}
+
+#[derive(Serialize, Deserialize)]
+struct Saved {
+    on: bool,
+    os: bool,
+    address: Option<Ipv4Addr>,
+    boot: Boot,
+}
+
+/// Resets that a server knows.
+pub const RESETS: [&str; 7] = [
+    "On",
+    "ForceOff",
+    "GracefulShutdown",
+    "GracefulRestart",
+    "ForceRestart",
+    "PowerCycle",
+    "PushPowerButton",
+];
+
+impl Emulated {
+    /// Builds the rack without any socket.
+    pub fn build(config: Config) -> Result<Arc<Emulated>, StartError> {
+        config.layout.check()?;
+        let saved: HashMap<String, Saved> = config
+            .state
+            .as_ref()
+            .and_then(|path| std::fs::read(path).ok())
+            .and_then(|text| serde_json::from_slice(&text).ok())
+            .unwrap_or_default();
+        let mut servers = Vec::new();
+        for spec in config.layout.build_servers(config.seed) {
+            let mut drives = Vec::new();
+            for d in &spec.drives {
+                let name = format!("{}-{}", spec.place, d.name);
+                drives.push(
+                    config
+                        .disks
+                        .open(&name, d.size)
+                        .map_err(|source| StartError::Drive { name, source })?,
+                );
+            }
+            let state = Mutex::new(State::new(config.layout.inlet_celsius, saved.get(&spec.place)));
+            servers.push(Server {
+                core: BmcCore::new(&spec.serial, config.seed),
+                spec,
+                drives,
+                state,
+            });
+        }
+        let pdus: Vec<Pdu> = config
+            .layout
+            .build_pdus(config.seed)
+            .into_iter()
+            .map(|spec| Pdu {
+                core: BmcCore::new(&spec.serial, config.seed),
+                spec,
+            })
+            .collect();
+        let mut by_address = HashMap::new();
+        by_address.extend(
+            servers
+                .iter()
+                .enumerate()
+                .map(|(i, s)| (IpAddr::V4(s.spec.bmc), Bmc::Server(i))),
+        );
+        by_address.extend(
+            pdus.iter()
+                .enumerate()
+                .map(|(i, p)| (IpAddr::V4(p.spec.bmc), Bmc::Pdu(i))),
+        );
+        let rack = Arc::new(Emulated {
+            config,
+            servers,
+            pdus,
+            faults: Faults::default(),
+            by_address,
+            saving: Mutex::new(()),
+            lives: Mutex::default(),
+        });
+        for (i, server) in rack.servers.iter().enumerate() {
+            if let Some(was) = saved.get(&server.spec.place).filter(|s| s.on) {
+                // an agent died with the process, a system goes on where it was
+                rack.begin(i, if was.os { life::From::Os } else { life::From::Post });
+            }
+        }
+        Ok(rack)
+    }
+
+    /// Addresses of all BMCs and PDUs, for discovery.
+    pub fn addresses(&self) -> Vec<Ipv4Addr> {
+        self.servers
+            .iter()
+            .map(|s| s.spec.bmc)
+            .chain(self.pdus.iter().map(|p| p.spec.bmc))
+            .collect()
+    }
+
+    /// Who answers at this address.
+    pub fn at(&self, address: IpAddr) -> Option<Bmc> {
+        self.by_address.get(&address).copied()
+    }
+
+    /// The server at this place.
+    pub fn find(&self, place: &str) -> Option<usize> {
+        self.servers.iter().position(|s| s.spec.place == place)
+    }
+
+    pub(crate) fn core(&self, bmc: Bmc) -> &BmcCore {
+        match bmc {
+            Bmc::Server(i) => &self.servers[i].core,
+            Bmc::Pdu(i) => &self.pdus[i].core,
+        }
+    }
+
+    pub(crate) fn name(&self, bmc: Bmc) -> &str {
+        match bmc {
+            Bmc::Server(i) => &self.servers[i].spec.place,
+            Bmc::Pdu(i) => &self.pdus[i].spec.name,
+        }
+    }
+
+    /// Whether a BMC answers: it has power and is not starting.
+    pub fn answers(&self, bmc: Bmc) -> bool {
+        match bmc {
+            Bmc::Pdu(_) => true,
+            Bmc::Server(i) => {
+                let state = self.state(i);
+                state.fed != [false; 2] && state.bmc_back.is_none_or(|t| t <= Instant::now())
+            }
+        }
+    }
+
+    pub(crate) fn state(&self, i: usize) -> MutexGuard<'_, State> {
+        let server = &self.servers[i];
+        let mut state = server.state.lock().unwrap_or_else(PoisonError::into_inner);
+        let now = Instant::now();
+        let seconds = (now - state.since).as_secs_f64() * self.config.speed;
+        state.since = now;
+        let (on, activity, fed) = (state.power != Power::Off, state.activity, state.fed);
+        state.physics.advance(seconds, on, activity, server.spec.gpus, fed);
+        state
+    }
+
+    /// A server as it is now.
+    pub fn view(&self, i: usize) -> View {
+        let s = self.state(i);
+        let on = s.power != Power::Off;
+        View {
+            power: s.power,
+            activity: s.activity,
+            draw: s.physics.draw(on, s.activity, self.servers[i].spec.gpus, s.fed),
+            physics: s.physics.clone(),
+            fed: s.fed,
+            boot: s.boot.clone(),
+            media: s.media.clone(),
+            tag: s.tag.clone(),
+            led: s.led,
+            host_name: s.host_name.clone(),
+            address: s.address,
+            boots: s.boots,
+            turbo: s.turbo,
+        }
+    }
+
+    /// The last lines of a server's serial console.
+    pub fn console(&self, i: usize) -> Vec<String> {
+        self.state(i).console.iter().cloned().collect()
+    }
+
+    pub(crate) fn say(&self, i: usize, line: impl Into<String>) {
+        let line = line.into();
+        tracing::debug!(place = %self.servers[i].spec.place, "{line}");
+        let mut state = self.state(i);
+        if state.console.len() >= CONSOLE_LINES {
+            state.console.pop_front();
+        }
+        state.console.push_back(line);
+    }
+
+    /// Lets seconds of the rack's time pass.
+    pub(crate) async fn pause(&self, seconds: f64) {
+        tokio::time::sleep(self.scaled(seconds)).await;
+    }
+
+    pub(crate) fn scaled(&self, seconds: f64) -> Duration {
+        Duration::from_secs_f64(seconds / self.config.speed.max(0.001))
+    }
+
+    pub(crate) fn set_activity(&self, i: usize, activity: Activity) {
+        self.state(i).activity = activity;
+        self.save();
+    }
+
+    pub(crate) fn set_power(&self, i: usize, power: Power) {
+        self.state(i).power = power;
+        self.save();
+        let core = &self.servers[i].core;
+        let text = format!("The power state of the server is now {}.", power.word());
+        core.emit(
+            (self.config.clock)(),
+            "ResourceEvent.1.3.ResourceStateChanged",
+            &text,
+            "/redfish/v1/Systems/1",
+        );
+    }
+
+    /// Starts a server's life; the one before, if any, ends.
+    pub(crate) fn begin(self: &Arc<Self>, i: usize, from: life::From) {
+        let rack = self.clone();
+        let mut lives = self.lives.lock().unwrap_or_else(PoisonError::into_inner);
+        while lives.try_join_next().is_some() {}
+        let mut state = self.state(i);
+        if let Some(before) = state.task.take() {
+            before.abort();
+        }
+        state.generation += 1;
+        state.boots += u64::from(from == life::From::Off);
+        state.task = Some(lives.spawn(life::run(rack, i, from)));
+    }
+
+    /// Off at once. From a server's own life, which ends by itself, `abort` is false.
+    pub(crate) fn off(&self, i: usize, abort: bool) {
+        {
+            let mut state = self.state(i);
+            state.generation += 1;
+            if let Some(task) = state.task.take()
+                && abort
+            {
+                task.abort();
+            }
+            state.activity = Activity::Nothing;
+        }
+        if self.state(i).power != Power::Off {
+            self.set_power(i, Power::Off);
+        }
+    }
+
+    /// Sets whether a supply of a server has input.
+    pub fn feed(&self, i: usize, supply: usize, on: bool) {
+        let dead = {
+            let mut state = self.state(i);
+            state.fed[supply.min(1)] = on;
+            state.fed == [false; 2]
+        };
+        if dead {
+            self.off(i, true);
+        }
+    }
+
+    /// Resets a server, as `ComputerSystem.Reset` does.
+    pub fn reset(self: &Arc<Self>, i: usize, kind: &str) -> Result<(), Refused> {
+        if !RESETS.contains(&kind) {
+            return Err(Refused::Unknown);
+        }
+        let place = &self.servers[i].spec.place;
+        if self.faults.inside(place, |a| *a == Action::IgnoreReset).is_some() {
+            return Ok(());
+        }
+        let (power, activity) = {
+            let s = self.state(i);
+            (s.power, s.activity)
+        };
+        let up = matches!(power, Power::On | Power::PoweringOn);
+        match kind {
+            "On" if power == Power::PoweringOff => Err(Refused::NotNow),
+            "On" if up => Ok(()),
+            "On" => {
+                self.power_on(i);
+                Ok(())
+            }
+            "ForceOff" => {
+                self.off(i, true);
+                Ok(())
+            }
+            "PushPowerButton" if power == Power::Off => {
+                self.power_on(i);
+                Ok(())
+            }
+            _ if !up => Err(Refused::NotNow),
+            "ForceRestart" => {
+                self.set_activity(i, Activity::Post);
+                self.begin(i, life::From::Post);
+                Ok(())
+            }
+            "PowerCycle" => {
+                self.off(i, true);
+                self.power_on(i);
+                Ok(())
+            }
+            // asks the system, by ACPI: firmware and the agent do not listen
+            _ if activity != Activity::Os => Ok(()),
+            _ => {
+                self.shut_down(i, kind == "GracefulRestart");
+                Ok(())
+            }
+        }
+    }
+
+    fn power_on(self: &Arc<Self>, i: usize) {
+        self.set_power(i, Power::PoweringOn);
+        self.begin(i, life::From::Off);
+    }
+
+    fn shut_down(self: &Arc<Self>, i: usize, again: bool) {
+        self.set_power(i, Power::PoweringOff);
+        let rack = self.clone();
+        let mut lives = self.lives.lock().unwrap_or_else(PoisonError::into_inner);
+        let generation = self.state(i).generation;
+        lives.spawn(async move {
+            rack.say(i, "systemd-shutdown: sending SIGTERM to remaining processes");
+            rack.pause(SHUTDOWN).await;
+            // switched off by hand meanwhile
+            if rack.state(i).generation != generation {
+                return;
+            }
+            if again {
+                rack.set_power(i, Power::On);
+                rack.set_activity(i, Activity::Post);
+                rack.begin(i, life::From::Post);
+            } else {
+                rack.off(i, true);
+            }
+        });
+    }
+
+    /// The BMC starts again and does not answer meanwhile; the server goes on.
+    pub fn reset_bmc(&self, i: usize) {
+        let back = Instant::now() + self.scaled(BMC_RESET);
+        self.state(i).bmc_back = Some(back);
+        self.servers[i].core.forget_sessions();
+    }
+
+    /// Writes the power states down, whole or not at all.
+    pub(crate) fn save(&self) {
+        let Some(path) = &self.config.state else { return };
+        let _one = self.saving.lock().unwrap_or_else(PoisonError::into_inner);
+        let all: HashMap<&str, Saved> = self
+            .servers
+            .iter()
+            .enumerate()
+            .map(|(i, s)| {
+                let state = self.state(i);
+                let on = matches!(state.power, Power::On | Power::PoweringOn);
+                let os = state.activity == Activity::Os;
+                (
+                    s.spec.place.as_str(),
+                    Saved {
+                        on,
+                        os,
+                        address: state.address,
+                        boot: state.boot.clone(),
+                    },
+                )
+            })
+            .collect();
+        let written = serde_json::to_vec(&all).map_err(std::io::Error::from).and_then(|text| {
+            let new = path.with_extension("new");
+            std::fs::write(&new, text)?;
+            std::fs::rename(&new, path)
+        });
+        if let Err(e) = written {
+            tracing::warn!(
+                "cannot save the emulated rack's power states to {}: {e}",
+                path.display()
+            );
+        }
+    }
+
+    /// Ends every server's life, as the end of the process would; what was saved stays.
+    pub fn stop(&self) {
+        self.lives.lock().unwrap_or_else(PoisonError::into_inner).abort_all();
+    }
+}
+
+impl State {
+    fn new(inlet: f64, saved: Option<&Saved>) -> State {
+        let on = saved.is_some_and(|s| s.on);
+        let plain = Boot {
+            target: "None".into(),
+            enabled: "Disabled".into(),
+            uri: String::new(),
+        };
+        State {
+            power: if on { Power::On } else { Power::Off },
+            activity: if on { Activity::Post } else { Activity::Nothing },
+            boot: saved.map_or(plain, |s| s.boot.clone()),
+            media: None,
+            physics: Physics::cold(inlet),
+            fed: [true; 2],
+            tag: String::new(),
+            led: false,
+            host_name: String::new(),
+            address: saved.and_then(|s| s.address),
+            boots: 0,
+            turbo: [true; 2],
+            bmc_back: None,
+            since: Instant::now(),
+            generation: 0,
+            task: None,
+            console: VecDeque::new(),
+        }
+    }
+}
+
+/// A rack that runs.
+pub struct Handle {
+    /// The rack.
+    pub rack: Arc<Emulated>,
+    /// The port that BMCs answer on.
+    pub port: u16,
+    /// Where the control endpoint answers.
+    pub control: Option<SocketAddr>,
+    tasks: JoinSet<()>,
+}
+
+impl Handle {
+    /// Stops the rack and its sockets.
+    pub async fn stop(mut self) {
+        self.rack.stop();
+        self.tasks.shutdown().await;
+    }
+}
+
+impl Emulated {
+    /// Builds the rack and answers on its sockets until the handle is stopped or dropped.
+    pub async fn start(config: Config) -> Result<Handle, StartError> {
+        let tls = config.tls.then(crate::serve::self_signed).transpose()?;
+        let mut addresses: Vec<Ipv4Addr> = config.layout.build_servers(config.seed).iter().map(|s| s.bmc).collect();
+        addresses.extend(config.layout.build_pdus(config.seed).iter().map(|p| p.bmc));
+        let (listeners, port) = crate::serve::listen(config.port, &addresses)?;
+        let control = match config.control {
+            Some(at) => Some(
+                tokio::net::TcpListener::bind(at)
+                    .await
+                    .map_err(|source| StartError::Listen { at, source })?,
+            ),
+            None => None,
+        };
+        let rack = Emulated::build(config)?;
+        let router = crate::redfish::router(rack.clone());
+        let mut tasks = JoinSet::new();
+        for listener in listeners {
+            tasks.spawn(crate::serve::serve(listener, tls.clone(), router.clone()));
+        }
+        let control_at = control.as_ref().and_then(|l| l.local_addr().ok());
+        if let Some(listener) = control {
+            tasks.spawn(crate::serve::serve(
+                listener,
+                None,
+                crate::control::router(rack.clone()),
+            ));
+        }
+        Ok(Handle {
+            rack,
+            port,
+            control: control_at,
+            tasks,
+        })
+    }
+}

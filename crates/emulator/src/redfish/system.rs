@@ -1,0 +1,189 @@
+//! The computer system: processors, memory, storage, ports, firmware settings.
+
+use serde_json::{Value, json};
+
+use super::{at, collection, fine};
+use crate::emulated::{Emulated, RESETS};
+use crate::model::Power;
+
+const S: &str = "/redfish/v1/Systems/1";
+/// What the boot override may name.
+pub(super) const TARGETS: [&str; 6] = ["None", "Pxe", "UefiHttp", "Hdd", "Cd", "BiosSetup"];
+
+pub(super) fn get(rack: &Emulated, i: usize, segments: &[&str]) -> Option<Value> {
+    let spec = &rack.servers[i].spec;
+    let number = |n: &str, count: u32| n.parse::<u32>().ok().filter(|n| *n < count);
+    Some(match segments {
+        [] => collection("ComputerSystemCollection", "Systems", [S.to_string()]),
+        ["1"] => system(rack, i),
+        ["1", "Processors"] => {
+            let cpus = (0..spec.build.sockets).map(|n| format!("{S}/Processors/CPU{n}"));
+            let gpus = (0..spec.gpus).map(|n| format!("{S}/Processors/GPU{n}"));
+            collection("ProcessorCollection", "Processors", cpus.chain(gpus))
+        }
+        ["1", "Processors", id] if id.starts_with("CPU") => {
+            number(&id[3..], spec.build.sockets)?;
+            json!({
+                "@odata.type": "#Processor.v1_18_0.Processor",
+                "Id": id, "Name": id, "Socket": id, "ProcessorType": "CPU", "ProcessorArchitecture": "x86",
+                "InstructionSet": "x86-64", "Manufacturer": "Busbar", "Model": "Emulated 16C",
+                "MaxSpeedMHz": 3200, "TotalCores": spec.build.cores, "TotalThreads": spec.build.cores * 2,
+                "Status": fine(),
+            })
+        }
+        ["1", "Processors", id] if id.starts_with("GPU") => {
+            let n = number(&id[3..], spec.gpus)?;
+            json!({
+                "@odata.type": "#Processor.v1_18_0.Processor",
+                "Id": id, "Name": id, "ProcessorType": "GPU", "Manufacturer": "Busbar", "Model": "Emulated 80GB",
+                "SerialNumber": format!("{}G{n}", spec.serial), "Status": fine(),
+                "Links": {"PCIeDevice": at(format!("/redfish/v1/Chassis/1/PCIeDevices/GPU{n}"))},
+            })
+        }
+        ["1", "Memory"] => collection(
+            "MemoryCollection",
+            "Memory",
+            (0..spec.build.dimms).map(|n| format!("{S}/Memory/DIMM{n}")),
+        ),
+        ["1", "Memory", id] => {
+            let n = number(id.strip_prefix("DIMM")?, spec.build.dimms)?;
+            json!({
+                "@odata.type": "#Memory.v1_17_0.Memory",
+                "Id": id, "Name": id, "MemoryType": "DRAM", "MemoryDeviceType": "DDR5", "BaseModuleType": "RDIMM",
+                "CapacityMiB": spec.build.dimm_gib * 1024, "OperatingSpeedMhz": 4800, "ErrorCorrection": "MultiBitECC",
+                "Manufacturer": "Busbar", "PartNumber": "EMU-DDR5", "SerialNumber": format!("{}M{n}", spec.serial),
+                "DeviceLocator": id, "Status": fine(),
+            })
+        }
+        ["1", "Storage"] => collection("StorageCollection", "Storage", [format!("{S}/Storage/1")]),
+        ["1", "Storage", "1"] => {
+            let drives: Vec<Value> = (0..spec.drives.len()).map(|n| at(drive(n))).collect();
+            json!({
+                "@odata.type": "#Storage.v1_15_0.Storage",
+                "Id": "1", "Name": "Drives", "Status": fine(),
+                "Drives@odata.count": drives.len(), "Drives": drives,
+                "Links": {"Enclosures": [at("/redfish/v1/Chassis/1")]},
+            })
+        }
+        ["1", "EthernetInterfaces"] => collection(
+            "EthernetInterfaceCollection",
+            "Ethernet Interfaces",
+            (0..spec.macs.len()).map(|n| format!("{S}/EthernetInterfaces/NIC{n}")),
+        ),
+        ["1", "EthernetInterfaces", id] => {
+            let n = number(id.strip_prefix("NIC")?, spec.macs.len() as u32)? as usize;
+            json!({
+                "@odata.type": "#EthernetInterface.v1_10_0.EthernetInterface",
+                "Id": id, "Name": id, "InterfaceEnabled": true,
+                "MACAddress": spec.macs[n].to_string(), "PermanentMACAddress": spec.macs[n].to_string(),
+                "LinkStatus": if n == 0 { "LinkUp" } else { "LinkDown" },
+                "SpeedMbps": if n == 0 { json!(25_000) } else { Value::Null },
+                "Status": fine(),
+            })
+        }
+        ["1", "Bios"] => json!({
+            "@odata.type": "#Bios.v1_2_0.Bios",
+            "Id": "Bios", "Name": "BIOS Settings",
+            "Attributes": {"Turbo": rack.view(i).turbo[0]},
+            "@Redfish.Settings": {
+                "@odata.type": "#Settings.v1_3_5.Settings",
+                "SettingsObject": at(format!("{S}/Bios/Settings")),
+                "SupportedApplyTimes": ["OnReset"],
+            },
+        }),
+        ["1", "Bios", "Settings"] => json!({
+            "@odata.type": "#Bios.v1_2_0.Bios",
+            "Id": "Settings", "Name": "BIOS Settings for the next start",
+            "Attributes": {"Turbo": rack.view(i).turbo[1]},
+        }),
+        ["1", "SecureBoot"] => json!({
+            "@odata.type": "#SecureBoot.v1_1_0.SecureBoot",
+            "Id": "SecureBoot", "Name": "UEFI Secure Boot", "SecureBootEnable": false,
+            "SecureBootCurrentBoot": "Disabled", "SecureBootMode": "UserMode",
+        }),
+        ["1", "LogServices"] => collection("LogServiceCollection", "Logs", [format!("{S}/LogServices/Log")]),
+        ["1", "LogServices", "Log"] => json!({
+            "@odata.type": "#LogService.v1_5_0.LogService",
+            "Id": "Log", "Name": "System Log", "LogEntryType": "Event", "OverWritePolicy": "WrapsWhenFull",
+            "MaxNumberOfRecords": 64, "ServiceEnabled": true, "Status": fine(),
+            "Entries": at(format!("{S}/LogServices/Log/Entries")),
+            "Actions": {"#LogService.ClearLog": {
+                "target": format!("{S}/LogServices/Log/Actions/LogService.ClearLog"),
+            }},
+        }),
+        ["1", "LogServices", "Log", "Entries"] => {
+            let entries = rack.servers[i].core.events();
+            let entries = entries.iter().map(|e| format!("{S}/LogServices/Log/Entries/{}", e.id));
+            collection("LogEntryCollection", "Log Entries", entries)
+        }
+        ["1", "LogServices", "Log", "Entries", id] => {
+            let entry = rack.servers[i]
+                .core
+                .events()
+                .into_iter()
+                .find(|e| e.id.to_string() == *id)?;
+            json!({
+                "@odata.type": "#LogEntry.v1_15_0.LogEntry",
+                "Id": id, "Name": "Log Entry", "EntryType": "Event", "Created": entry.at.to_string(),
+                "Severity": "OK", "MessageId": entry.message_id, "Message": entry.text,
+            })
+        }
+        _ => return None,
+    })
+}
+
+pub(super) fn drive(n: usize) -> String {
+    format!("/redfish/v1/Chassis/1/Drives/{n}")
+}
+
+fn system(rack: &Emulated, i: usize) -> Value {
+    let (spec, view) = (&rack.servers[i].spec, rack.view(i));
+    let devices: Vec<Value> = (0..spec.gpus)
+        .map(|n| at(format!("/redfish/v1/Chassis/1/PCIeDevices/GPU{n}")))
+        .collect();
+    let state = if view.power == Power::Off {
+        "Disabled"
+    } else {
+        "Enabled"
+    };
+    let mut system = json!({
+        "@odata.type": "#ComputerSystem.v1_20_0.ComputerSystem",
+        "Id": "1", "Name": spec.place, "SystemType": "Physical", "Manufacturer": "Busbar", "Model": spec.model(),
+        "SKU": "EMU", "SerialNumber": spec.serial, "PartNumber": "EMU-1", "UUID": spec.uuid.to_string(),
+        "AssetTag": view.tag, "HostName": view.host_name, "PowerState": view.power.word(),
+        "LocationIndicatorActive": view.led, "BiosVersion": "E1.0.0", "PowerRestorePolicy": "AlwaysOff",
+        "Status": {"State": state, "Health": "OK", "HealthRollup": "OK"},
+        "BootProgress": {"LastState": view.activity.progress()},
+        "Boot": {
+            "BootSourceOverrideTarget": view.boot.target,
+            "BootSourceOverrideTarget@Redfish.AllowableValues": TARGETS,
+            "BootSourceOverrideEnabled": view.boot.enabled,
+            "BootSourceOverrideMode": "UEFI",
+            "HttpBootUri": if view.boot.uri.is_empty() { Value::Null } else { json!(view.boot.uri) },
+        },
+        "ProcessorSummary": {
+            "Count": spec.build.sockets, "CoreCount": spec.build.sockets * spec.build.cores,
+            "LogicalProcessorCount": spec.build.sockets * spec.build.cores * 2, "Model": "Emulated 16C",
+            "Status": fine(),
+        },
+        "MemorySummary": {"TotalSystemMemoryGiB": spec.memory_gib(), "Status": fine()},
+        "PCIeDevices": devices, "PCIeDevices@odata.count": spec.gpus,
+        "Links": {"Chassis": [at("/redfish/v1/Chassis/1")], "ManagedBy": [at("/redfish/v1/Managers/BMC")]},
+        "Actions": {"#ComputerSystem.Reset": {
+            "target": format!("{S}/Actions/ComputerSystem.Reset"),
+            "ResetType@Redfish.AllowableValues": RESETS,
+        }},
+    });
+    for part in [
+        "Processors",
+        "Memory",
+        "Storage",
+        "EthernetInterfaces",
+        "Bios",
+        "SecureBoot",
+        "LogServices",
+    ] {
+        system[part] = at(format!("{S}/{part}"));
+    }
+    system
+}
