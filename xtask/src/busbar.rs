@@ -7,7 +7,7 @@ use std::process::Command;
 use anyhow::{Context, Result};
 use serde_json::Value;
 
-use crate::command::{output, shown};
+use crate::command::{self, output, shown};
 use crate::lab::{BMC_PASSWORD, BMC_USER, BRIDGE, GATEWAY, Lab, Machine};
 
 /// Builds the boot kit into the folder that follows.
@@ -30,23 +30,26 @@ fn slot(machine: &Machine) -> &'static str {
     if machine.name == "bios" { "u1" } else { "u2" }
 }
 
-/// A busbar binary and the state folder that its daemon keeps.
+/// A busbar binary, and what its daemon is told.
 pub struct Busbar {
     binary: PathBuf,
-    state: PathBuf,
-    rack_file: PathBuf,
+    /// holds state, rack file, password and the client's context
+    folder: PathBuf,
 }
 
 impl Busbar {
-    /// Writes down the rack, as its owner would.
+    /// Writes down the rack and its password, as its owner would.
     pub fn new(binary: &Path, folder: &Path, machines: &[Machine]) -> Result<Self> {
-        let rack_file = folder.join("rack.toml");
+        let busbar = Self {
+            binary: binary.to_owned(),
+            folder: folder.to_owned(),
+        };
         let slots: Vec<String> = machines
             .iter()
             .map(|machine| format!("\"{}\" = \"{}\"", machine.uuid, slot(machine)))
             .collect();
         fs::write(
-            &rack_file,
+            busbar.file("rack.toml"),
             format!(
                 "[rack]\nname = \"{RACK}\"\ncredential = \"bench\"\n\n\
                  [network]\nfirst = \"10.77.0.100\"\nlast = \"10.77.0.199\"\n\n\
@@ -55,38 +58,45 @@ impl Busbar {
                 slots.join(", ")
             ),
         )?;
-        Ok(Self {
-            binary: binary.to_owned(),
-            state: folder.join("state"),
-            rack_file,
-        })
+        fs::write(busbar.file("password"), BMC_PASSWORD)?;
+        Ok(busbar)
     }
 
     /// The daemon.
     pub fn up(&self) -> Command {
-        let mut command = Command::new(&self.binary);
-        command
-            .args([
-                "up",
-                "--interface",
-                BRIDGE,
-                "--listen",
-                &format!("{GATEWAY}:7400"),
-                "--state",
-            ])
-            .arg(&self.state)
-            .arg("--rack")
-            .arg(&self.rack_file)
-            .arg("--kit")
-            .arg(kit());
-        command
+        let mut up = self.command(&["up", "--interface", BRIDGE, "--listen", &format!("{GATEWAY}:7400")]);
+        up.arg("--rack").arg(self.file("rack.toml")).arg("--kit").arg(kit());
+        up
     }
 
-    /// Gives the daemon the BMC's password, on standard input so that no process list shows it.
-    pub fn credential(&self) -> Result<()> {
-        let mut command = self.command(&["credential", "add", "bench", "--user", BMC_USER]);
-        let _ = BMC_PASSWORD;
-        output(&mut command).map(drop)
+    /// Gives the daemon the BMC's password.
+    pub fn set_credential(&self) -> Result<()> {
+        let mut set = self.command(&["credential", "set", "bench", "--user", BMC_USER, "--password-file"]);
+        output(set.arg(self.file("password"))).map(drop)
+    }
+
+    /// Asks for a machine; with `follow`, comes back when it runs.
+    pub fn run(&self, ask: &Ask, follow: bool) -> Result<()> {
+        let mut run = self.command(&["run", ask.image, "--name", ask.name, "--on", ask.place]);
+        run.arg("--ssh-key")
+            .arg(ask.ssh_key)
+            .arg("--user-data")
+            .arg(ask.user_data);
+        if follow {
+            command::run(run.args(["--timeout", "15m"]))
+        } else {
+            output(run.arg("--detach")).map(drop)
+        }
+    }
+
+    /// Gives a machine back, and comes back when it is.
+    pub fn remove(&self, name: &str) -> Result<()> {
+        command::run(&mut self.command(&["rm", name, "--yes", "--wait", "15m"]))
+    }
+
+    /// A record of proof, by its key.
+    pub fn proof(&self, key: &str) -> Result<Value> {
+        self.json(&["cat", key])
     }
 
     /// Any other command: what it printed, or an error with what it said.
@@ -101,14 +111,25 @@ impl Busbar {
         serde_json::from_str(&text).with_context(|| format!("`{}` printed no JSON: {text}", shown(&command)))
     }
 
-    /// A record of proof, by its key.
-    pub fn proof(&self, key: &str) -> Result<Value> {
-        self.json(&["cat", key])
-    }
-
     fn command(&self, arguments: &[&str]) -> Command {
         let mut command = Command::new(&self.binary);
-        command.args(arguments).env("BUSBAR_STATE", &self.state);
+        command
+            .args(arguments)
+            .env("BUSBAR_STATE", self.file("state"))
+            .env("BUSBAR_CONTEXT", self.file("context.json"));
         command
     }
+
+    fn file(&self, name: &str) -> PathBuf {
+        self.folder.join(name)
+    }
+}
+
+/// What a machine is asked for with.
+pub struct Ask<'a> {
+    pub image: &'a str,
+    pub name: &'a str,
+    pub place: &'a str,
+    pub ssh_key: &'a Path,
+    pub user_data: &'a Path,
 }

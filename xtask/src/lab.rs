@@ -152,13 +152,14 @@ impl Lab {
         format!("https://{GATEWAY}:{BMC_PORT}")
     }
 
-    /// A key pair to log in with, made at first use: the file of its private half; the public one ends in `.pub`.
-    pub fn ssh_key(&self) -> Result<String> {
+    /// A key pair to log in with, made at first use: the file of its private half. The public
+    /// half ends in `.pub`.
+    pub fn ssh_key(&self) -> Result<PathBuf> {
         let key = self.folder.join("key");
         if !key.exists() {
             output(cmd("ssh-keygen -q -t ed25519 -N").arg("").arg("-f").arg(&key))?;
         }
-        Ok(key.to_string_lossy().into_owned())
+        Ok(key)
     }
 
     /// The methods of all requests that reached the BMC.

@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, bail, ensure};
 use serde_json::Value;
 
-use crate::busbar::{self, Busbar, RACK};
+use crate::busbar::{self, Ask, Busbar, RACK};
 use crate::command::output;
 use crate::image::{self, Variant};
 use crate::lab::{BMC_PASSWORD, Daemon, Firmware, Lab, Machine};
@@ -31,19 +31,19 @@ pub struct Args {
     only: Option<Firmware>,
 }
 
-/// From power-on to a login, on a machine whose two cores emulate two others and compile besides.
-const LOGIN_DEADLINE: Duration = Duration::from_secs(15 * 60);
-/// Netboot again and write 4 GB of zeroes, should the disk know nothing better.
-const WIPE_DEADLINE: Duration = Duration::from_secs(10 * 60);
+/// Deadlines, for a machine whose two cores emulate two others and may compile besides. From power-on to a login:
+const LOGIN: Duration = Duration::from_secs(15 * 60);
+/// The daemon's start, with its store to open.
+const DAEMON: Duration = Duration::from_secs(30);
 /// Reading two systems from one BMC.
-const DISCOVERY_DEADLINE: Duration = Duration::from_secs(60);
-/// An SSH server that listens may still be making its keys.
-const SSH_DEADLINE: Duration = Duration::from_secs(120);
+const DISCOVERY: Duration = Duration::from_secs(60);
+/// An SSH server that listens may still be making its keys, and the user may not be there yet.
+const SSH: Duration = Duration::from_secs(120);
 /// The share of the image that is written when the daemon is killed.
 const KILL_AT: f64 = 0.2;
 
 /// What the image's first user is called.
-const LOGIN: &str = "debian";
+const USER: &str = "debian";
 const USER_DATA: &str = "#cloud-config\nwrite_files:\n- path: /etc/busbar-scenario\n  content: user data arrived\n";
 
 /// Counts the lines that [`run`] left behind.
@@ -99,18 +99,13 @@ struct Scenario {
 impl Scenario {
     fn play(&mut self, machines: &[Machine]) -> Result<()> {
         self.check("the daemon starts and answers", |s| {
-            s.busbar.credential()?;
-            s.wait("`busbar ls`", DISCOVERY_DEADLINE, |s| Ok(s.busbar.json(&["ls"]).ok()))
-                .map(drop)
+            s.answers().and_then(|()| s.busbar.set_credential())
         })?;
         for machine in machines {
-            self.check(
-                &format!("the {} system is found behind the BMC's one address", machine.name),
-                |s| {
-                    s.wait("discovery", DISCOVERY_DEADLINE, |s| Ok(s.node(machine).ok()))
-                        .map(drop)
-                },
-            )?;
+            let claim = format!("the {} system is found behind the BMC's one address", machine.name);
+            self.check(&claim, |s| {
+                s.wait("discovery", DISCOVERY, |s| Ok(s.node(machine).ok())).map(drop)
+            })?;
         }
         for variant in Variant::ALL {
             self.check(&format!("the image {} is taken into the store", variant.name()), |s| {
@@ -120,21 +115,22 @@ impl Scenario {
                     .map(drop)
             })?;
         }
-        self.check("a rack that isn't armed is not touched", |s| {
-            let name = machines[0].name;
-            let refused = s.busbar.call(&[
+        self.check("a rack that is not armed is refused, and was only read", |s| {
+            let place = busbar::place(&machines[0]);
+            let run = s.busbar.call(&[
                 "run",
                 Variant::NoCloud.name(),
                 "--name",
-                name,
+                "too-early",
                 "--on",
-                &busbar::place(&machines[0]),
+                &place,
+                "--detach",
             ]);
-            ensure!(refused.is_err(), "a machine was accepted on a rack that is not armed");
+            ensure!(run.is_err(), "a machine was accepted on a rack that is not armed");
             let asked = s.lab.requests_to_bmc()?;
             ensure!(
-                asked.iter().all(|method| method == "GET"),
-                "the BMC was sent more than GETs: {asked:?}"
+                !asked.is_empty() && asked.iter().all(|method| method == "GET"),
+                "the BMC was sent {asked:?}"
             );
             Ok(())
         })?;
@@ -143,114 +139,114 @@ impl Scenario {
         })?;
 
         for (number, machine) in machines.iter().enumerate() {
+            let life = Life::new(machine, &self.lab)?;
             let killed = number + 1 == machines.len();
-            self.life(machine, killed)
-                .with_context(|| format!("the {} machine", machine.name))?;
+            let begin = Instant::now();
+            if killed {
+                self.run_through_a_kill(&life)?
+            } else {
+                self.run(&life)?
+            }
+            self.log_in(&life)?;
+            self.took(format!("{}: `busbar run` → SSH login", life.name), begin);
+            self.check_first_boot(&life)?;
+            self.give_back(&life)?;
         }
         self.check("the BMC's password is in no log", |s| {
             s.lab.expect_in_no_log(BMC_PASSWORD)
         })
     }
 
-    /// One machine: run, log in, give back.
-    fn life(&mut self, machine: &Machine, killed: bool) -> Result<()> {
-        let name = format!("{}-1", machine.name);
-        // each firmware with another data source, so that both are crawled
-        let variant = if machine.firmware == Firmware::Bios {
-            Variant::NoCloud
-        } else {
-            Variant::Ec2
-        };
-        let (key, user_data) = (self.lab.ssh_key()?, self.lab.folder.join("user-data"));
-        fs::write(&user_data, USER_DATA)?;
+    fn run(&mut self, life: &Life) -> Result<()> {
+        let claim = format!("{}: `busbar run` follows the machine until it runs", life.name);
+        self.check(&claim, |s| s.busbar.run(&life.ask(), true))
+    }
 
-        let begin = Instant::now();
+    fn run_through_a_kill(&mut self, life: &Life) -> Result<()> {
+        let name = &life.name;
         self.check(&format!("{name}: `busbar run` is accepted"), |s| {
-            let place = busbar::place(machine);
-            let (public, user_data) = (format!("{key}.pub"), user_data.to_string_lossy().into_owned());
-            let run = [
-                "run",
-                variant.name(),
-                "--name",
-                &name,
-                "--on",
-                &place,
-                "--ssh-key",
-                &public,
-                "--user-data",
-                &user_data,
-            ];
-            s.busbar.call(&run).map(drop)
+            s.busbar.run(&life.ask(), false)
         })?;
-        if killed {
-            self.check(
-                &format!("{name}: the daemon is killed in the middle of the install, and started again"),
-                |s| {
-                    s.wait("the image to be half written", LOGIN_DEADLINE, |s| {
-                        s.written(&name).map(|share| share.filter(|&share| share > KILL_AT))
-                    })?;
-                    s.daemon.kill()?;
-                    s.daemon = Daemon::start("busbar", &s.lab.folder, &mut s.busbar.up())?;
-                    Ok(())
-                },
-            )?;
-        }
-        self.check(&format!("{name}: the machine runs"), |s| {
-            s.wait("the machine to run", LOGIN_DEADLINE, |s| {
-                s.state(&name).map(|state| (state == "running").then_some(()))
+        self.check(
+            &format!("{name}: the daemon is killed in the middle of the install, and started again"),
+            |s| {
+                s.wait("the image to be half written", LOGIN, |s| {
+                    Ok(s.written(name)?.filter(|&share| share > KILL_AT))
+                })?;
+                s.daemon.kill()?;
+                s.daemon = Daemon::start("busbar", &s.lab.folder, &mut s.busbar.up())?;
+                s.answers()
+            },
+        )?;
+        self.check(&format!("{name}: the machine runs all the same"), |s| {
+            s.wait("the machine to run", LOGIN, |s| {
+                Ok((s.state(name)? == "running").then_some(()))
             })
-        })?;
-        let address = self.machine(&name)?["status"]["address"]
-            .as_str()
-            .context("a running machine has no address")?
-            .to_owned();
-        let ssh = |command: &str| output(&mut ssh(&key, &address, command));
+        })
+    }
+
+    fn log_in(&mut self, life: &Life) -> Result<()> {
+        let name = &life.name;
         self.check(
             &format!("{name}: the given key logs in, and the host is called {name}"),
             |s| {
-                let host = s.wait("a login", SSH_DEADLINE, |_| Ok(ssh("hostname").ok()))?;
+                let host = s.wait("a login", SSH, |s| Ok(s.ssh(life, "hostname").ok()))?;
                 ensure!(host.trim() == name, "the host is called {host}");
                 Ok(())
             },
-        )?;
-        self.took(format!("{name}: `busbar run` → SSH login"), begin);
-        self.check(
-            &format!("{name}: cloud-init finished without an error, and applied the user data"),
-            |_| {
-                let status = ssh("cloud-init status --wait --long || true")?;
-                ensure!(status.contains("status: done"), "cloud-init says: {status}");
-                let source = ssh("cloud-id")?;
-                let expected = if machine.firmware == Firmware::Bios {
-                    "nocloud"
-                } else {
-                    "aws"
-                };
-                ensure!(
-                    source.trim() == expected,
-                    "cloud-init's data source is {source}, not {expected}"
-                );
-                let text = ssh("cat /etc/busbar-scenario")?;
-                ensure!(text.trim() == "user data arrived", "the user data wrote: {text}");
-                Ok(())
-            },
-        )?;
-        println!("{}", self.busbar.call(&["trace", &name])?);
+        )
+    }
 
+    fn check_first_boot(&mut self, life: &Life) -> Result<()> {
+        let claim = format!(
+            "{}: cloud-init found its data, finished without an error, and applied the user data",
+            life.name
+        );
+        self.check(&claim, |s| {
+            let status = s.ssh(life, "cloud-init status --wait --long || true")?;
+            ensure!(status.contains("status: done"), "cloud-init says: {status}");
+            let platform = s.ssh(life, "cloud-id")?;
+            ensure!(
+                platform.trim() == life.platform,
+                "cloud-init found itself on {platform}, not on {}",
+                life.platform
+            );
+            let text = s.ssh(life, "cat /etc/busbar-scenario")?;
+            ensure!(text.trim() == "user data arrived", "the user data wrote: {text}");
+            println!("{}", s.busbar.call(&["trace", &life.name])?);
+            Ok(())
+        })
+    }
+
+    fn give_back(&mut self, life: &Life) -> Result<()> {
+        let name = &life.name;
         let begin = Instant::now();
         self.check(&format!("{name}: `busbar rm` gives the machine back"), |s| {
-            s.busbar.call(&["rm", &name, "--yes"])?;
-            s.wait("the machine to be released", WIPE_DEADLINE, |s| {
-                Ok(s.is_free(machine)?.then_some(()))
-            })
+            s.busbar.remove(name)
         })?;
-        self.took(format!("{name}: `busbar rm` → free"), begin);
+        self.took(format!("{name}: `busbar rm` → given back"), begin);
         self.check(
-            &format!("{name}: the record of proof says that the disk is clean"),
-            |s| s.expect_proof(machine),
+            &format!("{name}: the node is free again, and the record of proof says that its disk is clean"),
+            |s| {
+                let node = s.node(life.machine)?;
+                ensure!(
+                    node["holder"].is_null() && node["tenancy"]["data"] == "wiped",
+                    "the node is not free: {node}"
+                );
+                let key = node["tenancy"]["proof"]
+                    .as_str()
+                    .context("the node names no record of proof")?;
+                expect_clean(&s.busbar.proof(key)?, fs::metadata(&life.machine.disk)?.len())
+            },
         )?;
         self.check(&format!("{name}: the disk's file holds nothing but zeroes"), |_| {
-            expect_zeroes(&machine.disk)
+            expect_zeroes(&life.machine.disk)
         })
+    }
+
+    fn answers(&mut self) -> Result<()> {
+        self.wait("the daemon to answer", DAEMON, |s| Ok(s.busbar.json(&["ps"]).ok()))
+            .map(drop)
     }
 
     /// One claim: reported, with its time. The scenario ends at the first that fails, as the others rest on it.
@@ -322,30 +318,13 @@ impl Scenario {
             .with_context(|| format!("`busbar ls` does not show {place}"))
     }
 
-    fn is_free(&self, machine: &Machine) -> Result<bool> {
-        let node = self.node(machine)?;
-        Ok(node["holder"].is_null() && node["tenancy"]["data"] == "wiped")
-    }
-
-    fn expect_proof(&self, machine: &Machine) -> Result<()> {
-        let node = self.node(machine)?;
-        let key = node["tenancy"]["proof"]
+    /// Runs a command on the installed machine.
+    fn ssh(&self, life: &Life, command: &str) -> Result<String> {
+        let machine = self.machine(&life.name)?;
+        let address = machine["status"]["address"]
             .as_str()
-            .context("the node names no record of proof")?;
-        let proof = self.busbar.proof(key)?;
-        let disks = proof["disks"]
-            .as_array()
-            .context("the record of proof names no disks")?;
-        ensure!(disks.len() == 1, "one disk was there to wipe: {proof}");
-        ensure!(
-            disks[0]["clean"] == true && disks[0]["samples"].as_u64() > Some(0),
-            "not proven clean: {proof}"
-        );
-        ensure!(
-            disks[0]["size"].as_u64() == Some(fs::metadata(&machine.disk)?.len()),
-            "of another size: {proof}"
-        );
-        Ok(())
+            .context("a running machine has no address")?;
+        output(&mut ssh(&life.key, address, command))
     }
 
     fn took(&mut self, what: String, since: Instant) {
@@ -361,6 +340,68 @@ impl Scenario {
     }
 }
 
+/// One machine's life, and what it is asked for with.
+struct Life<'a> {
+    machine: &'a Machine,
+    name: String,
+    place: String,
+    image: Variant,
+    /// what cloud-init must find itself on: each firmware another, so that both crawls are tried
+    platform: &'static str,
+    key: PathBuf,
+    public_key: PathBuf,
+    user_data: PathBuf,
+}
+
+impl<'a> Life<'a> {
+    fn new(machine: &'a Machine, lab: &Lab) -> Result<Self> {
+        let (image, platform) = match machine.firmware {
+            Firmware::Bios => (Variant::NoCloud, "nocloud"),
+            Firmware::Uefi => (Variant::Ec2, "aws"),
+        };
+        let key = lab.ssh_key()?;
+        let user_data = lab.folder.join("user-data");
+        fs::write(&user_data, USER_DATA)?;
+        Ok(Self {
+            machine,
+            name: format!("{}-1", machine.name),
+            place: busbar::place(machine),
+            image,
+            platform,
+            public_key: key.with_extension("pub"),
+            key,
+            user_data,
+        })
+    }
+
+    fn ask(&self) -> Ask<'_> {
+        Ask {
+            image: self.image.name(),
+            name: &self.name,
+            place: &self.place,
+            ssh_key: &self.public_key,
+            user_data: &self.user_data,
+        }
+    }
+}
+
+/// What a record of proof must say of the one disk that was there.
+fn expect_clean(proof: &Value, size: u64) -> Result<()> {
+    let disks = proof["disks"]
+        .as_array()
+        .context("the record of proof names no disks")?;
+    ensure!(disks.len() == 1, "one disk was there to wipe: {proof}");
+    ensure!(
+        disks[0]["clean"] == true && disks[0]["samples"].as_u64() > Some(0),
+        "not proven clean: {proof}"
+    );
+    ensure!(
+        disks[0]["size"].as_u64() == Some(size),
+        "of another size than {size}: {proof}"
+    );
+    Ok(())
+}
+
 /// The first object of a list, or of the list inside an answer, that is the one.
 fn find(answer: &Value, is_it: impl Fn(&Value) -> bool) -> Option<Value> {
     let list = answer
@@ -370,9 +411,9 @@ fn find(answer: &Value, is_it: impl Fn(&Value) -> bool) -> Option<Value> {
 }
 
 /// A command on an installed machine; its host key is new with every machine.
-fn ssh(key: &str, address: &str, command: &str) -> Command {
+fn ssh(key: &Path, address: &str, command: &str) -> Command {
     let mut ssh = Command::new("ssh");
-    ssh.args(["-F", "/dev/null", "-i", key]);
+    ssh.args(["-F", "/dev/null", "-i"]).arg(key);
     for option in [
         "BatchMode=yes",
         "ConnectTimeout=5",
@@ -382,7 +423,7 @@ fn ssh(key: &str, address: &str, command: &str) -> Command {
     ] {
         ssh.args(["-o", option]);
     }
-    ssh.arg(format!("{LOGIN}@{address}")).arg(command);
+    ssh.arg(format!("{USER}@{address}")).arg(command);
     ssh
 }
 
