@@ -119,6 +119,11 @@ impl Drive {
         }
     }
 
+    /// Whether syncing waits for a real disk.
+    pub fn waits(&self) -> bool {
+        matches!(self.store, Store::File(_))
+    }
+
     /// Makes what was written durable.
     pub fn sync(&self) -> io::Result<()> {
         match &self.store {

@@ -643,6 +643,13 @@ impl Handle {
     }
 }
 
+impl Drop for Handle {
+    fn drop(&mut self) {
+        // lives hold the rack: without this they would go on for ever
+        self.rack.stop();
+    }
+}
+
 impl Emulated {
     /// Builds the rack and answers on its sockets until the handle is stopped or dropped.
     pub async fn start(config: Config) -> Result<Handle, StartError> {

@@ -174,7 +174,18 @@ impl Disk for OpenDisk {
     }
 
     fn sync(&mut self) -> Future<'_, Result<(), HostError>> {
-        Box::pin(async { self.drive.sync().map_err(|e| failed("sync".into(), &self.name, e)) })
+        Box::pin(async {
+            let synced = if self.drive.waits() {
+                // fsync of a full page cache takes seconds, in which every other machine would stand still
+                let drive = self.drive.clone();
+                tokio::task::spawn_blocking(move || drive.sync())
+                    .await
+                    .unwrap_or_else(|e| Err(std::io::Error::other(e)))
+            } else {
+                self.drive.sync()
+            };
+            synced.map_err(|e| failed("sync".into(), &self.name, e))
+        })
     }
 }
 

@@ -318,3 +318,66 @@ async fn a_system_on_the_disk_runs_stops_when_asked_and_the_feeds_add_up() {
     tokio::time::sleep(Duration::from_secs(9)).await;
     assert_eq!(rack.view(2).power, Power::Off);
 }
+
+#[tokio::test(start_paused = true)]
+async fn an_override_for_once_is_used_up_by_the_next_boot_and_a_continuous_one_stays() {
+    let (handle, client) = up().await;
+    let bmc = handle.rack.addresses()[0];
+    for (enabled, left) in [("Once", "Disabled"), ("Continuous", "Continuous")] {
+        let body = json!({"Boot": {"BootSourceOverrideTarget": "BiosSetup", "BootSourceOverrideEnabled": enabled}});
+        let patch = client
+            .patch(url(&handle, bmc, SYSTEM))
+            .basic_auth("admin", Some("secret"))
+            .json(&body);
+        assert_eq!(patch.send().await.unwrap().status(), StatusCode::OK);
+        handle.rack.reset(0, "On").unwrap();
+        tokio::time::sleep(Duration::from_secs(35)).await;
+        assert_eq!(
+            handle.rack.view(0).activity,
+            Activity::Stays,
+            "in setup, without asking the network"
+        );
+        assert_eq!(handle.rack.view(0).boot.enabled, left);
+        handle.rack.reset(0, "ForceOff").unwrap();
+    }
+    handle.stop().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_thousand_servers_are_one_parameter_and_each_has_its_own_address_and_serial() {
+    let rack = Emulated::build(Config {
+        layout: RackLayout::of(1000),
+        ..config()
+    })
+    .unwrap();
+    let addresses: BTreeSet<_> = rack.addresses().into_iter().collect();
+    let serials: BTreeSet<_> = rack.servers.iter().map(|s| &s.spec.serial).collect();
+    let macs: BTreeSet<_> = rack.servers.iter().flat_map(|s| s.spec.macs).collect();
+    assert_eq!((addresses.len(), serials.len(), macs.len()), (1002, 1000, 2000));
+}
+
+#[tokio::test]
+async fn a_pdu_reads_what_its_outlets_add_up_to_and_an_outlet_takes_a_supply_away() {
+    let (handle, client) = up().await;
+    let (server, pdu) = (handle.rack.addresses()[0], handle.rack.addresses()[10]);
+    handle.rack.reset(0, "On").unwrap();
+    let outlets = "/redfish/v1/PowerEquipment/RackPDUs/1/Outlets";
+    let off = client
+        .post(url(&handle, pdu, &format!("{outlets}/2/Actions/Outlet.PowerControl")))
+        .basic_auth("admin", Some("secret"))
+        .json(&json!({"PowerState": "Off"}));
+    assert_eq!(off.send().await.unwrap().status(), StatusCode::NO_CONTENT);
+    let mut sum = 0.0;
+    for n in 1..=10 {
+        let outlet = get(&handle, &client, pdu, &format!("{outlets}/{n}")).await;
+        assert_eq!(outlet["PowerState"], if n == 2 { "Off" } else { "On" });
+        sum += outlet["PowerWatts"]["Reading"].as_f64().unwrap();
+    }
+    let metrics = get(&handle, &client, pdu, "/redfish/v1/PowerEquipment/RackPDUs/1/Metrics").await;
+    let whole = metrics["PowerWatts"]["Reading"].as_f64().unwrap();
+    // each figure is rounded to a tenth, and fans turn meanwhile
+    assert!(whole > 100.0 && (whole - sum).abs() < 5.0, "{whole} {sum}");
+    let supply = get(&handle, &client, server, "/redfish/v1/Chassis/1/Power").await;
+    assert!(supply["PowerControl"][0]["PowerConsumedWatts"].as_f64().unwrap() > 150.0);
+    handle.stop().await;
+}

@@ -11,9 +11,9 @@ pub(super) const METADATA: &str = concat!(
     r#"<?xml version="1.0" encoding="UTF-8"?>"#,
     r#"<edmx:Edmx xmlns:edmx="http://docs.oasis-open.org/odata/ns/edmx" Version="4.0">"#,
     r#"<edmx:Reference Uri="http://redfish.dmtf.org/schemas/v1/ServiceRoot_v1.xml">"#,
-    r#"<edmx:Include Namespace="ServiceRoot"/><edmx:Include Namespace="ServiceRoot.v1_15_0"/></edmx:Reference>"#,
+    r#"<edmx:Include Namespace="ServiceRoot"/><edmx:Include Namespace="ServiceRoot.v1_17_0"/></edmx:Reference>"#,
     r#"<edmx:DataServices><Schema xmlns="http://docs.oasis-open.org/odata/ns/edm" Namespace="Service">"#,
-    r#"<EntityContainer Name="Service" Extends="ServiceRoot.v1_15_0.ServiceContainer"/>"#,
+    r#"<EntityContainer Name="Service" Extends="ServiceRoot.v1_17_0.ServiceContainer"/>"#,
     r#"</Schema></edmx:DataServices></edmx:Edmx>"#
 );
 
@@ -158,7 +158,7 @@ pub(super) fn get(rack: &Emulated, bmc: Bmc, segments: &[&str]) -> Option<Value>
             "Languages": ["en"],
             "Location": [{
                 "Language": "en",
-                "PublicationUri": "http://redfish.dmtf.org/schemas/v1/ServiceRoot.v1_15_0.json",
+                "PublicationUri": "http://redfish.dmtf.org/schemas/v1/ServiceRoot.v1_17_0.json",
             }],
         }),
         _ => return None,
@@ -174,8 +174,8 @@ fn firmware(bmc: Bmc) -> Vec<(&'static str, &'static str, &'static str)> {
 
 fn root(rack: &Emulated, bmc: Bmc) -> Value {
     let mut root = json!({
-        "@odata.type": "#ServiceRoot.v1_15_0.ServiceRoot",
-        "Id": "RootService", "Name": "Root Service", "RedfishVersion": "1.18.0",
+        "@odata.type": "#ServiceRoot.v1_17_0.ServiceRoot",
+        "Id": "RootService", "Name": "Root Service", "RedfishVersion": "1.20.0",
         "UUID": rack.core(bmc).uuid.to_string(), "Vendor": "Busbar", "Product": "Emulated BMC",
         "ProtocolFeaturesSupported": {
             "ExpandQuery": {"ExpandAll": true, "Levels": true, "MaxLevels": super::LEVELS, "Links": true, "NoLinks": true},
