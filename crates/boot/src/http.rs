@@ -1,1 +1,255 @@
-//! http
+//! What booting machines fetch over HTTP: iPXE's script, the boot kit, an image's blob; and where the agent reports.
+
+use std::io;
+use std::net::IpAddr;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::body::Body;
+use axum::extract::{Extension, Path as UrlPath, Query, State};
+use axum::http::header::{ACCEPT_RANGES, AUTHORIZATION, CONTENT_LENGTH, CONTENT_RANGE, CONTENT_TYPE, RANGE};
+use axum::http::{HeaderMap, StatusCode};
+use axum::response::{IntoResponse as _, Response};
+use axum::routing::{get, post};
+use axum::{Json, Router};
+use bytes::Bytes;
+use rack::Order;
+use rack::agent::AgentState;
+use serde::Deserialize;
+use tokio::io::{AsyncReadExt as _, AsyncSeekExt as _};
+use tokio_util::io::ReaderStream;
+
+use crate::desk::{Caller, Desk, DeskError};
+use crate::ipxe;
+use crate::serve::Peer;
+
+/// The largest state that an agent posts: a machine with hundreds of disks.
+const STATE: usize = 256 * 1024;
+/// How long an agent's question may be held back.
+const WAIT: Duration = Duration::from_secs(30);
+/// Bytes that a blob is read in: large enough to keep a fast disk and a fast link busy, small enough for 1,000 at once.
+const CHUNK: usize = 256 * 1024;
+
+/// Files of the boot kit, held in memory: they are small, and sent to every machine that boots.
+#[derive(Debug, Clone)]
+pub struct Kit {
+    files: Arc<Vec<(&'static str, Bytes)>>,
+}
+
+/// Why there is no kit.
+#[derive(Debug, thiserror::Error)]
+#[error("the boot kit in {folder} has no `{file}`: {source}; build one with `busbar kit build`")]
+pub struct NoKit {
+    folder: PathBuf,
+    file: &'static str,
+    source: io::Error,
+}
+
+/// The kit's files: kernel, initramfs with the agent, iPXE for BIOS and for UEFI.
+const FILES: [&str; 4] = ["kernel", "initrd", "undionly.kpxe", "snponly.efi"];
+
+impl Kit {
+    /// Reads a kit's folder.
+    pub fn load(folder: &Path) -> Result<Kit, NoKit> {
+        let read = |file: &'static str| {
+            let bytes = std::fs::read(folder.join(file));
+            bytes.map(|b| (file, Bytes::from(b))).map_err(|source| NoKit {
+                folder: folder.into(),
+                file,
+                source,
+            })
+        };
+        Ok(Kit {
+            files: Arc::new(FILES.into_iter().map(read).collect::<Result<_, _>>()?),
+        })
+    }
+
+    /// A kit of a kernel and an initramfs only, for racks whose firmware needs no boot loader.
+    pub fn in_memory(kernel: &'static [u8], initrd: &'static [u8]) -> Kit {
+        Kit {
+            files: Arc::new(vec![
+                ("kernel", Bytes::from_static(kernel)),
+                ("initrd", Bytes::from_static(initrd)),
+            ]),
+        }
+    }
+
+    /// What is served by TFTP: the boot loaders.
+    pub fn tftp_files(&self) -> crate::tftp::Files {
+        let loaders = self.files.iter().filter(|(name, _)| name.contains('.'));
+        loaders
+            .map(|(name, bytes)| ((*name).to_owned(), bytes.clone()))
+            .collect()
+    }
+
+    fn get(&self, name: &str) -> Option<Bytes> {
+        self.files.iter().find(|(n, _)| *n == name).map(|(_, b)| b.clone())
+    }
+}
+
+struct Shared {
+    desk: Arc<dyn Desk>,
+    kit: Kit,
+}
+
+/// The routes. Every request carries a [`Peer`].
+pub fn router(desk: Arc<dyn Desk>, kit: Kit) -> Router {
+    Router::new()
+        .route("/boot/script", get(script))
+        .route("/boot/{file}", get(file))
+        .route("/agent/v1/poll", post(poll))
+        .route("/agent/v1/blob/{digest}", get(blob))
+        .layer(axum::extract::DefaultBodyLimit::max(STATE))
+        .with_state(Arc::new(Shared { desk, kit }))
+}
+
+#[derive(Debug, Default, Deserialize)]
+struct Asked {
+    mac: Option<String>,
+    uuid: Option<String>,
+    serial: Option<String>,
+    platform: Option<String>,
+}
+
+async fn script(
+    State(shared): State<Arc<Shared>>,
+    Extension(peer): Extension<Peer>,
+    headers: HeaderMap,
+    Query(asked): Query<Asked>,
+) -> Response {
+    // The address that the caller reached us at is the one that it can reach us at.
+    let host = headers
+        .get("host")
+        .and_then(|h| h.to_str().ok())
+        .filter(|h| plain_host(h));
+    let base = format!("http://{}", host.map_or_else(|| peer.local.to_string(), str::to_owned));
+    let bare = asked.platform.is_none() && asked.mac.is_none();
+    let text = if bare {
+        ipxe::who(&base)
+    } else {
+        let caller = Caller {
+            mac: asked.mac.as_deref().and_then(|m| m.parse().ok()),
+            uuid: asked.uuid.filter(|u| u.len() <= 64),
+            serial: asked.serial.filter(|s| s.len() <= 128),
+            address: Some(peer.remote.ip()),
+        };
+        let next = shared.desk.next_boot(&caller);
+        tracing::info!(from = %peer.remote.ip(), mac = ?caller.mac, agent = matches!(next, crate::desk::NextBoot::Agent { .. }), "netboot");
+        ipxe::script(&next, &base, asked.platform.as_deref().unwrap_or_default(), caller.mac)
+    };
+    ([(CONTENT_TYPE, "text/plain; charset=utf-8")], text).into_response()
+}
+
+/// Whether a `Host` header can be put into a script as it is.
+fn plain_host(host: &str) -> bool {
+    !host.is_empty() && host.len() <= 64 && host.chars().all(|c| c.is_ascii_alphanumeric() || ".:-[]".contains(c))
+}
+
+async fn file(State(shared): State<Arc<Shared>>, UrlPath(name): UrlPath<String>) -> Response {
+    match shared.kit.get(&name) {
+        Some(bytes) => ([(CONTENT_TYPE, "application/octet-stream")], bytes).into_response(),
+        None => problem(StatusCode::NOT_FOUND, "there is no such file in the boot kit"),
+    }
+}
+
+#[derive(Debug, Default, Deserialize)]
+struct Waits {
+    #[serde(default)]
+    wait: u64,
+}
+
+async fn poll(
+    State(shared): State<Arc<Shared>>,
+    Extension(peer): Extension<Peer>,
+    headers: HeaderMap,
+    Query(waits): Query<Waits>,
+    body: Bytes,
+) -> Response {
+    let Some(token) = bearer(&headers) else {
+        return problem(StatusCode::UNAUTHORIZED, "a boot token is needed");
+    };
+    let state: AgentState = match serde_json::from_slice(&body) {
+        Ok(state) => state,
+        Err(error) => return problem(StatusCode::BAD_REQUEST, &format!("not an agent's state: {error}")),
+    };
+    let from: IpAddr = peer.remote.ip();
+    let wait = Duration::from_secs(waits.wait).min(WAIT);
+    let answer: Result<Order, DeskError> = shared.desk.poll(token, Some(from), state, wait).await;
+    match answer {
+        Ok(order) => Json(order).into_response(),
+        Err(error) => refused(&error),
+    }
+}
+
+async fn blob(State(shared): State<Arc<Shared>>, headers: HeaderMap, UrlPath(digest): UrlPath<String>) -> Response {
+    let Some(token) = bearer(&headers) else {
+        return problem(StatusCode::UNAUTHORIZED, "a boot token is needed");
+    };
+    let path = match shared.desk.blob(token, &digest) {
+        Ok(path) => path,
+        Err(error) => return refused(&error),
+    };
+    match send_file(&path, headers.get(RANGE).and_then(|r| r.to_str().ok())).await {
+        Ok(response) => response,
+        Err(error) => {
+            tracing::error!(%digest, %error, "a blob can't be read");
+            problem(StatusCode::SERVICE_UNAVAILABLE, "the blob can't be read now")
+        }
+    }
+}
+
+/// A file, or its rest from an offset (RFC 9110 §14): all that a broken download needs.
+async fn send_file(path: &Path, range: Option<&str>) -> io::Result<Response> {
+    let mut file = tokio::fs::File::open(path).await?;
+    let size = file.metadata().await?.len();
+    let from = match range {
+        None => 0,
+        Some(range) => match range
+            .strip_prefix("bytes=")
+            .and_then(|r| r.strip_suffix('-'))
+            .and_then(|f| f.parse().ok())
+        {
+            Some(from) if from < size => from,
+            _ => {
+                let whole = [(CONTENT_RANGE, format!("bytes */{size}"))];
+                return Ok((StatusCode::RANGE_NOT_SATISFIABLE, whole).into_response());
+            }
+        },
+    };
+    file.seek(io::SeekFrom::Start(from)).await?;
+    let body = Body::from_stream(ReaderStream::with_capacity(file.take(size - from), CHUNK));
+    let mut response = Response::builder()
+        .header(CONTENT_TYPE, "application/octet-stream")
+        .header(ACCEPT_RANGES, "bytes")
+        .header(CONTENT_LENGTH, size - from);
+    if range.is_some() {
+        response = response
+            .status(StatusCode::PARTIAL_CONTENT)
+            .header(CONTENT_RANGE, format!("bytes {from}-{}/{size}", size.saturating_sub(1)));
+    }
+    response.body(body).map_err(io::Error::other)
+}
+
+fn bearer(headers: &HeaderMap) -> Option<&str> {
+    headers
+        .get(AUTHORIZATION)?
+        .to_str()
+        .ok()?
+        .strip_prefix("Bearer ")
+        .filter(|t| t.len() <= 512)
+}
+
+fn refused(error: &DeskError) -> Response {
+    let status = match error {
+        DeskError::Refused(_) => StatusCode::FORBIDDEN,
+        DeskError::Missing(_) => StatusCode::NOT_FOUND,
+        DeskError::Later(_) => StatusCode::SERVICE_UNAVAILABLE,
+    };
+    problem(status, &error.to_string())
+}
+
+fn problem(status: StatusCode, detail: &str) -> Response {
+    let body = serde_json::json!({ "status": status.as_u16(), "detail": detail });
+    (status, [(CONTENT_TYPE, "application/problem+json")], body.to_string()).into_response()
+}

@@ -1,1 +1,190 @@
-//! serve
+//! One accept loop for the whole house: plain or TLS, with both ends of the connection told to every handler.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use axum::body::Body;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::TcpListener;
+use tokio::sync::Semaphore;
+use tokio_rustls::TlsAcceptor;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+use tower::ServiceExt as _;
+
+/// Both ends of the connection that a request came by: an extension of every request.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Peer {
+    /// Our end: the address that was asked.
+    pub local: SocketAddr,
+    /// Their end: who asks.
+    pub remote: SocketAddr,
+}
+
+/// Bounds of a listener.
+#[derive(Debug, Clone, Copy)]
+pub struct Limits {
+    /// Connections at once; more wait in the backlog.
+    pub connections: usize,
+    /// For the TLS handshake and for the head of a request: a client that is slower holds a place for nothing.
+    pub patience: Duration,
+    /// For open requests after the house was told to stop.
+    pub farewell: Duration,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Limits {
+            connections: 4096,
+            patience: Duration::from_secs(20),
+            farewell: Duration::from_secs(3),
+        }
+    }
+}
+
+/// Serves `app` until `stop`; then lets open requests end.
+pub async fn serve(
+    listener: TcpListener,
+    tls: Option<Arc<rustls::ServerConfig>>,
+    app: Router,
+    limits: Limits,
+    stop: CancellationToken,
+) {
+    /// A listener that can't accept now (out of file descriptors) is left alone for this long.
+    const PAUSE: Duration = Duration::from_millis(100);
+    let acceptor = tls.map(TlsAcceptor::from);
+    let places = Arc::new(Semaphore::new(limits.connections));
+    let open = TaskTracker::new();
+    loop {
+        let accepted = tokio::select! {
+            biased;
+            () = stop.cancelled() => break,
+            place = Arc::clone(&places).acquire_owned() => {
+                let Ok(place) = place else { break };
+                tokio::select! {
+                    biased;
+                    () = stop.cancelled() => break,
+                    accepted = listener.accept() => accepted.map(|(stream, remote)| (stream, remote, place)),
+                }
+            }
+        };
+        let Ok((stream, remote, place)) = accepted else {
+            tokio::time::sleep(PAUSE).await;
+            continue;
+        };
+        let Ok(local) = stream.local_addr() else { continue };
+        // Answers are small and asked for one after the other: waiting to fill a segment only adds latency.
+        let _ = stream.set_nodelay(true);
+        let (app, acceptor, stop) = (app.clone(), acceptor.clone(), stop.clone());
+        open.spawn(async move {
+            let _place = place;
+            let peer = Peer { local, remote };
+            match acceptor {
+                None => connection(stream, app, peer, limits, stop).await,
+                Some(acceptor) => {
+                    if let Ok(Ok(stream)) = tokio::time::timeout(limits.patience, acceptor.accept(stream)).await {
+                        connection(stream, app, peer, limits, stop).await;
+                    }
+                }
+            }
+        });
+    }
+    open.close();
+    let _ = tokio::time::timeout(limits.farewell, open.wait()).await;
+}
+
+async fn connection(
+    stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    app: Router,
+    peer: Peer,
+    limits: Limits,
+    stop: CancellationToken,
+) {
+    let service = hyper::service::service_fn(move |request: http::Request<hyper::body::Incoming>| {
+        let mut request = request.map(Body::new);
+        request.extensions_mut().insert(peer);
+        app.clone().oneshot(request)
+    });
+    let connection = hyper::server::conn::http1::Builder::new()
+        .timer(TokioTimer::new())
+        .header_read_timeout(limits.patience)
+        .serve_connection(TokioIo::new(stream), service)
+        .with_upgrades();
+    tokio::pin!(connection);
+    tokio::select! {
+        biased;
+        _ = connection.as_mut() => {}
+        () = stop.cancelled() => {
+            connection.as_mut().graceful_shutdown();
+            let _ = connection.await;
+        }
+    }
+}
+
+/// Why a certificate can't be used.
+#[derive(Debug, thiserror::Error)]
+#[error("the certificate can't be used: {0}; remove the files to have new ones made")]
+pub struct BadCertificate(String);
+
+/// TLS with a certificate chain and its key, both in PEM.
+pub fn tls_config(certificate: &str, key: &str) -> Result<Arc<rustls::ServerConfig>, BadCertificate> {
+    use rustls::pki_types::pem::PemObject as _;
+    use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+    let bad = |e: &dyn std::fmt::Display| BadCertificate(e.to_string());
+    let chain: Vec<CertificateDer<'static>> = CertificateDer::pem_slice_iter(certificate.as_bytes())
+        .collect::<Result<_, _>>()
+        .map_err(|e| bad(&e))?;
+    let key = PrivateKeyDer::from_pem_slice(key.as_bytes()).map_err(|e| bad(&e))?;
+    let config = rustls::ServerConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()))
+        .with_safe_default_protocol_versions()
+        .map_err(|e| bad(&e))?
+        .with_no_client_auth()
+        .with_single_cert(chain, key)
+        .map_err(|e| bad(&e))?;
+    Ok(Arc::new(config))
+}
+
+/// A certificate for `names` that signs itself, and its key, both in PEM.
+pub fn self_signed(names: Vec<String>) -> Result<(String, String), BadCertificate> {
+    let made = rcgen::generate_simple_self_signed(names).map_err(|e| BadCertificate(e.to_string()))?;
+    Ok((made.cert.pem(), made.signing_key.serialize_pem()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use axum::Extension;
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+
+    #[tokio::test]
+    async fn a_handler_knows_both_ends_and_a_stop_ends_the_loop() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("binds");
+        let at = listener.local_addr().expect("has an address");
+        let app = Router::new().route(
+            "/",
+            axum::routing::get(|Extension(p): Extension<Peer>| async move { p.local.to_string() }),
+        );
+        let stop = CancellationToken::new();
+        let task = tokio::spawn(serve(listener, None, app, Limits::default(), stop.clone()));
+        let mut stream = tokio::net::TcpStream::connect(at).await.expect("connects");
+        stream
+            .write_all(b"GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
+            .await
+            .expect("writes");
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).await.expect("reads");
+        assert!(answer.ends_with(&at.to_string()), "{answer}");
+        stop.cancel();
+        task.await.expect("ends");
+    }
+
+    #[test]
+    fn a_certificate_that_was_made_can_be_used() {
+        let (certificate, key) = self_signed(vec!["localhost".into(), "127.0.0.1".into()]).expect("is made");
+        tls_config(&certificate, &key).expect("is used");
+        assert!(tls_config("nonsense", &key).is_err());
+    }
+}

@@ -8,7 +8,7 @@ mod nocloud;
 mod token;
 mod tree;
 
-use std::net::{IpAddr, SocketAddr};
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use axum::extract::{Extension, State};
@@ -21,6 +21,7 @@ pub use token::{TTL_MAX_SECONDS, TokenKey};
 pub use tree::VERSIONS;
 
 use crate::desk::{Caller, Desk, Instance};
+pub use crate::serve::Peer;
 
 /// Carries a session token.
 const TOKEN: &str = "x-aws-ec2-metadata-token";
@@ -30,15 +31,6 @@ const TOKEN_TTL: &str = "x-aws-ec2-metadata-token-ttl-seconds";
 const FORWARDED: &str = "x-forwarded-for";
 
 const TOKEN_PATH: &str = "/latest/api/token";
-
-/// Both ends of the connection that a request came over. Whoever accepts connections puts it among the extensions.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Peer {
-    /// Where it was accepted.
-    pub local: SocketAddr,
-    /// Where it came from.
-    pub remote: SocketAddr,
-}
 
 struct Service {
     desk: Arc<dyn Desk>,
