@@ -1,0 +1,56 @@
+//! Who asks: the bearer token, and the role that a route needs.
+
+use axum::extract::FromRequestParts;
+use axum::http::header;
+use axum::http::request::Parts;
+use control::House;
+use rack::request::{Role, Who};
+
+use crate::problem::Problem;
+
+fn bearer(parts: &Parts, house: &House, needs: Role) -> Result<Who, Problem> {
+    let missing = |what: &str| Problem::new("BB0201", what).hint("busbar token show-context");
+    let sent = parts.headers.get(header::AUTHORIZATION).and_then(|v| v.to_str().ok());
+    let (scheme, token) = sent
+        .and_then(|s| s.split_once(' '))
+        .ok_or_else(|| missing("the request bears no token"))?;
+    if !scheme.eq_ignore_ascii_case("bearer") {
+        return Err(missing("the request bears no token"));
+    }
+    let who = house
+        .who(token.trim())
+        .ok_or_else(|| missing("the token is not known here"))?;
+    if who.role < needs {
+        let what = format!("`{}` is a {:?}, this needs {needs:?}", who.name, who.role).to_lowercase();
+        return Err(Problem::new("BB0202", what).hint("busbar token make NAME --role ROLE"));
+    }
+    Ok(who)
+}
+
+macro_rules! role {
+    ($(#[$doc:meta])* $name:ident) => {
+        $(#[$doc])*
+        pub struct $name(pub Who);
+
+        impl FromRequestParts<House> for $name {
+            type Rejection = Problem;
+
+            async fn from_request_parts(parts: &mut Parts, house: &House) -> Result<Self, Problem> {
+                bearer(parts, house, Role::$name).map($name)
+            }
+        }
+    };
+}
+
+role!(
+    /// May look.
+    Reader
+);
+role!(
+    /// May run machines.
+    Operator
+);
+role!(
+    /// May do everything.
+    Admin
+);
