@@ -1,23 +1,20 @@
-//! The rack itself: its servers with their state, what may be done to them, and how it is started.
+//! The rack itself: its servers with their state, and what may be done to them.
 
 use std::collections::{HashMap, VecDeque};
-use std::fmt;
-use std::net::{IpAddr, Ipv4Addr, SocketAddr};
-use std::path::PathBuf;
+use std::net::{IpAddr, Ipv4Addr};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use rack::Time;
 use serde::{Deserialize, Serialize};
 use tokio::task::{AbortHandle, JoinSet};
 use tokio::time::Instant;
 
-use crate::disks::{Disks, Drive};
+use crate::config::{Config, StartError};
+use crate::disks::Drive;
 use crate::faults::{Action, Faults};
-use crate::layout::{BadLayout, PduSpec, RackLayout, ServerSpec};
+use crate::layout::{PduSpec, ServerSpec};
 use crate::life;
 use crate::model::{Activity, Draw, Physics, Power};
-use crate::net::Net;
 use crate::redfish::core::BmcCore;
 
 /// Lines of serial console that are kept for each server.
@@ -28,84 +25,6 @@ pub const POWER_ON: f64 = 3.0;
 pub const SHUTDOWN: f64 = 8.0;
 /// Seconds that a BMC takes to start again.
 pub const BMC_RESET: f64 = 30.0;
-
-/// Tells the wall time for what is shown to people; waiting goes through tokio.
-pub type Clock = Arc<dyn Fn() -> Time + Send + Sync>;
-
-/// What every BMC lets in. The password is never printed.
-#[derive(Clone, PartialEq, Eq)]
-pub struct Credential {
-    /// User name.
-    pub user: String,
-    /// Password. Secret.
-    pub password: String,
-}
-
-impl fmt::Debug for Credential {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Credential")
-            .field("user", &self.user)
-            .finish_non_exhaustive()
-    }
-}
-
-/// What a rack is started with.
-#[derive(Clone)]
-pub struct Config {
-    /// What it is made of.
-    pub layout: RackLayout,
-    /// The port that every BMC answers on, at its own address.
-    pub port: u16,
-    /// HTTPS with a self-signed certificate, or HTTP.
-    pub tls: bool,
-    /// Where drives keep their bytes.
-    pub disks: Disks,
-    /// The file in which power states survive a restart of the process.
-    pub state: Option<PathBuf>,
-    /// How many times faster than real everything in the rack takes place.
-    pub speed: f64,
-    /// What serials and hardware addresses are derived from.
-    pub seed: u64,
-    /// The relay agent's address, from which DHCP is asked.
-    pub relay: Ipv4Addr,
-    /// The daemon's metadata service: `http://127.0.0.1:8169`.
-    pub metadata: String,
-    /// The network that firmware, agent and systems use.
-    pub net: Arc<dyn Net>,
-    /// What BMCs let in.
-    pub credential: Credential,
-    /// Where the control endpoint listens, on loopback.
-    pub control: Option<SocketAddr>,
-    /// Wall time.
-    pub clock: Clock,
-}
-
-/// Why a rack does not start.
-#[derive(Debug, thiserror::Error)]
-pub enum StartError {
-    /// The description.
-    #[error(transparent)]
-    Layout(#[from] BadLayout),
-    /// A drive.
-    #[error("cannot open the drive {name} of the emulated rack: {source}; check the folder and its free space")]
-    Drive {
-        /// Which.
-        name: String,
-        /// What the system said.
-        source: std::io::Error,
-    },
-    /// A socket.
-    #[error("cannot listen on {at} for the emulated rack: {source}; is another one running?")]
-    Listen {
-        /// Where.
-        at: SocketAddr,
-        /// What the system said.
-        source: std::io::Error,
-    },
-    /// The certificate.
-    #[error("cannot make the emulated BMCs' certificate: {0}")]
-    Certificate(String),
-}
 
 /// What a server boots next, against its usual order.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
@@ -621,69 +540,5 @@ impl State {
             task: None,
             console: VecDeque::new(),
         }
-    }
-}
-
-/// A rack that runs.
-pub struct Handle {
-    /// The rack.
-    pub rack: Arc<Emulated>,
-    /// The port that BMCs answer on.
-    pub port: u16,
-    /// Where the control endpoint answers.
-    pub control: Option<SocketAddr>,
-    tasks: JoinSet<()>,
-}
-
-impl Handle {
-    /// Stops the rack and its sockets.
-    pub async fn stop(mut self) {
-        self.rack.stop();
-        self.tasks.shutdown().await;
-    }
-}
-
-impl Drop for Handle {
-    fn drop(&mut self) {
-        // lives hold the rack: without this they would go on for ever
-        self.rack.stop();
-    }
-}
-
-impl Emulated {
-    /// Builds the rack and answers on its sockets until the handle is stopped or dropped.
-    pub async fn start(config: Config) -> Result<Handle, StartError> {
-        let tls = config.tls.then(crate::serve::self_signed).transpose()?;
-        let mut addresses: Vec<Ipv4Addr> = config.layout.build_servers(config.seed).iter().map(|s| s.bmc).collect();
-        addresses.extend(config.layout.build_pdus(config.seed).iter().map(|p| p.bmc));
-        let (listeners, port) = crate::serve::listen(config.port, &addresses)?;
-        let control = match config.control {
-            Some(at) => Some(
-                tokio::net::TcpListener::bind(at)
-                    .await
-                    .map_err(|source| StartError::Listen { at, source })?,
-            ),
-            None => None,
-        };
-        let rack = Emulated::build(config)?;
-        let router = crate::redfish::router(rack.clone());
-        let mut tasks = JoinSet::new();
-        for listener in listeners {
-            tasks.spawn(crate::serve::serve(listener, tls.clone(), router.clone()));
-        }
-        let control_at = control.as_ref().and_then(|l| l.local_addr().ok());
-        if let Some(listener) = control {
-            tasks.spawn(crate::serve::serve(
-                listener,
-                None,
-                crate::control::router(rack.clone()),
-            ));
-        }
-        Ok(Handle {
-            rack,
-            port,
-            control: control_at,
-            tasks,
-        })
     }
 }

@@ -6,6 +6,7 @@
 //! ([`faults`]), set through [`control`]. It knows nothing of the daemon but its addresses, and everything that it
 //! says goes through one seam ([`net`]). Start reading at [`emulated`].
 
+pub mod config;
 pub mod control;
 pub mod disks;
 pub mod emulated;
@@ -18,7 +19,10 @@ pub mod model;
 pub mod net;
 pub mod redfish;
 pub mod serve;
+pub mod start;
 
-pub use emulated::{Clock, Config, Credential, Emulated, Handle, StartError};
+pub use config::{Clock, Config, Credential, StartError};
+pub use emulated::Emulated;
 pub use faults::{Action, Fault, Selector};
 pub use layout::RackLayout;
+pub use start::Handle;

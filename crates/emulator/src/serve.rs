@@ -15,7 +15,7 @@ use tokio::sync::Semaphore;
 use tokio_rustls::TlsAcceptor;
 use tower::ServiceExt;
 
-use crate::emulated::StartError;
+use crate::config::StartError;
 
 /// Connections at once: some for each of 1,000 BMCs, and far from the usual limit of open files.
 const CONNECTIONS: usize = 8192;

@@ -148,6 +148,14 @@ async fn serve(rack: &Arc<Emulated>, bmc: Bmc, request: Request<Body>, refuse: b
         );
         return Err(response);
     }
+    if parts
+        .headers
+        .get("odata-version")
+        .is_some_and(|v| v.as_bytes() != b"4.0")
+    {
+        let text = "Only version 4.0 of OData is spoken here.";
+        return Err(error(StatusCode::PRECONDITION_FAILED, "PreconditionFailed", text, &[]));
+    }
     match path.as_str() {
         "/redfish" if read => return Ok(plain(&json!({"v1": "/redfish/v1/"}))),
         "/redfish/v1/odata" if read => return Ok(plain(&root::odata())),
@@ -270,7 +278,11 @@ pub(crate) fn document(rack: &Emulated, bmc: Bmc, path: &str) -> Option<Value> {
 }
 
 fn shape(rack: &Emulated, bmc: Bmc, document: &mut Value, query: &str) -> Result<(), Response> {
-    for (key, value) in query.split('&').filter_map(|p| p.split_once('=')) {
+    for (key, value) in query
+        .split('&')
+        .filter(|p| !p.is_empty())
+        .map(|p| p.split_once('=').unwrap_or((p, "")))
+    {
         let value = value
             .replace("%2C", ",")
             .replace("%28", "(")

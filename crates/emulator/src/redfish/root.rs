@@ -17,6 +17,22 @@ pub(super) const METADATA: &str = concat!(
     r#"</Schema></edmx:DataServices></edmx:Edmx>"#
 );
 
+/// The standard roles (DSP0266 §13.2).
+const ROLES: [(&str, &[&str]); 3] = [
+    (
+        "Administrator",
+        &[
+            "Login",
+            "ConfigureManager",
+            "ConfigureUsers",
+            "ConfigureSelf",
+            "ConfigureComponents",
+        ],
+    ),
+    ("Operator", &["Login", "ConfigureSelf", "ConfigureComponents"]),
+    ("ReadOnly", &["Login", "ConfigureSelf"]),
+];
+
 /// The OData service document.
 pub(super) fn odata() -> Value {
     let services = [
@@ -77,13 +93,15 @@ pub(super) fn get(rack: &Emulated, bmc: Bmc, segments: &[&str]) -> Option<Value>
         ["AccountService", "Roles"] => collection(
             "RoleCollection",
             "Roles",
-            ["/redfish/v1/AccountService/Roles/Administrator".to_string()],
+            ROLES.map(|r| format!("/redfish/v1/AccountService/Roles/{}", r.0)),
         ),
-        ["AccountService", "Roles", "Administrator"] => json!({
+        ["AccountService", "Roles", id] => {
+            let (id, privileges) = ROLES.into_iter().find(|r| r.0 == *id)?;
+            json!({
             "@odata.type": "#Role.v1_3_1.Role",
-            "Id": "Administrator", "Name": "Administrator", "RoleId": "Administrator", "IsPredefined": true,
-            "AssignedPrivileges": ["Login", "ConfigureManager", "ConfigureUsers", "ConfigureSelf", "ConfigureComponents"],
-        }),
+            "Id": id, "Name": id, "RoleId": id, "IsPredefined": true, "AssignedPrivileges": privileges,
+            })
+        }
         ["EventService"] => json!({
             "@odata.type": "#EventService.v1_10_0.EventService",
             "Id": "EventService", "Name": "Event Service", "Status": fine(), "ServiceEnabled": true,

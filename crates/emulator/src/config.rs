@@ -1,0 +1,90 @@
+//! What a rack is started with, and why it may not start.
+
+use std::fmt;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use rack::Time;
+
+use crate::disks::Disks;
+use crate::layout::{BadLayout, RackLayout};
+use crate::net::Net;
+
+/// Tells the wall time for what is shown to people; waiting goes through tokio.
+pub type Clock = Arc<dyn Fn() -> Time + Send + Sync>;
+
+/// What every BMC lets in. The password is never printed.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Credential {
+    /// User name.
+    pub user: String,
+    /// Password. Secret.
+    pub password: String,
+}
+
+impl fmt::Debug for Credential {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Credential")
+            .field("user", &self.user)
+            .finish_non_exhaustive()
+    }
+}
+
+/// What a rack is started with.
+#[derive(Clone)]
+pub struct Config {
+    /// What it is made of.
+    pub layout: RackLayout,
+    /// The port that every BMC answers on, at its own address.
+    pub port: u16,
+    /// HTTPS with a self-signed certificate, or HTTP.
+    pub tls: bool,
+    /// Where drives keep their bytes.
+    pub disks: Disks,
+    /// The file in which power states survive a restart of the process.
+    pub state: Option<PathBuf>,
+    /// How many times faster than real everything in the rack takes place.
+    pub speed: f64,
+    /// What serials and hardware addresses are derived from.
+    pub seed: u64,
+    /// The relay agent's address, from which DHCP is asked.
+    pub relay: Ipv4Addr,
+    /// The daemon's metadata service: `http://127.0.0.1:8169`.
+    pub metadata: String,
+    /// The network that firmware, agent and systems use.
+    pub net: Arc<dyn Net>,
+    /// What BMCs let in.
+    pub credential: Credential,
+    /// Where the control endpoint listens, on loopback.
+    pub control: Option<SocketAddr>,
+    /// Wall time.
+    pub clock: Clock,
+}
+
+/// Why a rack does not start.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// The description.
+    #[error(transparent)]
+    Layout(#[from] BadLayout),
+    /// A drive.
+    #[error("cannot open the drive {name} of the emulated rack: {source}; check the folder and its free space")]
+    Drive {
+        /// Which.
+        name: String,
+        /// What the system said.
+        source: std::io::Error,
+    },
+    /// A socket.
+    #[error("cannot listen on {at} for the emulated rack: {source}; is another one running?")]
+    Listen {
+        /// Where.
+        at: SocketAddr,
+        /// What the system said.
+        source: std::io::Error,
+    },
+    /// The certificate.
+    #[error("cannot make the emulated BMCs' certificate: {0}")]
+    Certificate(String),
+}
