@@ -1,0 +1,439 @@
+//! The words of the command line. What they do is in [`crate::commands`].
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use rack::{Bytes, Name, Place};
+
+/// The rack as one computer.
+#[derive(Parser)]
+#[command(name = "busbar", version, about, propagate_version = true, after_help = EXAMPLES)]
+pub struct Cli {
+    /// Print JSON (streams: one object a line)
+    #[arg(long, global = true)]
+    pub json: bool,
+    /// The daemon's address, instead of the context file's
+    #[arg(long, global = true, env = "BUSBAR_URL")]
+    pub url: Option<String>,
+    /// A file with the token, instead of the context file's
+    #[arg(long, global = true)]
+    pub token_file: Option<PathBuf>,
+    #[command(subcommand)]
+    pub command: Option<Command>,
+}
+
+const EXAMPLES: &str = "Examples:
+  busbar up --emulate                     try it, without hardware
+  busbar ls                               what is in the rack
+  busbar arm r1                           let Busbar write to it
+  busbar run debian-13 --memory 64G       a machine with a login
+  busbar ps --watch                       machines
+  busbar why web-1                        why it is as it is
+  busbar rm web-1                         wipe it and give it back
+
+Exit codes: 0 ok, 1 failed, 2 usage, 3 not found, 4 cannot be placed, 5 conflict, 6 timed out waiting,
+7 partly done, 8 refused by policy, 9 hardware or daemon unreachable.";
+
+#[derive(Subcommand)]
+pub enum Command {
+    /// Start the daemon
+    #[command(before_help = "busbar up --emulate\nbusbar up --interface eno2 --rack rack.toml --kit /srv/kit")]
+    Up(UpOptions),
+    /// What is in the rack
+    #[command(before_help = "busbar ls\nbusbar ls r1 --watch")]
+    Ls {
+        /// Only in here
+        place: Option<Place>,
+        #[arg(long)]
+        watch: bool,
+    },
+    /// Racks, boxes and parts
+    Tree {
+        /// Only in here
+        place: Option<Place>,
+    },
+    /// One value, for scripts
+    #[command(before_help = "busbar cat r1/u12/watts\nbusbar cat r1/u12/identity/serial\nbusbar cat proof/…")]
+    Cat { path: String },
+    /// Machines
+    Ps {
+        #[arg(long)]
+        watch: bool,
+        /// Released ones too
+        #[arg(long, short)]
+        all: bool,
+    },
+    /// Make a machine: place, install, boot, hand over
+    #[command(
+        before_help = "busbar run debian-13 --memory 64G --name web-1\nbusbar run debian-13 --on r1/u12 --dry-run"
+    )]
+    Run(RunOptions),
+    /// Wipe machines and give them back
+    #[command(before_help = "busbar rm web-1\nbusbar rm web-1 web-2 --yes --wait 20m")]
+    Rm(RmOptions),
+    /// Why something is as it is
+    Why { about: String },
+    /// What happened
+    Dmesg {
+        /// Go on as it happens
+        #[arg(long, short = 'w', visible_alias = "watch")]
+        follow: bool,
+    },
+    /// Power verbs: -TERM stop, -KILL off at once, -CONT on, or try again
+    #[command(before_help = "busbar kill -TERM web-1\nbusbar kill -CONT web-1")]
+    Kill {
+        #[arg(long, default_value = "TERM")]
+        signal: String,
+        #[arg(required = true)]
+        names: Vec<Name>,
+        #[arg(long)]
+        dry_run: bool,
+    },
+    /// Let Busbar write to a place
+    Arm(ArmOptions),
+    /// Only look at a place from now on
+    Disarm(ArmOptions),
+    /// Place nothing new on a node
+    Cordon {
+        place: Place,
+        #[arg(long, default_value = "by hand")]
+        why: String,
+        #[arg(long)]
+        dry_run: bool,
+    },
+    /// Put a node back into use
+    Uncordon {
+        place: Place,
+        #[arg(long)]
+        dry_run: bool,
+    },
+    /// Look for BMCs
+    #[command(before_help = "busbar discover 10.0.0.0/26 --rack r1 --credential bench")]
+    Discover {
+        #[arg(required = true)]
+        targets: Vec<String>,
+        #[arg(long)]
+        rack: Option<Name>,
+        #[arg(long)]
+        credential: Option<Name>,
+        #[arg(long)]
+        slot: Option<Name>,
+    },
+    /// BMC credentials
+    #[command(subcommand)]
+    Credential(Credential),
+    /// Pin the certificate that a BMC shows now
+    Trust { place: Place },
+    /// Images
+    #[command(subcommand)]
+    Image(Image),
+    /// API tokens
+    #[command(subcommand)]
+    Token(Token),
+    /// Where the seconds went
+    Trace { name: Name },
+    /// Write everything recorded to a file
+    Dump { file: PathBuf },
+    /// Make a state folder from a dump; the daemon must not run on it
+    Restore {
+        file: PathBuf,
+        #[arg(long, env = "BUSBAR_STATE")]
+        state: Option<PathBuf>,
+    },
+    /// Check reach, clocks, certificates
+    Doctor,
+    /// The emulated rack
+    #[command(subcommand)]
+    Emulate(Emulate),
+    /// What machines netboot
+    #[command(subcommand)]
+    Kit(Kit),
+    /// Completions for a shell
+    Completions { shell: clap_complete::Shell },
+    /// What a code means
+    Explain { code: String },
+    /// The version
+    Version,
+}
+
+/// How the daemon is started.
+#[derive(Args, Debug, Clone)]
+pub struct UpOptions {
+    /// With a rack made of software
+    #[arg(long)]
+    pub emulate: bool,
+    /// Emulated servers
+    #[arg(long, default_value_t = 9, value_parser = clap::value_parser!(u32).range(1..=2000))]
+    pub nodes: u32,
+    /// How much faster than real the emulated rack is
+    #[arg(long, default_value_t = 1.0)]
+    pub speed: f64,
+    /// Where everything is kept
+    #[arg(long, env = "BUSBAR_STATE", default_value_os_t = default_state())]
+    pub state: PathBuf,
+    /// Where the API answers
+    #[arg(long, default_value = "127.0.0.1:7400")]
+    pub listen: SocketAddr,
+    /// Boot network interface
+    #[arg(long)]
+    pub interface: Option<String>,
+    /// Where machines fetch their boot files and images
+    #[arg(long)]
+    pub boot_listen: Option<SocketAddr>,
+    /// What is done on the boot network
+    #[arg(long, value_enum, default_value_t = DhcpMode::Server)]
+    pub dhcp: DhcpMode,
+    /// Rack files
+    #[arg(long)]
+    pub rack: Vec<PathBuf>,
+    /// The boot kit's folder
+    #[arg(long)]
+    pub kit: Option<PathBuf>,
+    /// Log as JSON
+    #[arg(long)]
+    pub log_json: bool,
+}
+
+/// What is done on the boot network.
+#[derive(ValueEnum, Debug, Clone, Copy, PartialEq, Eq)]
+pub enum DhcpMode {
+    /// Give addresses and boot files
+    Server,
+    /// Give boot files; another server gives addresses
+    Proxy,
+    /// Nothing
+    Off,
+}
+
+/// `/var/lib/busbar` for root, else `~/.local/share/busbar`.
+pub fn default_state() -> PathBuf {
+    match std::env::var_os("HOME") {
+        Some(home) if !rustix::process::geteuid().is_root() => PathBuf::from(home).join(".local/share/busbar"),
+        _ => "/var/lib/busbar".into(),
+    }
+}
+
+#[derive(Args)]
+pub struct RunOptions {
+    /// Name of an image: busbar image ls
+    pub image: Name,
+    #[arg(long)]
+    pub name: Option<Name>,
+    /// Only here: a node's place, or a rack
+    #[arg(long)]
+    pub on: Option<Place>,
+    /// At least so many cores
+    #[arg(long, default_value_t = 0)]
+    pub cores: u32,
+    /// At least so much memory: 64G
+    #[arg(long, default_value = "0")]
+    pub memory: Bytes,
+    /// At least so large a disk: 2TB
+    #[arg(long, default_value = "0")]
+    pub disk: Bytes,
+    /// At least so many GPUs
+    #[arg(long, default_value_t = 0)]
+    pub gpu: u32,
+    /// Public keys; ~/.ssh/*.pub when none is named
+    #[arg(long)]
+    pub ssh_key: Vec<PathBuf>,
+    /// User data for cloud-init
+    #[arg(long)]
+    pub user_data: Option<PathBuf>,
+    /// The image's first user
+    #[arg(long)]
+    pub login: Option<String>,
+    /// Shed order, -20 (last) to 19
+    #[arg(long, short = 'n', default_value_t = 0, allow_hyphen_values = true)]
+    pub nice: i8,
+    /// Wait so long for parts instead of being refused: 10m
+    #[arg(long, value_parser = duration, default_value = "0")]
+    pub wait: Duration,
+    /// Stop following after so long; the work goes on
+    #[arg(long, value_parser = duration)]
+    pub timeout: Option<Duration>,
+    /// Don't follow
+    #[arg(long, short)]
+    pub detach: bool,
+    /// Only say where it would go
+    #[arg(long)]
+    pub dry_run: bool,
+}
+
+#[derive(Args)]
+pub struct RmOptions {
+    #[arg(required = true)]
+    pub names: Vec<Name>,
+    /// Don't ask
+    #[arg(long, short)]
+    pub yes: bool,
+    /// Don't wait for its system to stop
+    #[arg(long)]
+    pub force: bool,
+    /// Follow so long at most; the work goes on
+    #[arg(long, value_parser = duration)]
+    pub wait: Option<Duration>,
+    /// Don't follow
+    #[arg(long, short)]
+    pub detach: bool,
+    #[arg(long)]
+    pub dry_run: bool,
+}
+
+#[derive(Args)]
+pub struct ArmOptions {
+    pub place: Place,
+    /// Don't ask
+    #[arg(long, short)]
+    pub yes: bool,
+    #[arg(long)]
+    pub dry_run: bool,
+}
+
+#[derive(Subcommand)]
+pub enum Credential {
+    /// Set one; the password is asked for, or read from standard input
+    #[command(alias = "add")]
+    Set {
+        name: Name,
+        #[arg(long)]
+        user: String,
+        #[arg(long)]
+        password_file: Option<PathBuf>,
+    },
+    /// Their names
+    Ls,
+}
+
+#[derive(Subcommand)]
+pub enum Image {
+    /// Add one: a disk on the daemon's machine, an OCI layout, or registry/name:tag
+    Add { name: Name, source: String },
+    /// Every image
+    Ls,
+    /// Remove one
+    Rm {
+        name: Name,
+        /// Don't ask
+        #[arg(long, short)]
+        yes: bool,
+    },
+}
+
+#[derive(Subcommand)]
+pub enum Token {
+    /// Make one; its secret is shown once
+    Make {
+        name: Name,
+        #[arg(long, value_enum, default_value = "reader")]
+        role: RoleName,
+    },
+    /// Every token, no secret
+    Ls,
+    /// Make one worthless
+    Revoke { name: Name },
+    /// Where the token in use comes from
+    ShowContext,
+}
+
+#[derive(ValueEnum, Clone, Copy)]
+pub enum RoleName {
+    Reader,
+    Operator,
+    Admin,
+}
+
+#[derive(Subcommand)]
+pub enum Emulate {
+    /// What is emulated
+    Ls,
+    /// Set a fault, given as JSON: '{"on":{"at":"r1/u3"},"action":"hang","count":2}'
+    Fault { fault: String },
+    /// Faults that are set
+    Faults,
+    /// Clear a fault
+    Clear { id: u64 },
+}
+
+#[derive(Subcommand)]
+pub enum Kit {
+    /// Build the kernel and initramfs that machines netboot
+    Build {
+        #[arg(long, default_value = "kit")]
+        output: PathBuf,
+        /// A static busbar; this one when absent
+        #[arg(long)]
+        binary: Option<PathBuf>,
+        /// Keep the program's symbols
+        #[arg(long)]
+        no_strip: bool,
+    },
+}
+
+/// `90s`, `10m`, `8h`, `2d`.
+pub fn duration(text: &str) -> Result<Duration, String> {
+    let bad = || format!("`{text}` is not a duration: write 90s, 10m, 8h or 2d");
+    let split = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
+    let number: u64 = text[..split].parse().map_err(|_| bad())?;
+    let factor = match &text[split..] {
+        "" | "s" => 1,
+        "m" => 60,
+        "h" => 3600,
+        "d" => 86_400,
+        _ => return Err(bad()),
+    };
+    number.checked_mul(factor).map(Duration::from_secs).ok_or_else(bad)
+}
+
+/// Lets `kill -KILL` and `kill -9` be written as everywhere.
+pub fn signals(args: impl Iterator<Item = std::ffi::OsString>) -> Vec<std::ffi::OsString> {
+    let mut killing = false;
+    args.map(|arg| {
+        let text = arg.to_string_lossy().into_owned();
+        killing |= text == "kill";
+        match text.strip_prefix('-') {
+            Some(rest) if killing => {
+                let name = rest.strip_prefix("SIG").unwrap_or(rest);
+                let name = match name {
+                    "15" => "TERM",
+                    "9" => "KILL",
+                    "18" => "CONT",
+                    "19" => "STOP",
+                    other => other,
+                };
+                if ["TERM", "KILL", "CONT", "STOP"].contains(&name) {
+                    return format!("--signal={name}").into();
+                }
+                arg
+            }
+            _ => arg,
+        }
+    })
+    .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory;
+
+    #[test]
+    fn the_words_are_sound() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn durations_are_read_as_people_write_them() {
+        assert_eq!(duration("10m"), Ok(Duration::from_secs(600)));
+        assert!(duration("10x").is_err() && duration("").is_err() && duration("99999999999999999999d").is_err());
+    }
+
+    #[test]
+    fn kill_takes_signals_as_everywhere() {
+        let args = ["busbar", "kill", "-9", "web"].map(std::ffi::OsString::from);
+        let cli = Cli::parse_from(signals(args.into_iter()));
+        assert!(matches!(cli.command, Some(Command::Kill { signal, .. }) if signal == "KILL"));
+    }
+}

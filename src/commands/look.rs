@@ -1,0 +1,365 @@
+//! Commands that only look.
+
+use anyhow::Result;
+use rack::request::{EventView, MachineView, NodeView, Summary, Verdict, Why};
+use rack::{Name, Place, State};
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use crate::cli::Cli;
+use crate::client::{Client, Failure, fail};
+use crate::output::{self, Table, plain, span};
+
+/// Longest wait of one poll, in seconds.
+const WAIT: u64 = 30;
+
+/// What may stand in a path of the API as it is.
+fn in_path(text: &str) -> Result<&str> {
+    let fits = |c: char| c.is_ascii_alphanumeric() || "/._-:".contains(c);
+    if !text.is_empty() && text.chars().all(fits) && !text.split('/').any(|s| s == "..") {
+        return Ok(text);
+    }
+    Err(fail("BB0301", format!("there is no `{}`", plain(text)), "busbar ls"))
+}
+
+pub async fn overview(cli: &Cli) -> Result<u8> {
+    let asked = async { Client::new(cli)?.get("/v1/status").await }.await;
+    let status = match asked {
+        Ok(status) => status,
+        Err(e) if !cli.json && e.downcast_ref::<Failure>().is_some_and(|f| f.0.code == "BB0601") => {
+            output::text(format!(
+                "No daemon answers ({e}).\n\n  busbar up --emulate                    try it, without hardware\n  \
+                 busbar up --interface IF --rack FILE   on a real rack\n  busbar help                            every command"
+            ));
+            return Ok(9);
+        }
+        Err(e) => return Err(e),
+    };
+    if cli.json {
+        output::json(&status, false)?;
+        return Ok(0);
+    }
+    let s: Summary = serde_json::from_value(status)?;
+    let mut next = vec!["busbar ls", "busbar ps", "busbar doctor"];
+    for r in &s.racks {
+        let kind = if r.emulated { " (emulated)" } else { "" };
+        output::text(format!(
+            "rack {}{kind}: {} nodes, {} armed, {} free, {} silent, {} other boxes",
+            r.name, r.nodes, r.armed, r.free, r.silent, r.devices
+        ));
+        if r.armed == 0 {
+            next.insert(0, "busbar arm RACK");
+        }
+    }
+    if s.racks.is_empty() {
+        next.insert(0, "busbar discover ADDRESS --credential NAME");
+    } else if s.images.is_empty() {
+        next.insert(0, "busbar image add NAME FILE");
+    }
+    let machines: Vec<String> = s.machines.iter().map(|(state, n)| format!("{n} {state}")).collect();
+    output::text(format!(
+        "machines: {}",
+        if machines.is_empty() {
+            "none".into()
+        } else {
+            machines.join(", ")
+        }
+    ));
+    output::text(format!("next:  {}", next[..3].join("   ·   ")));
+    Ok(0)
+}
+
+/// Shows a list once, or again at every change.
+async fn list(
+    cli: &Cli,
+    client: &Client,
+    path: &str,
+    watch: bool,
+    keep: impl Fn(&Value) -> bool,
+    show: impl Fn(Vec<Value>) -> Result<String>,
+) -> Result<u8> {
+    let mut after = None;
+    loop {
+        let (all, change): (Vec<Value>, _) = client.poll(path, after, WAIT).await?;
+        let all: Vec<Value> = all.into_iter().filter(&keep).collect();
+        if cli.json {
+            output::json(&all, watch)?;
+        } else {
+            let clear = if watch && output::terminal() {
+                "\x1b[H\x1b[J"
+            } else {
+                ""
+            };
+            output::text(format!("{clear}{}", show(all)?));
+        }
+        if !watch {
+            return Ok(0);
+        }
+        // A rack of 1,000 nodes changes all the time; more often than this can't be read.
+        tokio::time::sleep(std::time::Duration::from_secs(1)).await;
+        after = change;
+    }
+}
+
+fn number(value: Option<f64>, unit: &str) -> String {
+    value.map_or_else(|| "—".into(), |v| format!("{v:.0}{unit}"))
+}
+
+pub async fn ls(cli: &Cli, client: &Client, place: Option<&Place>, watch: bool) -> Result<u8> {
+    let inside = |v: &Value| {
+        place.is_none_or(|p| {
+            v["place"]
+                .as_str()
+                .and_then(|s| s.parse::<Place>().ok())
+                .is_some_and(|n| n.is_in(p))
+        })
+    };
+    list(cli, client, "/v1/nodes", watch, inside, |all| {
+        let mut table = Table::new(&[
+            "PLACE", "POWER", "HELD BY", "CORES", ">MEMORY", ">GPUS", ">WATTS", "HEALTH", "ARMED", "NOTE",
+        ]);
+        for view in all {
+            let v: NodeView = serde_json::from_value(view)?;
+            let watts = v.live.readings.iter().find(|r| r.name == "watts");
+            let note = match (&v.live.silent, &v.node.cordoned) {
+                (Some(silent), _) => format!(
+                    "no answer from BMC{}: {silent}",
+                    v.live
+                        .seen
+                        .map(|s| format!(" for {}", span(output::now().since(s))))
+                        .unwrap_or_default()
+                ),
+                (None, Some(why)) => format!("cordoned: {why}"),
+                _ => String::new(),
+            };
+            table.row(vec![
+                v.node.place.to_string(),
+                v.live
+                    .power
+                    .map_or_else(|| "?".into(), |p| format!("{p:?}").to_lowercase()),
+                v.node.holder.as_ref().map_or_else(|| "—".into(), ToString::to_string),
+                format!("{}c", v.node.cores()),
+                v.node.memory().to_string(),
+                v.node.gpus().to_string(),
+                number(watts.and_then(|r| r.value), ""),
+                format!("{:?}", v.node.health).to_lowercase(),
+                if v.node.armed { "yes" } else { "no" }.into(),
+                note,
+            ]);
+        }
+        Ok(table.to_string())
+    })
+    .await
+}
+
+pub async fn tree(cli: &Cli, client: &Client, place: Option<&Place>) -> Result<u8> {
+    #[derive(Deserialize)]
+    struct Tree {
+        nodes: Vec<NodeView>,
+        devices: Vec<rack::request::DeviceView>,
+    }
+    let answer = client.get("/v1/tree").await?;
+    if cli.json {
+        output::json(&answer, false)?;
+        return Ok(0);
+    }
+    let tree: Tree = serde_json::from_value(answer)?;
+    let inside = |p: &Place| place.is_none_or(|o| p.is_in(o));
+    for n in tree.nodes.iter().map(|v| &v.node).filter(|n| inside(&n.place)) {
+        let model = n.identity.model.as_deref().unwrap_or("—");
+        let holder = n.holder.as_ref().map(|h| format!("  ← {h}")).unwrap_or_default();
+        output::text(plain(&format!("{}  {model}{holder}", n.place)));
+        for part in &n.parts {
+            output::text(plain(&format!(
+                "  {:<10} {}",
+                part.id,
+                part.model.as_deref().unwrap_or("—")
+            )));
+        }
+    }
+    for d in tree.devices.iter().filter(|d| inside(&d.place)) {
+        output::text(plain(&format!(
+            "{}  {} {}",
+            d.place,
+            d.kind,
+            d.model.as_deref().unwrap_or("—")
+        )));
+    }
+    Ok(0)
+}
+
+pub async fn cat(cli: &Cli, client: &Client, path: &str) -> Result<u8> {
+    let path = in_path(path)?;
+    if path.starts_with("proof/") {
+        output::json(&client.get(&format!("/v1/proofs/{path}")).await?, false)?;
+        return Ok(0);
+    }
+    let one = client.get(&format!("/v1/cat/{path}")).await?;
+    if cli.json {
+        output::json(&one, false)?;
+        return Ok(0);
+    }
+    match &one["value"] {
+        Value::Null => {
+            output::note("no reading");
+            return Ok(1);
+        }
+        Value::String(s) => output::text(plain(s)),
+        other => output::json(other, false)?,
+    }
+    Ok(0)
+}
+
+/// What `ps` shows.
+pub fn machines(all: Vec<Value>) -> Result<String> {
+    let mut table = Table::new(&[
+        "NAME", "STAT", ">NI", "WHERE", "MADE OF", ">WATTS", ">TEMP", "IMAGE", "",
+    ]);
+    for view in all {
+        let v: MachineView = serde_json::from_value(view)?;
+        let (m, s) = (&v.machine, &v.machine.status);
+        let mut made = Vec::new();
+        if m.ask.cores > 0 {
+            made.push(format!("{}c", m.ask.cores));
+        }
+        if m.ask.memory.0 > 0 {
+            made.push(m.ask.memory.to_string());
+        }
+        if m.ask.gpus > 0 {
+            made.push(format!("{} gpu", m.ask.gpus));
+        }
+        let note = match (&v.progress, s.state) {
+            (Some(p), _) if p.total.0 > 0 => format!(
+                "{} {} %, {}",
+                p.phase,
+                p.done.0.saturating_mul(100) / p.total.0,
+                span(output::now().since(s.since))
+            ),
+            (_, State::Running | State::Stopped | State::Released) => String::new(),
+            _ => s.reason.clone(),
+        };
+        table.row(vec![
+            m.name.to_string(),
+            s.state.letter().to_string(),
+            m.ask.nice.to_string(),
+            s.place.as_ref().map_or_else(|| "—".into(), ToString::to_string),
+            if made.is_empty() { "any".into() } else { made.join(" ") },
+            number(v.watts, ""),
+            number(v.inlet, "°C"),
+            m.ask.image.name.to_string(),
+            note,
+        ]);
+    }
+    Ok(table.to_string())
+}
+
+pub async fn ps(cli: &Cli, client: &Client, watch: bool, released: bool) -> Result<u8> {
+    let keep = |v: &Value| released || v["status"]["state"] != "released";
+    list(cli, client, "/v1/machines", watch, keep, machines).await
+}
+
+/// Prints why.
+pub async fn why(cli: &Cli, client: &Client, about: &str) -> Result<u8> {
+    let answer = client.get(&format!("/v1/why/{}", in_path(about)?)).await?;
+    if cli.json {
+        output::json(&answer, false)?;
+        return Ok(0);
+    }
+    let w: Why = serde_json::from_value(answer)?;
+    let mut lines = vec![w.headline];
+    lines.extend(w.because.iter().map(|b| format!("  because {b}")));
+    lines.extend(w.next.iter().map(|n| format!("  next: {n}")));
+    lines.extend(w.ways_out.iter().map(|o| format!("  way out: {o}")));
+    lines.iter().for_each(|l| output::text(plain(l)));
+    Ok(0)
+}
+
+pub async fn dmesg(cli: &Cli, client: &Client, follow: bool) -> Result<u8> {
+    let mut after = 0;
+    loop {
+        let wait = if follow && after > 0 {
+            format!("&wait={WAIT}")
+        } else {
+            String::new()
+        };
+        let answer = client.get(&format!("/v1/events?after={after}{wait}")).await?;
+        let events: Vec<EventView> = serde_json::from_value(answer)?;
+        for e in &events {
+            if cli.json {
+                output::json(e, true)?;
+                continue;
+            }
+            let because = e
+                .event
+                .because
+                .as_ref()
+                .map(|b| format!(" because {b}"))
+                .unwrap_or_default();
+            let level = format!("{:?}", e.event.level).to_lowercase();
+            output::text(plain(&format!(
+                "{} {level:<7} {}: {}{because} [{}]",
+                e.event.at, e.event.about, e.event.what, e.event.by
+            )));
+        }
+        if events.is_empty() && !follow {
+            return Ok(0);
+        }
+        if events.is_empty() && after == 0 {
+            tokio::time::sleep(std::time::Duration::from_secs(1)).await;
+        }
+        after = events.last().map_or(after, |e| e.sequence);
+    }
+}
+
+pub async fn trace(cli: &Cli, client: &Client, name: &Name) -> Result<u8> {
+    let answer = client.get(&format!("/v1/machines/{name}")).await?;
+    let view: MachineView = serde_json::from_value(answer)?;
+    let phases = &view.machine.status.timeline;
+    if cli.json {
+        output::json(&json!({"name": name, "timeline": phases}), false)?;
+        return Ok(0);
+    }
+    let took = |p: &rack::machine::Phase| p.ended.unwrap_or_else(output::now).since(p.began);
+    let longest = phases
+        .iter()
+        .map(took)
+        .max()
+        .unwrap_or_default()
+        .as_secs_f64()
+        .max(0.001);
+    let mut table = Table::new(&["PHASE", ">SECONDS", ">BYTES", ""]);
+    for p in phases {
+        /// Width of the longest bar.
+        const BAR: f64 = 40.0;
+        let bar = "█".repeat((took(p).as_secs_f64() / longest * BAR).round() as usize);
+        let bytes = p.bytes.map_or_else(|| "—".into(), |b| b.decimal());
+        table.row(vec![
+            p.name.clone(),
+            format!("{:.1}", took(p).as_secs_f64()),
+            bytes,
+            bar,
+        ]);
+    }
+    output::text(table);
+    Ok(0)
+}
+
+pub async fn doctor(cli: &Cli, client: &Client) -> Result<u8> {
+    let summary: Summary = serde_json::from_value(client.get("/v1/status").await?)?;
+    if cli.json {
+        output::json(&summary.checks, false)?;
+    } else {
+        let mut table = Table::new(&["CHECK", "", "FOUND", "TRY"]);
+        for c in &summary.checks {
+            let verdict = format!("{:?}", c.verdict).to_lowercase();
+            table.row(vec![
+                c.name.clone(),
+                verdict,
+                c.found.clone(),
+                c.hint.clone().unwrap_or_default(),
+            ]);
+        }
+        output::text(table);
+    }
+    Ok(u8::from(summary.checks.iter().any(|c| c.verdict == Verdict::Failed)))
+}

@@ -1,0 +1,62 @@
+//! What each command does.
+
+mod follow;
+mod keep;
+mod local;
+mod look;
+mod machine;
+
+use anyhow::Result;
+
+use crate::cli::{Cli, Command};
+use crate::client::Client;
+
+/// Commands that need no daemon; `None` for the others.
+pub fn offline(cli: &Cli) -> Option<Result<u8>> {
+    Some(match cli.command.as_ref()? {
+        Command::Restore { file, state } => local::restore(file, state.as_deref()),
+        Command::Kit(kit) => local::kit(cli, kit),
+        Command::Completions { shell } => local::completions(*shell),
+        Command::Explain { code } => local::explain(cli, code),
+        Command::Version => local::version(cli),
+        _ => return None,
+    })
+}
+
+/// Commands that ask the daemon.
+pub async fn online(cli: &Cli) -> Result<u8> {
+    let Some(command) = &cli.command else {
+        return look::overview(cli).await;
+    };
+    if let Command::Emulate(what) = command {
+        return keep::emulate(cli, what).await;
+    }
+    let client = &Client::new(cli)?;
+    match command {
+        Command::Ls { place, watch } => look::ls(cli, client, place.as_ref(), *watch).await,
+        Command::Tree { place } => look::tree(cli, client, place.as_ref()).await,
+        Command::Cat { path } => look::cat(cli, client, path).await,
+        Command::Ps { watch, all } => look::ps(cli, client, *watch, *all).await,
+        Command::Why { about } => look::why(cli, client, about).await,
+        Command::Dmesg { follow } => look::dmesg(cli, client, *follow).await,
+        Command::Trace { name } => look::trace(cli, client, name).await,
+        Command::Doctor => look::doctor(cli, client).await,
+        Command::Run(options) => machine::run(cli, client, options).await,
+        Command::Rm(options) => machine::rm(cli, client, options).await,
+        Command::Kill { signal, names, dry_run } => machine::kill(cli, client, signal, names, *dry_run).await,
+        Command::Arm(options) => keep::arm(cli, client, options, true).await,
+        Command::Disarm(options) => keep::arm(cli, client, options, false).await,
+        Command::Cordon { place, why, dry_run } => keep::cordon(cli, client, place, Some(why), *dry_run).await,
+        Command::Uncordon { place, dry_run } => keep::cordon(cli, client, place, None, *dry_run).await,
+        Command::Discover { targets, rack, credential, slot } => {
+            let body = serde_json::json!({"targets": targets, "rack": rack, "credential": credential, "slot": slot});
+            keep::discover(cli, client, body).await
+        }
+        Command::Credential(what) => keep::credential(cli, client, what).await,
+        Command::Trust { place } => keep::trust(cli, client, place).await,
+        Command::Image(what) => keep::image(cli, client, what).await,
+        Command::Token(what) => keep::token(cli, client, what).await,
+        Command::Dump { file } => keep::dump(client, file).await,
+        _ => Ok(0),
+    }
+}
