@@ -48,7 +48,12 @@ pub async fn online(cli: &Cli) -> Result<u8> {
         Command::Disarm(options) => keep::arm(cli, client, options, false).await,
         Command::Cordon { place, why, dry_run } => keep::cordon(cli, client, place, Some(why), *dry_run).await,
         Command::Uncordon { place, dry_run } => keep::cordon(cli, client, place, None, *dry_run).await,
-        Command::Discover { targets, rack, credential, slot } => {
+        Command::Discover {
+            targets,
+            rack,
+            credential,
+            slot,
+        } => {
             let body = serde_json::json!({"targets": targets, "rack": rack, "credential": credential, "slot": slot});
             keep::discover(cli, client, body).await
         }

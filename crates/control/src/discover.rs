@@ -133,7 +133,11 @@ impl House {
                 s.view.silent = None;
             });
         }
-        let problems = found.problems.iter().map(|p| format!("{}{}: {}", bmc.url, p.path, p.what)).collect();
+        let problems = found
+            .problems
+            .iter()
+            .map(|p| format!("{}{}: {}", bmc.url, p.path, p.what))
+            .collect();
         Ok(Discovered { nodes, problems })
     }
 
@@ -177,9 +181,19 @@ impl House {
 
     fn device(&self, txn: Txn, bmc: &WatchedBmc, device: &FoundDevice) -> Result<Txn, HouseError> {
         let fallback: Name = "device".parse().expect("`device` is a name");
-        let slot = bmc.slots.get("*").cloned().or_else(|| slot_name(&device.name)).unwrap_or(fallback);
+        let slot = bmc
+            .slots
+            .get("*")
+            .cloned()
+            .or_else(|| slot_name(&device.name))
+            .unwrap_or(fallback);
         let place = Place::new(&bmc.rack, &slot);
-        let watts = Reading { name: "watts".into(), value: device.watts, unit: Unit::Watts, taken: self.now() };
+        let watts = Reading {
+            name: "watts".into(),
+            value: device.watts,
+            unit: Unit::Watts,
+            taken: self.now(),
+        };
         self.inner.live.read_device(&place, vec![watts]);
         let view = DeviceView {
             place: place.clone(),

@@ -120,11 +120,17 @@ fn source(text: &str) -> Result<Source, String> {
             Some((dir, reference)) if !Path::new(layout).exists() => (dir, Some(reference.to_owned())),
             _ => (layout, None),
         };
-        return Ok(Source::Layout { dir: dir.into(), reference });
+        return Ok(Source::Layout {
+            dir: dir.into(),
+            reference,
+        });
     }
     let path = Path::new(text);
     if path.join("oci-layout").exists() {
-        return Ok(Source::Layout { dir: path.into(), reference: None });
+        return Ok(Source::Layout {
+            dir: path.into(),
+            reference: None,
+        });
     }
     if path.exists() || text.starts_with('/') || text.starts_with('.') {
         return Ok(Source::File(path.into()));
@@ -136,5 +142,9 @@ fn source(text: &str) -> Result<Source, String> {
     let reference = rest
         .parse::<Reference>()
         .map_err(|e| format!("there is no file `{text}` here, and it is no image in a registry: {e}"))?;
-    Ok(Source::Registry { reference, login: None, plain })
+    Ok(Source::Registry {
+        reference,
+        login: None,
+        plain,
+    })
 }

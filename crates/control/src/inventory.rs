@@ -78,13 +78,23 @@ fn due(house: &House, tried: &HashMap<String, Time>, busy: &HashSet<String>) -> 
     }
     let bmcs: Vec<(String, Arc<WatchedBmc>)> =
         house.record(|r| r.bmcs.iter().map(|(k, b)| (k.clone(), Arc::clone(b))).collect());
-    let known: HashMap<&str, Time> = world.nodes.values().map(|n| (n.bmc.url.as_str(), n.inventoried)).collect();
+    let known: HashMap<&str, Time> = world
+        .nodes
+        .values()
+        .map(|n| (n.bmc.url.as_str(), n.inventoried))
+        .collect();
     for (key, bmc) in bmcs {
         let waited = since(&key);
         // A service with nodes is read whole seldom: what changes often has looks and readings of its own. One without,
         // a PDU or one that did not answer yet, is asked again and again.
-        let period = if known.contains_key(bmc.url.as_str()) { config.inventory } else { ASK_AGAIN };
-        let just_found = known.get(bmc.url.as_str()).is_some_and(|at| now.since(*at) < config.inventory);
+        let period = if known.contains_key(bmc.url.as_str()) {
+            config.inventory
+        } else {
+            ASK_AGAIN
+        };
+        let just_found = known
+            .get(bmc.url.as_str())
+            .is_some_and(|at| now.since(*at) < config.inventory);
         if just_found && waited == Duration::MAX {
             continue;
         }

@@ -1,0 +1,129 @@
+//! The rack made of software, beside the daemon and spoken to over sockets like any other.
+
+use std::net::{Ipv4Addr, SocketAddr};
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::{Context as _, Result};
+use control::record::WatchedBmc;
+use control::{BootNetwork, House};
+use emulator::{Config, Credential, Emulated, Handle, RackLayout};
+use rack::Name;
+use rack::request::{ArmRequest, CredentialRequest, ImageRequest, Role, Who};
+
+use super::boot_services::Network;
+use super::{State, demo, edge, near, now};
+use crate::cli::UpOptions;
+
+/// What every emulated BMC lets in. It guards nothing: the BMCs answer on this host's loopback only.
+const USER: &str = "admin";
+const PASSWORD: &str = "emulated";
+
+/// The name of the emulated rack.
+pub fn rack_name() -> Name {
+    "r1".parse().expect("`r1` is a name")
+}
+
+/// The emulated rack's boot network: loopback addresses, apart from another daemon's.
+pub fn network(port: u16) -> BootNetwork {
+    let own = if port == 7400 { 77 } else { 100 + (port % 100) as u8 };
+    let at = |c, d| Ipv4Addr::new(127, own, c, d);
+    BootNetwork {
+        server: at(0, 1),
+        prefix: 16,
+        first: at(0, 10),
+        last: at(255, 250),
+    }
+}
+
+/// Starts the rack.
+pub async fn start(options: &UpOptions, network: &Network, folder: &Path) -> Result<Handle> {
+    std::fs::create_dir_all(folder).with_context(|| format!("making {}", folder.display()))?;
+    let config = Config {
+        layout: RackLayout::of(options.nodes),
+        port: near(options.listen.port(), 1043),
+        tls: true,
+        disks: emulator::disks::Disks::Files(folder.to_owned()),
+        state: Some(folder.join("state.json")),
+        speed: options.speed,
+        seed: 1,
+        relay: network.addresses.server,
+        metadata: network.base.clone(),
+        net: Arc::new(emulator::net::RealNet {
+            dhcp: network.relay,
+            login_port: edge::EMULATED_LOGIN,
+        }),
+        credential: Credential {
+            user: USER.into(),
+            password: PASSWORD.into(),
+        },
+        control: Some(SocketAddr::from((Ipv4Addr::LOCALHOST, near(options.listen.port(), 81)))),
+        clock: Arc::new(now),
+    };
+    Ok(Emulated::start(config).await?)
+}
+
+/// Makes the rack known and, at its first start, arms it: nobody's data is on it.
+pub async fn settle(house: &House, rack: &Handle, state: &State) -> Result<()> {
+    /// Discovery of a rack on this very host; a larger one goes on while the daemon runs.
+    const PATIENCE: Duration = Duration::from_secs(60);
+    let who = Who {
+        name: "busbar".parse()?,
+        role: Role::Admin,
+    };
+    let credential: Name = "emulated".parse()?;
+    let first = !house.credentials().contains(&credential);
+    if first {
+        let login = CredentialRequest {
+            user: USER.into(),
+            password: PASSWORD.into(),
+        };
+        house.set_credential(&who, &credential, login).await?;
+    }
+    let watched = addresses(rack).map(|(address, slot)| WatchedBmc {
+        url: format!("https://{address}:{}", rack.port),
+        rack: rack_name(),
+        slots: slot.map(|s| ("*".to_owned(), s)).into_iter().collect(),
+        credential: credential.clone(),
+        certificate: None,
+    });
+    let watched: Vec<WatchedBmc> = watched.collect();
+    house.watch_bmcs(watched.clone()).await?;
+    let servers = rack.rack.servers.len();
+    if house.world().nodes.len() < servers {
+        let found = tokio::time::timeout(PATIENCE, house.discover_all(watched)).await;
+        if let Ok(Ok((_, problems))) = &found {
+            problems.iter().for_each(|p| tracing::warn!("{p}"));
+        }
+        house
+            .arm(
+                &who,
+                ArmRequest {
+                    place: rack_name().as_str().parse()?,
+                    armed: true,
+                },
+                false,
+            )
+            .await?;
+    }
+    let demo: Name = "demo".parse()?;
+    if house.world().images.is_empty() {
+        let disk = state.at("demo.raw");
+        demo::write(&disk).with_context(|| format!("writing {}", disk.display()))?;
+        let request = ImageRequest {
+            name: demo,
+            source: disk.display().to_string(),
+        };
+        house.add_image(&who, request, Arc::new(|_| {})).await?;
+        std::fs::remove_file(&disk)?;
+    }
+    Ok(())
+}
+
+/// Where the rack's BMCs answer, and the slot of each.
+fn addresses(rack: &Handle) -> impl Iterator<Item = (Ipv4Addr, Option<Name>)> {
+    let slot = |place: &str| place.rsplit('/').next().and_then(|s| s.parse().ok());
+    let servers = rack.rack.servers.iter().map(move |s| (s.spec.bmc, slot(&s.spec.place)));
+    servers.chain(rack.rack.pdus.iter().map(|p| (p.spec.bmc, p.spec.name.parse().ok())))
+}
