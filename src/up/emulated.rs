@@ -9,8 +9,8 @@ use anyhow::{Context as _, Result};
 use control::record::WatchedBmc;
 use control::{BootNetwork, House};
 use emulator::{Config, Credential, Emulated, Handle, RackLayout};
-use rack::Name;
 use rack::request::{ArmRequest, CredentialRequest, ImageRequest, Role, Who};
+use rack::{Name, Place};
 
 use super::boot_services::Network;
 use super::{State, demo, edge, near, now};
@@ -41,7 +41,10 @@ pub fn network(port: u16) -> BootNetwork {
 pub async fn start(options: &UpOptions, network: &Network, folder: &Path) -> Result<Handle> {
     std::fs::create_dir_all(folder).with_context(|| format!("making {}", folder.display()))?;
     let config = Config {
-        layout: RackLayout::of(options.nodes),
+        layout: RackLayout {
+            gpu_servers: 1,
+            ..RackLayout::of(options.nodes)
+        },
         port: near(options.listen.port(), 1043),
         tls: true,
         disks: emulator::disks::Disks::Files(folder.to_owned()),
@@ -81,10 +84,15 @@ pub async fn settle(house: &House, rack: &Handle, state: &State) -> Result<()> {
         };
         house.set_credential(&who, &credential, login).await?;
     }
-    let watched = addresses(rack).map(|(address, slot)| WatchedBmc {
+    let watched = addresses(rack).map(|(address, place)| WatchedBmc {
         url: format!("https://{address}:{}", rack.port),
-        rack: rack_name(),
-        slots: slot.map(|s| ("*".to_owned(), s)).into_iter().collect(),
+        rack: place.rack().parse().unwrap_or_else(|_| rack_name()),
+        slots: place
+            .slot()
+            .and_then(|s| s.parse().ok())
+            .map(|s| ("*".to_owned(), s))
+            .into_iter()
+            .collect(),
         credential: credential.clone(),
         certificate: None,
     });
@@ -121,9 +129,15 @@ pub async fn settle(house: &House, rack: &Handle, state: &State) -> Result<()> {
     Ok(())
 }
 
-/// Where the rack's BMCs answer, and the slot of each.
-fn addresses(rack: &Handle) -> impl Iterator<Item = (Ipv4Addr, Option<Name>)> {
-    let slot = |place: &str| place.rsplit('/').next().and_then(|s| s.parse().ok());
-    let servers = rack.rack.servers.iter().map(move |s| (s.spec.bmc, slot(&s.spec.place)));
-    servers.chain(rack.rack.pdus.iter().map(|p| (p.spec.bmc, p.spec.name.parse().ok())))
+/// Where the rack's BMCs answer, and where what they stand for stands.
+fn addresses(rack: &Handle) -> impl Iterator<Item = (Ipv4Addr, Place)> {
+    let servers = rack.rack.servers.iter().map(|s| (s.spec.bmc, s.spec.place.clone()));
+    let pdus = rack
+        .rack
+        .pdus
+        .iter()
+        .map(|p| (p.spec.bmc, format!("{}/{}", rack_name(), p.spec.name)));
+    servers
+        .chain(pdus)
+        .filter_map(|(address, place)| Some((address, place.parse().ok()?)))
 }

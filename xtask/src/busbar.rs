@@ -81,7 +81,8 @@ impl Busbar {
         run.arg("--ssh-key")
             .arg(ask.ssh_key)
             .arg("--user-data")
-            .arg(ask.user_data);
+            .arg(ask.user_data)
+            .args(["--login", ask.login]);
         if follow {
             command::run(run.args(["--timeout", "15m"]))
         } else {
@@ -130,6 +131,7 @@ pub struct Ask<'a> {
     pub image: &'a str,
     pub name: &'a str,
     pub place: &'a str,
+    pub login: &'a str,
     pub ssh_key: &'a Path,
     pub user_data: &'a Path,
 }

@@ -379,6 +379,7 @@ impl<'a> Life<'a> {
             image: self.image.name(),
             name: &self.name,
             place: &self.place,
+            login: USER,
             ssh_key: &self.public_key,
             user_data: &self.user_data,
         }

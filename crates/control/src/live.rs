@@ -70,11 +70,6 @@ impl Live {
         result
     }
 
-    /// Forgets a node.
-    pub fn forget(&self, node: &NodeId) {
-        lock(&self.sights).remove(node);
-    }
-
     /// Notes a device's readings.
     pub fn read_device(&self, place: &Place, readings: Vec<Reading>) {
         lock(&self.devices).insert(place.clone(), readings);

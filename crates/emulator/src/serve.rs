@@ -2,6 +2,7 @@
 
 use std::convert::Infallible;
 use std::net::{Ipv4Addr, SocketAddr};
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -24,14 +25,7 @@ const PATIENCE: Duration = Duration::from_secs(20);
 /// Waiting connections; Linux caps it by `somaxconn`.
 const BACKLOG: i32 = 1024;
 
-/// The two ends of the connection that a request came on.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Peer {
-    /// Ours: which BMC was asked.
-    pub local: SocketAddr,
-    /// The caller's.
-    pub remote: SocketAddr,
-}
+pub use boot::serve::Peer;
 
 /// Put into a response's extensions to close the connection instead of sending it.
 #[derive(Debug, Clone, Copy)]
@@ -68,19 +62,21 @@ fn bind(at: SocketAddr, lo: bool) -> std::io::Result<TcpListener> {
     TcpListener::from_std(socket.into())
 }
 
-/// A certificate of its own for all BMCs, as theirs are when they leave the factory.
-pub(crate) fn self_signed() -> Result<Arc<rustls::ServerConfig>, StartError> {
+/// The BMCs' certificate. It is kept beside the rack's state, as whoever pins it at first use must find it again after a
+/// restart; a rack without state has a new one each time.
+pub(crate) fn certificate(state: Option<&Path>) -> Result<Arc<rustls::ServerConfig>, StartError> {
     let bad = |e: &dyn std::fmt::Display| StartError::Certificate(e.to_string());
-    let made = rcgen::generate_simple_self_signed(vec!["bmc.emulated".to_string()]).map_err(|e| bad(&e))?;
-    let key = rustls::pki_types::PrivatePkcs8KeyDer::from(made.signing_key.serialize_der());
-    let provider = Arc::new(rustls::crypto::ring::default_provider());
-    let config = rustls::ServerConfig::builder_with_provider(provider)
-        .with_safe_default_protocol_versions()
-        .map_err(|e| bad(&e))?
-        .with_no_client_auth()
-        .with_single_cert(vec![made.cert.der().clone()], key.into())
-        .map_err(|e| bad(&e))?;
-    Ok(Arc::new(config))
+    let kept = state.map(|s| (s.with_extension("cert.pem"), s.with_extension("key.pem")));
+    if let Some((certificate, key)) = kept.as_ref().filter(|(c, k)| c.exists() && k.exists()) {
+        let read = |path: &Path| std::fs::read_to_string(path).map_err(|e| bad(&e));
+        return boot::serve::tls_config(&read(certificate)?, &read(key)?).map_err(|e| bad(&e));
+    }
+    let (certificate, key) = boot::serve::self_signed(vec!["bmc.emulated".to_string()]).map_err(|e| bad(&e))?;
+    if let Some((certificate_file, key_file)) = kept {
+        std::fs::write(key_file, &key).map_err(|e| bad(&e))?;
+        std::fs::write(certificate_file, &certificate).map_err(|e| bad(&e))?;
+    }
+    boot::serve::tls_config(&certificate, &key).map_err(|e| bad(&e))
 }
 
 /// Accepts connections for ever.

@@ -37,7 +37,10 @@ impl Drop for Handle {
 impl Emulated {
     /// Builds the rack and answers on its sockets until the handle is stopped or dropped.
     pub async fn start(config: Config) -> Result<Handle, StartError> {
-        let tls = config.tls.then(crate::serve::self_signed).transpose()?;
+        let tls = config
+            .tls
+            .then(|| crate::serve::certificate(config.state.as_deref()))
+            .transpose()?;
         let mut addresses: Vec<Ipv4Addr> = config.layout.build_servers(config.seed).iter().map(|s| s.bmc).collect();
         addresses.extend(config.layout.build_pdus(config.seed).iter().map(|p| p.bmc));
         let (listeners, port) = crate::serve::listen(config.port, &addresses)?;

@@ -1,6 +1,6 @@
 //! Each stage: what it wants to see, what it does while it doesn't, and what comes after.
 
-use rack::agent::{Outcome, Work};
+use rack::agent::{DiskWipe, Outcome, Work};
 use rack::machine::Rung;
 use rack::{BootTarget, Desired, Level, PowerState, ResetKind, Stage, State, Time};
 
@@ -343,25 +343,36 @@ impl Draft<'_> {
                 step.event = Some((Level::Info, format!("{} written to {disk}", written.decimal())));
                 step
             }
-            (State::Wiping, Outcome::Wiped { disks }) => match disks.iter().find(|d| !d.clean) {
-                Some(dirty) => self.fail(
-                    format!("{} still holds data after {:?}", dirty.disk, dirty.method),
-                    true,
-                ),
-                None => {
-                    let mut step = self.enter(State::Wiping, Stage::Settle, "wiped and proven; is switched off");
-                    step.status.touched = false;
-                    step.status.disk = None;
-                    step.event = Some((
-                        Level::Info,
-                        format!("{} disks wiped, samples read back clean", disks.len()),
-                    ));
-                    step.node = Some(NodeChange::Wiped(disks.clone()));
-                    step
-                }
-            },
+            (State::Wiping, Outcome::Wiped { disks }) => self.wiped(disks),
             _ => self.fail("the agent answered another order than it was given".into(), true),
         }
+    }
+
+    /// A wipe proves nothing about a disk that the agent did not see: there must be a clean record for each drive.
+    fn wiped(&self, disks: &[DiskWipe]) -> Step {
+        if let Some(dirty) = disks.iter().find(|d| !d.clean) {
+            return self.fail(
+                format!("{} still holds data after {:?}", dirty.disk, dirty.method),
+                true,
+            );
+        }
+        let drives = self.node().map_or(0, |n| n.drives().count()).max(1);
+        if disks.len() < drives {
+            let why = format!(
+                "the agent wiped {} disks of {drives}: the others are not seen from inside",
+                disks.len()
+            );
+            return self.fail(why, true);
+        }
+        let mut step = self.enter(State::Wiping, Stage::Settle, "wiped and proven; is switched off");
+        step.status.touched = false;
+        step.status.disk = None;
+        step.event = Some((
+            Level::Info,
+            format!("{} disks wiped, samples read back clean", disks.len()),
+        ));
+        step.node = Some(NodeChange::Wiped(disks.to_vec()));
+        step
     }
 
     fn settle(&self) -> Step {

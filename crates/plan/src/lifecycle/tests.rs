@@ -519,6 +519,35 @@ fn a_wipe_that_leaves_data_holds_the_node_back() {
 }
 
 #[test]
+fn a_wipe_that_saw_fewer_disks_than_the_node_has_proves_nothing() {
+    let mut lab = Lab::new(1);
+    assert!(lab.until(200, |m| m.status.state == State::Running));
+    lab.desire(Desired::Released);
+    assert!(lab.until(200, |m| m.status.state == State::Wiping
+        && m.status.stage == Stage::Work));
+    let order = order_id(&lab.machine());
+    lab.agent = Some((
+        agent(Work::Done {
+            order,
+            outcome: Outcome::Wiped { disks: vec![] },
+        }),
+        lab.now,
+    ));
+    lab.turn(Luck::Restart);
+    let machine = lab.machine();
+    assert!(
+        machine.status.touched && machine.status.tries == 2,
+        "{:?}",
+        machine.status
+    );
+    assert!(
+        machine.status.reason.contains("0 disks of 1"),
+        "{}",
+        machine.status.reason
+    );
+}
+
+#[test]
 fn signals_stop_and_start_a_running_machine() {
     let mut lab = Lab::new(1);
     assert!(lab.until(200, |m| m.status.state == State::Running));
