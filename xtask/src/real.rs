@@ -120,10 +120,11 @@ fn as_root(args: &Args, busbar: &Path) -> Result<()> {
     outcome
 }
 
-/// The first process of the namespaces. It must be one that waits for orphans: libvirt's machines become its
+/// The first process of the namespaces. It hides the host's libvirt, its control groups (libvirt would leave some
+/// behind) and its network cards. It must be one that waits for orphans: libvirt's machines become its
 /// children, and a machine that is dead but not waited for looks alive to libvirt.
 const FIRST_PROCESS: &str = "\
-    mount -t sysfs sysfs /sys || exit 1; \
+    umount -R /sys/fs/cgroup; mount -t sysfs sysfs /sys || exit 1; \
     for folder in /run /etc/libvirt /var/lib/libvirt /var/log/libvirt /var/cache/libvirt; do \
       mount -t tmpfs tmpfs $folder || exit 1; \
     done; \
