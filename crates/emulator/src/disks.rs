@@ -119,6 +119,22 @@ impl Drive {
         }
     }
 
+    /// Whether every byte is zero. A drive in memory knows without looking at what was never written.
+    pub fn is_blank(&self) -> io::Result<bool> {
+        if let Store::Memory(chunks) = &self.store {
+            return Ok(lock(chunks).values().all(|c| c.iter().all(|b| *b == 0)));
+        }
+        let mut at = 0;
+        while at < self.size {
+            let length = CHUNK.min(self.size - at);
+            if self.read(at, length as usize)?.iter().any(|b| *b != 0) {
+                return Ok(false);
+            }
+            at += length;
+        }
+        Ok(true)
+    }
+
     /// Whether syncing waits for a real disk.
     pub fn waits(&self) -> bool {
         matches!(self.store, Store::File(_))
