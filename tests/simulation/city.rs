@@ -203,6 +203,7 @@ impl City {
         let key = boot::metadata::TokenKey::new(&house_secrets().metadata_key(), move || clock.now());
         let http = boot::http::router(Arc::clone(&desk), kit).merge(boot::metadata::router(desk, key));
         self.wires.daemon(Some(Daemon {
+            life: tokio_util::sync::CancellationToken::new(),
             house: house.clone(),
             http,
             dhcp: dhcp(),
@@ -380,6 +381,7 @@ impl City {
         let key = boot::metadata::TokenKey::new(&house_secrets().metadata_key(), move || clock.now());
         let http = boot::http::router(Arc::clone(&desk), kit).merge(boot::metadata::router(desk, key));
         self.wires.daemon(Some(Daemon {
+            life: tokio_util::sync::CancellationToken::new(),
             house: house.clone(),
             http,
             dhcp: dhcp(),

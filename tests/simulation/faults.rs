@@ -91,9 +91,9 @@ impl Luck {
         self.with(|i| i.faults)
     }
 
-    /// What happens at this contact.
+    /// What happens at this contact. Whoever asks sees to it: on the two deaths, by `death`.
     pub fn contact(&self) -> Fate {
-        let fate = self.with(|i| {
+        self.with(|i| {
             i.contacts += 1;
             if i.crash_at == Some(i.contacts) {
                 return if i.contacts % 2 == 0 {
@@ -120,17 +120,17 @@ impl Luck {
                 3 => Fate::Status(500),
                 _ => Fate::Broken,
             }
-        });
-        if matches!(fate, Fate::DieBefore) {
-            self.death.notify_one();
-        }
-        fate
+        })
     }
 
     /// What happens to a commit. It can fail, or happen without the daemon hearing of it.
     pub fn commit(&self) -> Fault {
         match self.contact() {
-            Fate::Lost | Fate::Status(503) | Fate::DieBefore => Fault::FailBefore,
+            Fate::Lost | Fate::Status(503) => Fault::FailBefore,
+            Fate::DieBefore => {
+                self.death.notify_one();
+                Fault::FailBefore
+            }
             Fate::Broken => Fault::FailAfter,
             Fate::DieAfter => {
                 self.death.notify_one();

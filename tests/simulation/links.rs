@@ -14,6 +14,7 @@ use control::House;
 use control::env::{Dial, Probe, Random};
 use emulator::net::{Net, NetError};
 use hardware::transport::{Limits, Transport, TransportError};
+use tokio_util::sync::CancellationToken;
 use tower::ServiceExt as _;
 
 use crate::faults::{Fate, Luck};
@@ -21,6 +22,8 @@ use crate::truth::Audit;
 
 /// What of the daemon can be reached over the network while it lives.
 pub struct Daemon {
+    /// Cancelled when it dies.
+    pub life: CancellationToken,
     pub house: House,
     pub http: Router,
     pub dhcp: boot::dhcp::Config,
@@ -64,7 +67,10 @@ impl Wires {
 
     /// The daemon starts, or (`None`) is gone.
     pub fn daemon(&self, daemon: Option<Daemon>) {
-        self.with(|i| i.daemon = daemon.map(Arc::new));
+        let before = self.with(|i| std::mem::replace(&mut i.daemon, daemon.map(Arc::new)));
+        if let Some(before) = before {
+            before.life.cancel();
+        }
     }
 
     fn alive(&self) -> Option<Arc<Daemon>> {
@@ -170,7 +176,11 @@ impl Probe for Wires {
             IpAddr::V4(a) => self.with(|i| i.logins.contains(&a)),
             IpAddr::V6(_) => false,
         };
-        let fine = matches!(self.luck.contact(), Fate::Fine | Fate::Late(_));
+        let fate = self.luck.contact();
+        if matches!(fate, Fate::DieBefore | Fate::DieAfter) {
+            self.luck.death.notify_one();
+        }
+        let fine = matches!(fate, Fate::Fine | Fate::Late(_));
         Box::pin(async move { open && fine })
     }
 }
@@ -190,16 +200,113 @@ impl Drop for Open {
     }
 }
 
+impl Wires {
+    /// One request to the daemon; what it serves from a file is read here at once, as threads know no virtual time.
+    async fn ask_daemon(
+        &self,
+        daemon: &Daemon,
+        from: Ipv4Addr,
+        request: http::Request<Bytes>,
+    ) -> Result<http::Response<Body>, String> {
+        let (mut head, body) = request.into_parts();
+        let path = head.uri.path_and_query().map_or("/", |p| p.as_str()).to_owned();
+        if let Some(digest) = path.strip_prefix("/agent/v1/blob/") {
+            return blob(daemon, digest, &head.headers);
+        }
+        head.uri = path.parse().map_err(|_| "no path")?;
+        let mut request = http::Request::from_parts(head, Body::from(body));
+        request.extensions_mut().insert(boot::serve::Peer {
+            local: SocketAddr::from(([127, 0, 0, 1], 7480)),
+            remote: SocketAddr::from((from, 40_000)),
+        });
+        daemon.http.clone().oneshot(request).await.map_err(|e| e.to_string())
+    }
+
+    async fn exchange(&self, from: Ipv4Addr, request: http::Request<Bytes>) -> Result<http::Response<Body>, String> {
+        let daemon = self.alive().ok_or("connection refused")?;
+        let fate = self.luck.contact();
+        match fate {
+            Fate::Lost | Fate::Broken => return Err("connection reset".into()),
+            Fate::DieBefore => {
+                self.luck.death.notify_one();
+                return Err("connection reset".into());
+            }
+            Fate::Late(millis) => tokio::time::sleep(Duration::from_millis(millis)).await,
+            Fate::Status(code) => {
+                let answer = http::Response::builder().status(code).body(Body::empty());
+                return answer.map_err(|e| e.to_string());
+            }
+            Fate::Fine | Fate::DieAfter => {}
+        }
+        // What a daemon has begun for a caller ends with the daemon.
+        let answer = tokio::select! {
+            biased;
+            () = daemon.life.cancelled() => Err("connection reset".into()),
+            answer = self.ask_daemon(&daemon, from, request) => answer,
+        };
+        if fate == Fate::DieAfter {
+            self.luck.death.notify_one();
+            return Err("connection reset".into());
+        }
+        answer
+    }
+}
+
+/// A blob, or its rest, for whoever shows the right token.
+fn blob(daemon: &Daemon, digest: &str, headers: &http::HeaderMap) -> Result<http::Response<Body>, String> {
+    let header = |name: &str| {
+        headers
+            .get(name)
+            .and_then(|v| v.to_str().ok())
+            .unwrap_or_default()
+            .to_owned()
+    };
+    let token = header("authorization");
+    let path = match daemon.house.blob(token.trim_start_matches("Bearer "), digest) {
+        Ok(path) => path,
+        Err(_) => {
+            return http::Response::builder()
+                .status(403)
+                .body(Body::empty())
+                .map_err(|e| e.to_string());
+        }
+    };
+    let bytes = std::fs::read(path).map_err(|e| e.to_string())?;
+    let from = header("range")
+        .trim_start_matches("bytes=")
+        .trim_end_matches('-')
+        .parse::<usize>()
+        .ok();
+    let mut answer = http::Response::builder();
+    if let Some(from) = from {
+        answer = answer.status(206).header(
+            "content-range",
+            format!("bytes {from}-{}/{}", bytes.len() - 1, bytes.len()),
+        );
+    }
+    answer
+        .body(Body::from(bytes[from.unwrap_or(0).min(bytes.len())..].to_vec()))
+        .map_err(|e| e.to_string())
+}
+
 impl Net for Wires {
     fn dhcp(&self, _relay: Ipv4Addr, packet: Vec<u8>) -> emulator::net::Future<'_, Option<Vec<u8>>> {
         Box::pin(async move {
             let daemon = self.alive()?;
-            if !matches!(self.luck.contact(), Fate::Fine) {
+            let fate = self.luck.contact();
+            if matches!(fate, Fate::DieBefore | Fate::DieAfter) {
+                self.luck.death.notify_one();
+            }
+            if fate != Fate::Fine {
                 tokio::time::sleep(Duration::from_secs(4)).await;
                 return None;
             }
             let query = boot::dhcp::parse(&packet).ok()?;
-            let lease = daemon.house.lease(query.mac).await.ok()?;
+            let lease = tokio::select! {
+                biased;
+                () = daemon.life.cancelled() => return None,
+                lease = daemon.house.lease(query.mac) => lease.ok()?,
+            };
             boot::dhcp::answer(&daemon.dhcp, &query, lease).map(|reply| reply.bytes)
         })
     }
@@ -211,41 +318,9 @@ impl Net for Wires {
     ) -> emulator::net::Future<'_, Result<http::Response<Body>, NetError>> {
         Box::pin(async move {
             let attempt = format!("{} {}", request.method(), request.uri().path());
-            let bad = |why: &str| NetError {
-                attempt: attempt.clone(),
-                from,
-                why: why.to_owned(),
-            };
-            let daemon = self.alive().ok_or_else(|| bad("connection refused"))?;
-            match self.luck.contact() {
-                Fate::Lost | Fate::Broken | Fate::DieBefore => return Err(bad("connection reset")),
-                Fate::Late(millis) => tokio::time::sleep(Duration::from_millis(millis)).await,
-                Fate::Status(code) => {
-                    return http::Response::builder()
-                        .status(code)
-                        .body(Body::empty())
-                        .map_err(|_| bad("no answer"));
-                }
-                Fate::Fine | Fate::DieAfter => {}
-            }
-            let (mut head, body) = request.into_parts();
-            head.uri = head
-                .uri
-                .path_and_query()
-                .map_or("/", |p| p.as_str())
-                .parse()
-                .map_err(|_| bad("no path"))?;
-            let mut request = http::Request::from_parts(head, Body::from(body));
-            request.extensions_mut().insert(boot::serve::Peer {
-                local: SocketAddr::from(([127, 0, 0, 1], 7480)),
-                remote: SocketAddr::from((from, 40_000)),
-            });
-            daemon
-                .http
-                .clone()
-                .oneshot(request)
+            self.exchange(from, request)
                 .await
-                .map_err(|e| bad(&e.to_string()))
+                .map_err(|why| NetError { attempt, from, why })
         })
     }
 

@@ -15,7 +15,6 @@ use anyhow::{Context, Result};
 use crate::command::{cmd, output, run};
 
 const RELEASE: &str = "bookworm";
-const ARCHIVE: &str = "http://deb.debian.org/debian";
 const PACKAGES: &str = "linux-image-cloud-amd64,initramfs-tools,zstd,systemd-sysv,udev,dbus,iproute2,netbase,\
                         ca-certificates,openssh-server,sudo,cloud-init";
 
@@ -107,8 +106,7 @@ fn tree() -> Result<PathBuf> {
         .args(["man", "doc", "locale", "info"].map(|what| format!("--dpkgopt=path-exclude=/usr/share/{what}/*")))
         .arg("--aptopt=Apt::Install-Recommends \"false\"")
         .arg(RELEASE)
-        .arg(&tree)
-        .arg(ARCHIVE))?;
+        .arg(&tree))?;
     configure(&tree)?;
     Ok(tree)
 }

@@ -183,6 +183,8 @@ impl<'a> Hands<'a> {
         let mut other = pin!(other);
         if let Some((_, job)) = &mut self.job {
             tokio::select! {
+                // in this order, so that a simulated run is the same each time
+                biased;
                 result = job => self.finish(result),
                 value = &mut other => return value,
             }
