@@ -20,6 +20,8 @@ use crate::truth::{Audit, Witness, all_there};
 pub struct Story {
     pub crashes: u64,
     pub contacts: u64,
+    /// Contacts before luck turned.
+    pub lived: u64,
     pub faults: u64,
     pub commits: u64,
     pub accepted: u64,
@@ -59,11 +61,16 @@ pub fn run(seed: u64) -> Story {
     })
 }
 
-/// One machine's whole life without faults, but for a daemon that dies at its `n`-th contact with the outside.
+/// One machine's whole life without faults, from discovery to the wipe, but for a daemon that dies at its `n`-th contact
+/// with the outside.
 pub fn run_with_crash_at(n: Option<u64>) -> Story {
     on_virtual_time(City::new(1, Luck::new(1, 0, 0, n)), async |city| {
-        city.plan = vec![(Duration::from_secs(120), Wish::Run)];
-        city.live(Duration::from_secs(1_800)).await;
+        city.plan = vec![
+            (Duration::from_secs(60), Wish::Run),
+            (Duration::from_secs(300), Wish::Release),
+        ];
+        city.live(Duration::from_secs(600)).await;
+        city.lived = city.luck.contacts();
         city.end().await;
     })
 }
@@ -100,6 +107,7 @@ struct City {
     plan: Vec<(Duration, Wish)>,
     accepted: Vec<Name>,
     crashes: u64,
+    lived: u64,
     began: Option<(TimerClock, Arc<emulator::Emulated>, Witness)>,
 }
 
@@ -128,6 +136,7 @@ impl City {
             plan,
             accepted: Vec::new(),
             crashes: 0,
+            lived: 0,
             began: None,
         }
     }
@@ -137,6 +146,7 @@ impl City {
         Story {
             crashes: self.crashes,
             contacts: self.luck.contacts(),
+            lived: self.lived,
             faults: self.luck.faults(),
             commits: witness.commits,
             accepted: self.accepted.len() as u64,
