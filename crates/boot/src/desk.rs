@@ -18,7 +18,7 @@ pub type Future<'a, T> = Pin<Box<dyn StdFuture<Output = T> + Send + 'a>>;
 pub struct Caller {
     /// Hardware address, from DHCP or from iPXE's `${net0/mac}`.
     pub mac: Option<Mac>,
-    /// SMBIOS UUID, from iPXE's `${uuid}` or DHCP option 97.
+    /// SMBIOS UUID, from iPXE's `${uuid}`.
     pub uuid: Option<String>,
     /// SMBIOS serial number, from iPXE's `${serial}`.
     pub serial: Option<String>,
@@ -85,6 +85,11 @@ pub trait Desk: Send + Sync + 'static {
     /// The address for a MAC on the boot network, the same each time; `None` when it gets none (the pool is exhausted). It is
     /// durable before this returns.
     fn lease(&self, mac: Mac) -> Future<'_, Result<Option<Ipv4Addr>, DeskError>>;
+    /// The address that a MAC has on the boot network. Never gives one out: whoever can send packets could use up the pool
+    /// with questions. A desk that keeps no record knows of none.
+    fn lease_of(&self, _mac: Mac) -> Option<Ipv4Addr> {
+        None
+    }
     /// Whose address this is.
     fn mac_of(&self, address: Ipv4Addr) -> Option<Mac>;
     /// What the caller should boot now.
@@ -103,4 +108,85 @@ pub trait Desk: Send + Sync + 'static {
     ) -> Future<'a, Result<Order, DeskError>>;
     /// The file of an image's blob, for whoever shows the token of a boot that installs.
     fn blob(&self, token: &str, digest: &str) -> Result<PathBuf, DeskError>;
+}
+
+/// A desk for tests of this crate.
+#[cfg(test)]
+pub(crate) mod testing {
+    use std::collections::BTreeMap;
+    use std::sync::{Mutex, MutexGuard};
+
+    use super::*;
+
+    /// Gives 10.77.0.100 and the MAC's last byte; knows the token `good`, the old token `old` and the blob `file`.
+    #[derive(Debug, Default)]
+    pub struct TestDesk {
+        leases: Mutex<BTreeMap<Mac, Ipv4Addr>>,
+        /// The blob's file.
+        pub file: PathBuf,
+        /// Who asked what to boot.
+        pub callers: Mutex<Vec<Caller>>,
+    }
+
+    impl TestDesk {
+        /// What was given out.
+        pub fn leases(&self) -> MutexGuard<'_, BTreeMap<Mac, Ipv4Addr>> {
+            self.leases.lock().expect("no test panics with it")
+        }
+
+        fn check(token: &str) -> Result<(), DeskError> {
+            match token {
+                "good" => Ok(()),
+                _ => Err(DeskError::Refused("the node was booted again since".into())),
+            }
+        }
+    }
+
+    impl Desk for TestDesk {
+        fn lease(&self, mac: Mac) -> Future<'_, Result<Option<Ipv4Addr>, DeskError>> {
+            let address = Ipv4Addr::new(10, 77, 0, 100u8.wrapping_add(mac.0[5]));
+            self.leases().insert(mac, address);
+            Box::pin(async move { Ok(Some(address)) })
+        }
+
+        fn lease_of(&self, mac: Mac) -> Option<Ipv4Addr> {
+            self.leases().get(&mac).copied()
+        }
+
+        fn mac_of(&self, _: Ipv4Addr) -> Option<Mac> {
+            None
+        }
+
+        fn next_boot(&self, caller: &Caller) -> NextBoot {
+            self.callers
+                .lock()
+                .expect("no test panics with it")
+                .push(caller.clone());
+            NextBoot::Agent { token: "good".into() }
+        }
+
+        fn instance(&self, _: &Caller) -> Option<Arc<Instance>> {
+            None
+        }
+
+        fn metadata_seen(&self, _: &Caller) {}
+
+        fn poll<'a>(
+            &'a self,
+            token: &'a str,
+            _: Option<IpAddr>,
+            _: AgentState,
+            _: Duration,
+        ) -> Future<'a, Result<Order, DeskError>> {
+            Box::pin(async move { Self::check(token).map(|()| Order::Wait) })
+        }
+
+        fn blob(&self, token: &str, digest: &str) -> Result<PathBuf, DeskError> {
+            Self::check(token)?;
+            match digest {
+                "file" => Ok(self.file.clone()),
+                _ => Err(DeskError::Missing(format!("blob {digest}"))),
+            }
+        }
+    }
 }

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use axum::body::Body;
 use axum::extract::{Extension, Path as UrlPath, Query, State};
-use axum::http::header::{ACCEPT_RANGES, AUTHORIZATION, CONTENT_LENGTH, CONTENT_RANGE, CONTENT_TYPE, RANGE};
+use axum::http::header::{ACCEPT_RANGES, AUTHORIZATION, CONTENT_LENGTH, CONTENT_RANGE, CONTENT_TYPE, IF_RANGE, RANGE};
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse as _, Response};
 use axum::routing::{get, post};
@@ -190,7 +190,9 @@ async fn blob(State(shared): State<Arc<Shared>>, headers: HeaderMap, UrlPath(dig
         Ok(path) => path,
         Err(error) => return refused(&error),
     };
-    match send_file(&path, headers.get(RANGE).and_then(|r| r.to_str().ok())).await {
+    // No validator was given that a condition could name, so none holds (RFC 9110 §13.1.5).
+    let range = headers.get(RANGE).filter(|_| !headers.contains_key(IF_RANGE));
+    match send_file(&path, range.and_then(|r| r.to_str().ok())).await {
         Ok(response) => response,
         Err(error) => {
             tracing::error!(%digest, %error, "a blob can't be read");
@@ -199,36 +201,71 @@ async fn blob(State(shared): State<Arc<Shared>>, headers: HeaderMap, UrlPath(dig
     }
 }
 
-/// A file, or its rest from an offset (RFC 9110 §14): all that a broken download needs.
+/// A file, or a range of it (RFC 9110 §14): a broken download goes on where it ended.
 async fn send_file(path: &Path, range: Option<&str>) -> io::Result<Response> {
     let mut file = tokio::fs::File::open(path).await?;
     let size = file.metadata().await?.len();
-    let from = match range {
-        None => 0,
-        Some(range) => match range
-            .strip_prefix("bytes=")
-            .and_then(|r| r.strip_suffix('-'))
-            .and_then(|f| f.parse().ok())
-        {
-            Some(from) if from < size => from,
-            _ => {
-                let whole = [(CONTENT_RANGE, format!("bytes */{size}"))];
-                return Ok((StatusCode::RANGE_NOT_SATISFIABLE, whole).into_response());
-            }
-        },
+    let part = match part(range, size) {
+        Part::Whole => None,
+        Part::Bytes(first, last) => Some((first, last)),
+        Part::Beyond => {
+            let whole = [(CONTENT_RANGE, format!("bytes */{size}"))];
+            return Ok((StatusCode::RANGE_NOT_SATISFIABLE, whole).into_response());
+        }
     };
+    let (from, length) = part.map_or((0, size), |(first, last)| (first, last - first + 1));
     file.seek(io::SeekFrom::Start(from)).await?;
-    let body = Body::from_stream(ReaderStream::with_capacity(file.take(size - from), CHUNK));
+    let body = Body::from_stream(ReaderStream::with_capacity(file.take(length), CHUNK));
     let mut response = Response::builder()
         .header(CONTENT_TYPE, "application/octet-stream")
         .header(ACCEPT_RANGES, "bytes")
-        .header(CONTENT_LENGTH, size - from);
-    if range.is_some() {
+        .header(CONTENT_LENGTH, length);
+    if let Some((first, last)) = part {
         response = response
             .status(StatusCode::PARTIAL_CONTENT)
-            .header(CONTENT_RANGE, format!("bytes {from}-{}/{size}", size.saturating_sub(1)));
+            .header(CONTENT_RANGE, format!("bytes {first}-{last}/{size}"));
     }
     response.body(body).map_err(io::Error::other)
+}
+
+/// What of a file is asked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Part {
+    /// All of it.
+    Whole,
+    /// From the first byte to the last, both included.
+    Bytes(u64, u64),
+    /// Nothing that it has.
+    Beyond,
+}
+
+/// Reads a `Range` header. One that is malformed, or of another unit, is as good as none (RFC 9110 §14.2), and so is one of
+/// several ranges: a server may ignore any.
+fn part(range: Option<&str>, size: u64) -> Part {
+    let Some((first, last)) = range.and_then(|r| {
+        let (unit, set) = r.split_once('=')?;
+        unit.eq_ignore_ascii_case("bytes").then_some(())?;
+        set.trim_matches([' ', '\t']).split_once('-')
+    }) else {
+        return Part::Whole;
+    };
+    // A number too large for us is larger than any file.
+    let number = |digits: &str| {
+        let some = !digits.is_empty() && digits.bytes().all(|b| b.is_ascii_digit());
+        some.then(|| digits.parse().unwrap_or(u64::MAX))
+    };
+    match (number(first), number(last)) {
+        (None, Some(suffix)) if first.is_empty() => match suffix.min(size) {
+            0 => Part::Beyond,
+            length => Part::Bytes(size - length, size - 1),
+        },
+        (Some(first), Some(last)) if last < first => Part::Whole,
+        (Some(first), Some(_)) if first >= size => Part::Beyond,
+        (Some(first), Some(last)) => Part::Bytes(first, last.min(size - 1)),
+        (Some(first), None) if last.is_empty() && first >= size => Part::Beyond,
+        (Some(first), None) if last.is_empty() => Part::Bytes(first, size - 1),
+        _ => Part::Whole,
+    }
 }
 
 fn bearer(headers: &HeaderMap) -> Option<&str> {

@@ -10,9 +10,9 @@ use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpListener;
 use tokio::sync::Semaphore;
+use tokio::task::JoinSet;
 use tokio_rustls::TlsAcceptor;
 use tokio_util::sync::CancellationToken;
-use tokio_util::task::TaskTracker;
 use tower::ServiceExt as _;
 
 /// Both ends of the connection that a request came by: an extension of every request.
@@ -45,7 +45,7 @@ impl Default for Limits {
     }
 }
 
-/// Serves `app` until `stop`; then lets open requests end.
+/// Serves `app` until `stop`; then lets open requests end, and ends those that don't.
 pub async fn serve(
     listener: TcpListener,
     tls: Option<Arc<rustls::ServerConfig>>,
@@ -57,8 +57,9 @@ pub async fn serve(
     const PAUSE: Duration = Duration::from_millis(100);
     let acceptor = tls.map(TlsAcceptor::from);
     let places = Arc::new(Semaphore::new(limits.connections));
-    let open = TaskTracker::new();
+    let mut open = JoinSet::new();
     loop {
+        while open.try_join_next().is_some() {}
         let accepted = tokio::select! {
             biased;
             () = stop.cancelled() => break,
@@ -92,8 +93,11 @@ pub async fn serve(
             }
         });
     }
-    open.close();
-    let _ = tokio::time::timeout(limits.farewell, open.wait()).await;
+    let ended = async { while open.join_next().await.is_some() {} };
+    if tokio::time::timeout(limits.farewell, ended).await.is_err() {
+        tracing::debug!(left = open.len(), "connections are cut");
+        open.shutdown().await;
+    }
 }
 
 async fn connection(

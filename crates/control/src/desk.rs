@@ -64,6 +64,18 @@ impl House {
         }
     }
 
+    /// Notes the address of the node that has this MAC. A renewal tells it too, after the daemon was restarted.
+    fn note_lease(&self, mac: Mac, address: Option<Ipv4Addr>) {
+        let Some(address) = address else { return };
+        let caller = Caller {
+            mac: Some(mac),
+            ..Caller::default()
+        };
+        if let Some(node) = self.caller(&caller) {
+            self.note_address(&node, Some(IpAddr::V4(address)));
+        }
+    }
+
     async fn give_address(&self, mac: Mac) -> Result<Option<Ipv4Addr>, DeskError> {
         let Some(network) = &self.inner.env.config.network else {
             return Ok(None);
@@ -133,15 +145,15 @@ impl Desk for House {
     fn lease(&self, mac: Mac) -> Future<'_, Result<Option<Ipv4Addr>, DeskError>> {
         Box::pin(async move {
             let address = self.give_address(mac).await?;
-            let caller = Caller {
-                mac: Some(mac),
-                ..Caller::default()
-            };
-            if let (Some(node), Some(address)) = (self.caller(&caller), address) {
-                self.note_address(&node, Some(IpAddr::V4(address)));
-            }
+            self.note_lease(mac, address);
             Ok(address)
         })
+    }
+
+    fn lease_of(&self, mac: Mac) -> Option<Ipv4Addr> {
+        let address = self.record(|r| r.leases.get(&mac).copied());
+        self.note_lease(mac, address);
+        address
     }
 
     fn mac_of(&self, address: Ipv4Addr) -> Option<Mac> {

@@ -73,6 +73,8 @@ pub enum To {
     Broadcast,
     /// To an address that the client has.
     Client(Ipv4Addr),
+    /// To where the question came from: a client of port 4011 has an address, and need not say so.
+    Sender,
     /// Back through the relay.
     Relay {
         /// Its address.
@@ -109,6 +111,8 @@ fn server(config: &Config, query: &Query, lease: Option<Ipv4Addr>) -> Option<Rep
                 _ => Some(refuse(config, query)),
             }
         }
+        // Without the address that it says it has, an answer would go to nobody (RFC 2131 §4.3.5).
+        Kind::Inform if query.ciaddr.is_unspecified() => None,
         Kind::Inform => {
             let mut message = start(config, query, MessageType::Ack);
             network(config, &mut message);
@@ -135,30 +139,33 @@ fn give(config: &Config, query: &Query, kind: MessageType, lease: Ipv4Addr) -> O
 }
 
 fn refuse(config: &Config, query: &Query) -> Reply {
-    let message = start(config, query, MessageType::Nak);
+    let mut message = start(config, query, MessageType::Nak);
+    if !query.giaddr.is_unspecified() {
+        // The relay must not send it to the address that is refused (RFC 2131 §4.3.2).
+        message.set_flags(Flags::from(query.flags).set_broadcast());
+    }
     // A refusal is broadcast, as the client's address may be anyone's (RFC 2131 §4.1).
     finish(query, message, To::Broadcast).expect("a refusal holds nothing that can't be encoded")
 }
 
-/// Beside another server: only who netboots is answered, and no address is given.
+/// Beside another server: only who netboots and for whom there is a boot file is answered, and no address is given.
 fn proxy(config: &Config, query: &Query) -> Option<Reply> {
-    if !query.netboots() || !matches!(query.kind, Kind::Discover | Kind::Request) {
-        return None;
-    }
-    let kind = if query.kind == Kind::Discover {
-        MessageType::Offer
-    } else {
-        MessageType::Ack
+    boot_file(config, query)?;
+    let kind = match (query.kind, query.boot_server) {
+        (Kind::Discover, false) => MessageType::Offer,
+        // On port 67 an address is asked for, nearly always of the other server: its answer is not ours to give.
+        (Kind::Request, false) if query.server == Some(config.server) => MessageType::Ack,
+        (Kind::Request, true) if query.server.is_none_or(|s| s == config.server) => MessageType::Ack,
+        _ => return None,
     };
-    if query.kind == Kind::Request && query.server.is_some_and(|s| s != config.server) {
-        return None;
-    }
     let mut message = start(config, query, kind);
     if !query.http() {
         put(&mut message, 60, b"PXEClient");
     }
     boot(config, query, &mut message);
-    let to = if query.ciaddr.is_unspecified() {
+    let to = if query.boot_server {
+        To::Sender
+    } else if query.ciaddr.is_unspecified() {
         To::Broadcast
     } else {
         To::Client(query.ciaddr)
@@ -175,6 +182,10 @@ fn start(config: &Config, query: &Query, kind: MessageType) -> Message {
         .set_flags(Flags::from(query.flags));
     message.opts_mut().insert(DhcpOption::MessageType(kind));
     message.opts_mut().insert(DhcpOption::ServerIdentifier(config.server));
+    if !query.machine.is_empty() {
+        // PXE 2.1 table 2-1: firmware drops an offer without the machine identifier that it sent.
+        put(&mut message, 97, query.machine.as_slice());
+    }
     message
 }
 
@@ -202,9 +213,6 @@ fn network(config: &Config, message: &mut Message) {
 
 /// Where a client that netboots goes on.
 fn boot(config: &Config, query: &Query, message: &mut Message) {
-    if !query.netboots() {
-        return;
-    }
     let Some(file) = boot_file(config, query) else { return };
     message.set_siaddr(config.server);
     if query.http() {
@@ -223,17 +231,21 @@ fn boot(config: &Config, query: &Query, message: &mut Message) {
     message.set_fname_str(file);
 }
 
-/// The boot file for a client: the script for iPXE, iPXE for firmware. `None` for an architecture that has no kit.
-fn boot_file(config: &Config, query: &Query) -> Option<String> {
+/// The boot file for a client that netboots: the script for iPXE, iPXE for firmware. `None` for an architecture that has no
+/// kit, and for who doesn't netboot.
+pub(super) fn boot_file(config: &Config, query: &Query) -> Option<String> {
     let base = &config.base;
     if query.ipxe {
         return Some(format!("{base}/boot/script"));
     }
+    // RFC 4578 §2.1 and IANA's list: 0 BIOS; 7, 9 UEFI x86-64; 16 the same over HTTP. UEFI's HTTP boot takes nothing but a URL
+    // (UEFI 2.10 §24.7.3.1), PXE nothing but a name.
     match query.arch {
-        // RFC 4578 §2.1 and IANA's list: 0 BIOS; 6, 7, 9 UEFI x86; 15, 16 the same over HTTP.
+        _ if !query.netboots() => None,
+        Some(16) | None if query.http() => Some(format!("{base}/boot/snponly.efi")),
+        _ if query.http() => None,
         Some(0) | None => Some("undionly.kpxe".into()),
         Some(7 | 9) => Some("snponly.efi".into()),
-        Some(16) => Some(format!("{base}/boot/snponly.efi")),
         _ => None,
     }
 }

@@ -84,6 +84,8 @@ pub struct Query {
     pub relay_port: bool,
     /// Whether iPXE asks: option 175, or user class `iPXE`.
     pub ipxe: bool,
+    /// Whether it came to port 4011, where a proxy's clients ask for their boot file (PXE 2.1 §2.2.3). The socket tells.
+    pub boot_server: bool,
 }
 
 impl Query {
@@ -133,6 +135,7 @@ pub fn parse(packet: &[u8]) -> Result<Query, Bad> {
         relay: Vec::new(),
         relay_port: false,
         ipxe: false,
+        boot_server: false,
     };
     let mut kind = None;
     for option in Options(&packet[OPTIONS..]) {

@@ -1,6 +1,6 @@
 //! The sockets around [`super::answer`].
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::net::{Ipv4Addr, SocketAddr, SocketAddrV4};
 use std::sync::Arc;
 use std::time::Duration;
@@ -11,6 +11,7 @@ use tokio::net::UdpSocket;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
+use super::answer::boot_file;
 use super::{Config, Kind, Mode, Query, To, answer, parse, query};
 use crate::desk::Desk;
 
@@ -19,6 +20,10 @@ const BURST: u32 = 40;
 const WINDOW: Duration = Duration::from_secs(10);
 /// MACs whose packets are counted; with more, counting starts over.
 const COUNTED: usize = 16_384;
+/// MACs that are told of in the log as having no boot file; more are passed over, so that nobody can fill the log.
+const TOLD: usize = 1024;
+/// Where a proxy's clients ask for their boot file (PXE 2.1 §2.2.3).
+const BOOT_SERVER: u16 = 4011;
 
 /// Where DHCP is listened to.
 pub enum Sockets {
@@ -48,7 +53,7 @@ pub fn bind(interface: &str, mode: Mode) -> Result<Sockets, RunError> {
         socket.bind(&SocketAddr::from((Ipv4Addr::UNSPECIFIED, port)).into())?;
         UdpSocket::from_std(socket.into())
     };
-    let ports: &[u16] = if mode == Mode::Proxy { &[67, 4011] } else { &[67] };
+    let ports: &[u16] = if mode == Mode::Proxy { &[67, BOOT_SERVER] } else { &[67] };
     let sockets = ports.iter().map(|p| open(*p)).collect::<std::io::Result<Vec<_>>>();
     sockets.map(Sockets::Interface).map_err(|source| {
         let hint = match source.kind() {
@@ -97,6 +102,8 @@ async fn listen(
     const IN_FLIGHT: usize = 1024;
     let mut buffer = [0; query::LARGEST + 1];
     let mut counts = Counts::default();
+    let mut told = Told::default();
+    let boot_server = direct && socket.local_addr().is_ok_and(|a| a.port() == BOOT_SERVER);
     let mut tasks = tokio::task::JoinSet::new();
     loop {
         let (length, from) = tokio::select! {
@@ -113,7 +120,7 @@ async fn listen(
             },
         };
         let query = match parse(&buffer[..length]) {
-            Ok(query) => query,
+            Ok(query) => Query { boot_server, ..query },
             Err(why) => {
                 tracing::debug!(%from, %why, "a packet is not answered");
                 continue;
@@ -125,6 +132,14 @@ async fn listen(
         {
             continue;
         }
+        if query.netboots() && boot_file(&config, &query).is_none() && told.is_news(query.mac) {
+            tracing::info!(
+                mac = %query.mac,
+                arch = ?query.arch,
+                class = %String::from_utf8_lossy(&query.class).escape_debug(),
+                "netboots with an architecture that the boot kit has nothing for: it gets no boot file"
+            );
+        }
         let (socket, desk, config) = (Arc::clone(&socket), Arc::clone(&desk), Arc::clone(&config));
         tasks.spawn(async move { one(&socket, desk.as_ref(), &config, &query, from).await });
     }
@@ -134,9 +149,10 @@ async fn one(socket: &UdpSocket, desk: &dyn Desk, config: &Config, query: &Query
     if query.kind == Kind::Decline {
         tracing::warn!(mac = %query.mac, address = ?query.requested, "an address is used by someone else: find who, or change the range");
     }
-    let lease = match config.mode {
-        Mode::Proxy => None,
-        Mode::Server => match desk.lease(query.mac).await {
+    let lease = match wanted(config, query) {
+        Wanted::Nothing => None,
+        Wanted::Known => desk.lease_of(query.mac),
+        Wanted::Given => match desk.lease(query.mac).await {
             Ok(lease) => lease,
             Err(error) => {
                 tracing::warn!(mac = %query.mac, %error, "no address is given; the client asks again");
@@ -154,17 +170,53 @@ async fn one(socket: &UdpSocket, desk: &dyn Desk, config: &Config, query: &Query
     }
 }
 
+/// What is needed of the desk for an answer.
+#[derive(Debug, PartialEq, Eq)]
+enum Wanted {
+    /// Nothing.
+    Nothing,
+    /// The address that the client has, if it has one.
+    Known,
+    /// An address, a new one if need be.
+    Given,
+}
+
+/// An address is given to who asks everyone for one, and to who takes our offer. A client that comes back with an address
+/// (INIT-REBOOT, a renewal) may have it of another server: one that we don't know gets neither an address nor an answer
+/// (RFC 2131 §4.3.2).
+fn wanted(config: &Config, query: &Query) -> Wanted {
+    match (config.mode, query.kind) {
+        (Mode::Server, Kind::Discover) => Wanted::Given,
+        (Mode::Server, Kind::Request) => match query.server {
+            Some(server) if server == config.server => Wanted::Given,
+            Some(_) => Wanted::Nothing,
+            None => Wanted::Known,
+        },
+        _ => Wanted::Nothing,
+    }
+}
+
 /// Where on the wire an answer goes.
 fn destination(to: To, from: SocketAddr) -> SocketAddr {
     const CLIENT: u16 = 68;
     const RELAY: u16 = 67;
     let at = |address: Ipv4Addr, port: u16| SocketAddr::V4(SocketAddrV4::new(address, port));
     match to {
-        // A proxy's client asks port 4011 from a port of its own.
-        To::Broadcast => at(Ipv4Addr::BROADCAST, CLIENT),
+        To::Sender if !from.ip().is_unspecified() => from,
+        To::Broadcast | To::Sender => at(Ipv4Addr::BROADCAST, CLIENT),
         To::Client(_) if from.port() != CLIENT => from,
         To::Client(address) => at(address, CLIENT),
         To::Relay { address, same_port } => at(address, if same_port { from.port() } else { RELAY }),
+    }
+}
+
+/// MACs that the log told of.
+#[derive(Default)]
+struct Told(HashSet<Mac>);
+
+impl Told {
+    fn is_news(&mut self, mac: Mac) -> bool {
+        self.0.len() < TOLD && self.0.insert(mac)
     }
 }
 
@@ -186,3 +238,7 @@ impl Counts {
         *count <= BURST
     }
 }
+
+#[cfg(test)]
+#[path = "run_tests.rs"]
+mod tests;

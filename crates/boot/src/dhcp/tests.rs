@@ -164,6 +164,98 @@ fn a_proxy_gives_no_addresses_and_answers_only_who_netboots() {
 }
 
 #[test]
+fn a_proxy_offers_nothing_to_who_it_has_no_file_for_and_leaves_requests_to_who_is_named() {
+    let proxy = Config {
+        mode: Mode::Proxy,
+        ..config()
+    };
+    let other = [10, 77, 0, 2];
+    let ours = SERVER.octets();
+    let (discover, request) = (1u8, 3u8);
+    for (sent, arch, server, boot_server, want) in [
+        (discover, 7u8, None, false, Some(MessageType::Offer)),
+        (discover, 11, None, false, None),
+        (discover, 16, None, false, None),
+        (request, 7, None, false, None),
+        (request, 7, Some(other), false, None),
+        (request, 7, Some(ours), false, Some(MessageType::Ack)),
+        (request, 7, None, true, Some(MessageType::Ack)),
+        (request, 7, Some(ours), true, Some(MessageType::Ack)),
+        (request, 7, Some(other), true, None),
+        (request, 11, None, true, None),
+        (discover, 7, None, true, None),
+    ] {
+        let arch = [0, arch];
+        let mut options: Vec<(u8, &[u8])> = vec![(60, b"PXEClient"), (93, &arch)];
+        options.extend(server.as_ref().map(|s| (54, &s[..])));
+        let query = Query {
+            boot_server,
+            ..parse(&packet(sent, &options)).expect("parses")
+        };
+        let reply = answer(&proxy, &query, None);
+        let got = reply.as_ref().map(|r| {
+            let message = Message::decode(&mut Decoder::new(&r.bytes)).expect("decodes");
+            assert_eq!(option(&message, 67).as_deref(), Some(&b"snponly.efi"[..]));
+            kind(&message)
+        });
+        assert_eq!(got, want, "{sent} {arch:?} {server:?} {boot_server}");
+        if boot_server {
+            assert!(reply.is_none_or(|r| r.to == To::Sender));
+        }
+    }
+}
+
+#[test]
+fn http_boot_gets_a_url_and_pxe_never_does() {
+    const URL: Option<&[u8]> = Some(b"http://10.77.0.1:7480/boot/snponly.efi");
+    let (http, pxe): (&[u8], &[u8]) = (b"HTTPClient:Arch:00016", b"PXEClient:Arch:00016");
+    for (class, arch, want) in [
+        (http, Some([0u8, 16]), URL),
+        (http, None, URL),
+        (http, Some([0, 7]), None),
+        (http, Some([0, 19]), None),
+        (pxe, Some([0, 16]), None),
+        (pxe, Some([0, 11]), None),
+        (pxe, None, Some(b"undionly.kpxe")),
+    ] {
+        let mut options = vec![(60, class)];
+        options.extend(arch.as_ref().map(|a| (93, &a[..])));
+        let offer = ask(&packet(1, &options), Some(LEASE)).expect("an offer").1;
+        assert_eq!(option(&offer, 67).as_deref(), want, "{options:?}");
+    }
+}
+
+#[test]
+fn a_machine_identifier_comes_back_as_it_was_sent() {
+    let machine = [0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16];
+    let offer = ask(&packet(1, &[(97, &machine)]), Some(LEASE)).expect("an offer").1;
+    assert_eq!(option(&offer, 97).as_deref(), Some(&machine[..]));
+    let without = ask(&packet(1, &[]), Some(LEASE)).expect("an offer").1;
+    assert_eq!(option(&without, 97), None);
+}
+
+#[test]
+fn a_refusal_that_goes_through_a_relay_is_broadcast_behind_it() {
+    let mut relayed = packet(3, &[(50, &[192, 168, 1, 5]), (54, &SERVER.octets())]);
+    let (_, direct) = ask(&relayed, Some(LEASE)).expect("a refusal");
+    assert!(!direct.flags().broadcast());
+    relayed[24..28].copy_from_slice(&[127, 77, 0, 1]);
+    let (to, nak) = ask(&relayed, Some(LEASE)).expect("a refusal");
+    assert_eq!(kind(&nak), MessageType::Nak);
+    assert!(nak.flags().broadcast() && matches!(to, To::Relay { .. }));
+}
+
+#[test]
+fn who_asks_for_settings_without_an_address_gets_no_answer() {
+    let mut inform = packet(8, &[]);
+    assert_eq!(ask(&inform, None), None);
+    inform[12..16].copy_from_slice(&LEASE.octets());
+    let (to, ack) = ask(&inform, None).expect("an answer");
+    assert_eq!((to, kind(&ack)), (To::Client(LEASE), MessageType::Ack));
+    assert!(ack.yiaddr().is_unspecified());
+}
+
+#[test]
 fn what_is_no_clients_packet_is_named() {
     let good = packet(1, &[]);
     let with = |at: usize, byte: u8| {

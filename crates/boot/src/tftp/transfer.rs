@@ -12,6 +12,8 @@ const PLAIN_BLOCK: u16 = 512;
 const WINDOW: u16 = 16;
 /// Before a packet is sent again.
 const AGAIN: Duration = Duration::from_secs(1);
+/// The longest that a client may ask for instead, in seconds: [`TRIES`] of them are how long one that is gone is kept.
+const LONGEST_AGAIN: u64 = 5;
 /// Sent so often in vain, the client is gone.
 const TRIES: u32 = 6;
 
@@ -33,6 +35,10 @@ pub enum Refused {
     /// Only reading is offered.
     #[error("this server only gives files")]
     Write,
+    /// Nothing that a transfer starts with. Must not be answered: an error that answers an error, or whatever someone sends in
+    /// another server's name, goes back and forth for ever (CVE-2024-2169).
+    #[error("not a request")]
+    Stray,
     /// Netascii is for terminals.
     #[error("only octet mode is served")]
     Mode,
@@ -42,11 +48,12 @@ pub enum Refused {
 pub fn parse(packet: &[u8]) -> Result<Request, Refused> {
     /// Far more than any firmware sends.
     const LONGEST: usize = 512;
-    let (opcode, rest) = packet.split_at_checked(2).ok_or(Refused::Garbage)?;
+    let (opcode, rest) = packet.split_at_checked(2).ok_or(Refused::Stray)?;
     match opcode {
         [0, 1] if packet.len() <= LONGEST => {}
+        [0, 1] => return Err(Refused::Garbage),
         [0, 2] => return Err(Refused::Write),
-        _ => return Err(Refused::Garbage),
+        _ => return Err(Refused::Stray),
     }
     let mut strings = rest.split(|b| *b == 0).map(std::str::from_utf8);
     let mut string = || strings.next().and_then(Result::ok);
@@ -112,8 +119,9 @@ impl Transfer {
                     t.window = u16::try_from(v).unwrap_or(u16::MAX).min(WINDOW);
                     u64::from(t.window)
                 }
-                ("timeout", v @ 1..=255) => {
-                    t.again = Duration::from_secs(v).min(AGAIN * 5);
+                // Agreed to as it is or not at all (RFC 2349): no other number may be answered.
+                ("timeout", v @ 1..=LONGEST_AGAIN) => {
+                    t.again = Duration::from_secs(v);
                     v
                 }
                 ("tsize", _) => t.data.len() as u64,
@@ -277,12 +285,36 @@ mod tests {
 
     #[test]
     fn requests_that_are_none_are_refused() {
-        assert_eq!(parse(b""), Err(Refused::Garbage));
+        assert_eq!(parse(b""), Err(Refused::Stray));
+        assert_eq!(parse(&error_packet(1, "no such file")), Err(Refused::Stray));
         assert_eq!(parse(b"\0\x02x\0octet\0"), Err(Refused::Write));
         assert_eq!(parse(b"\0\x01x\0netascii\0"), Err(Refused::Mode));
         assert_eq!(parse(b"\0\x01\0octet\0"), Err(Refused::Garbage));
         assert_eq!(parse(b"\0\x01x"), Err(Refused::Garbage));
         assert_eq!(parse(&[0, 1, 0xff, 0xfe, 0]), Err(Refused::Garbage));
+    }
+
+    #[test]
+    fn what_is_agreed_about_waiting_is_what_is_done() {
+        for (asked, agreed) in [
+            ("1", Some(1)),
+            ("3", Some(3)),
+            ("5", Some(5)),
+            ("6", None),
+            ("255", None),
+            ("0", None),
+        ] {
+            let parsed = parse(&request(&[("timeout", asked), ("tsize", "0")])).expect("parses");
+            let Next::Send(packets, wait) = Transfer::new(&parsed, Bytes::from_static(b"x")).resend() else {
+                panic!("an option acknowledgement comes first");
+            };
+            let told = packets[0]
+                .windows(8)
+                .position(|w| w == b"timeout\0")
+                .map(|at| u64::from(packets[0][at + 8] - b'0'));
+            assert_eq!(told, agreed, "{asked}");
+            assert_eq!(wait, Duration::from_secs(agreed.unwrap_or(1)), "{asked}");
+        }
     }
 
     #[test]
