@@ -290,3 +290,156 @@ fn problem(status: StatusCode, detail: &str) -> Response {
     let body = serde_json::json!({ "status": status.as_u16(), "detail": detail });
     (status, [(CONTENT_TYPE, "application/problem+json")], body.to_string()).into_response()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::desk::testing::TestDesk;
+    use http_body_util::BodyExt as _;
+    use tower::ServiceExt as _;
+
+    async fn ask(
+        file: &Path,
+        method: &str,
+        path: &str,
+        headers: &[(&str, &str)],
+        body: Vec<u8>,
+    ) -> (StatusCode, HeaderMap, String) {
+        let desk = TestDesk::with_blob(file);
+        let mut request = http::Request::builder().method(method).uri(path);
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
+        let mut request = request.body(Body::from(body)).expect("a request");
+        request.extensions_mut().insert(Peer {
+            local: "10.77.0.1:7480".parse().expect("parses"),
+            remote: "10.77.0.50:4000".parse().expect("parses"),
+        });
+        let kit = Kit::in_memory(b"the kernel", b"the initrd");
+        let answer = router(Arc::new(desk), kit).oneshot(request).await.expect("is answered");
+        let (head, body) = answer.into_parts();
+        let body = body.collect().await.expect("a body").to_bytes();
+        (
+            head.status,
+            head.headers,
+            String::from_utf8(body.to_vec()).expect("text"),
+        )
+    }
+
+    #[tokio::test]
+    async fn a_script_leads_back_to_the_host_that_was_asked() {
+        for (host, base) in [
+            ("boot.example:80", "http://boot.example:80/"),
+            ("evil host ${x}", "http://10.77.0.1:7480/"),
+            ("", "http://10.77.0.1:7480/"),
+        ] {
+            for path in ["/boot/script", "/boot/script?mac=52-54-00-00-00-01&platform=efi"] {
+                let (status, _, text) = ask(Path::new(""), "GET", path, &[("host", host)], Vec::new()).await;
+                assert_eq!(status, StatusCode::OK);
+                assert!(
+                    text.starts_with("#!ipxe") && text.contains(base) && !text.contains("evil"),
+                    "{text}"
+                );
+            }
+        }
+    }
+
+    #[tokio::test]
+    async fn the_kit_has_its_files_and_no_others() {
+        let (status, _, text) = ask(Path::new(""), "GET", "/boot/kernel", &[], Vec::new()).await;
+        assert_eq!((status, text.as_str()), (StatusCode::OK, "the kernel"));
+        for path in ["/boot/none", "/boot/..%2fkernel"] {
+            assert_eq!(
+                ask(Path::new(""), "GET", path, &[], Vec::new()).await.0,
+                StatusCode::NOT_FOUND
+            );
+        }
+    }
+
+    #[tokio::test]
+    async fn a_poll_needs_a_token_that_holds_and_a_state_of_bounded_size() {
+        let state = serde_json::to_vec(&AgentState {
+            boot_id: "b".into(),
+            version: "1".into(),
+            hardware: rack::agent::FoundHardware::default(),
+            work: rack::agent::Work::Ready,
+        })
+        .expect("is written");
+        let (good, old) = (("authorization", "Bearer good"), ("authorization", "Bearer old"));
+        for (headers, body, want) in [
+            (vec![], state.clone(), 401),
+            (vec![("authorization", "Basic good")], state.clone(), 401),
+            (vec![old], state.clone(), 403),
+            (vec![good], b"{}".to_vec(), 400),
+            (vec![good], vec![b' '; STATE + 1], 413),
+            (vec![good], state, 200),
+        ] {
+            let (status, ..) = ask(Path::new(""), "POST", "/agent/v1/poll", &headers, body).await;
+            assert_eq!(status.as_u16(), want, "{headers:?}");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_blob_is_sent_whole_or_from_where_a_download_ended() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let file = folder.path().join("blob");
+        std::fs::write(&file, b"0123456789").expect("is written");
+        let good = ("authorization", "Bearer good");
+        for (range, status, about, text) in [
+            (None, 200, None, "0123456789"),
+            (Some("bytes=4-"), 206, Some("bytes 4-9/10"), "456789"),
+            (Some("bytes=2-5"), 206, Some("bytes 2-5/10"), "2345"),
+            (Some("bytes=-3"), 206, Some("bytes 7-9/10"), "789"),
+            (Some("bytes=10-"), 416, Some("bytes */10"), ""),
+            (Some("nonsense"), 200, None, "0123456789"),
+        ] {
+            let mut headers = vec![good];
+            headers.extend(range.map(|r| ("range", r)));
+            let (got, head, body) = ask(&file, "GET", "/agent/v1/blob/file", &headers, Vec::new()).await;
+            assert_eq!((got.as_u16(), body.as_str()), (status, text), "{range:?}");
+            assert_eq!(
+                head.get(CONTENT_RANGE).map(|h| h.to_str().expect("text")),
+                about,
+                "{range:?}"
+            );
+        }
+        let conditional = [good, ("range", "bytes=4-"), ("if-range", "\"x\"")];
+        assert_eq!(
+            ask(&file, "GET", "/agent/v1/blob/file", &conditional, Vec::new())
+                .await
+                .0,
+            StatusCode::OK
+        );
+        assert_eq!(
+            ask(&file, "GET", "/agent/v1/blob/none", &[good], Vec::new()).await.0,
+            StatusCode::NOT_FOUND
+        );
+        assert_eq!(
+            ask(&file, "GET", "/agent/v1/blob/file", &[], Vec::new()).await.0,
+            StatusCode::UNAUTHORIZED
+        );
+    }
+
+    #[test]
+    fn ranges_are_read_as_rfc_9110_says() {
+        use Part::{Beyond, Bytes as Some_, Whole};
+        for (range, size, want) in [
+            ("bytes=0-0", 10, Some_(0, 0)),
+            ("Bytes=8-99", 10, Some_(8, 9)),
+            ("bytes=-99", 10, Some_(0, 9)),
+            ("bytes=0-99999999999999999999999", 10, Some_(0, 9)),
+            ("bytes=99999999999999999999999-", 10, Beyond),
+            ("bytes=-0", 10, Beyond),
+            ("bytes=-5", 0, Beyond),
+            ("bytes=0-", 0, Beyond),
+            ("bytes=5-2", 10, Whole),
+            ("bytes=+1-2", 10, Whole),
+            ("bytes=-", 10, Whole),
+            ("bytes=1-2,4-5", 10, Whole),
+            ("bytes=x-", 10, Whole),
+            ("lines=1-2", 10, Whole),
+        ] {
+            assert_eq!(part(Some(range), size), want, "{range} of {size}");
+        }
+    }
+}

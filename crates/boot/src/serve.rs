@@ -185,6 +185,44 @@ mod tests {
         task.await.expect("ends");
     }
 
+    #[tokio::test]
+    async fn who_never_ends_a_request_or_its_head_holds_no_place_for_ever() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("binds");
+        let at = listener.local_addr().expect("has an address");
+        let (began, mut begun) = tokio::sync::mpsc::channel::<()>(1);
+        let endless = move || {
+            let began = began.clone();
+            async move {
+                let _ = began.send(()).await;
+                std::future::pending::<&'static str>().await
+            }
+        };
+        let app = Router::new().route("/", axum::routing::get(endless));
+        let limits = Limits {
+            patience: Duration::from_millis(100),
+            farewell: Duration::from_millis(100),
+            ..Limits::default()
+        };
+        let stop = CancellationToken::new();
+        let task = tokio::spawn(serve(listener, None, app, limits, stop.clone()));
+        let enough = Duration::from_secs(10);
+        let mut slow = tokio::net::TcpStream::connect(at).await.expect("connects");
+        slow.write_all(b"GET / HTTP/1.1\r\nHost:").await.expect("writes");
+        let mut answer = Vec::new();
+        let closed = tokio::time::timeout(enough, slow.read_to_end(&mut answer)).await;
+        assert!(closed.is_ok(), "a slow head is cut off");
+        let mut held = tokio::net::TcpStream::connect(at).await.expect("connects");
+        held.write_all(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
+            .await
+            .expect("writes");
+        begun.recv().await.expect("the handler runs");
+        stop.cancel();
+        task.await.expect("ends");
+        // The handler held the only other sender: that it is gone shows that the handler is.
+        let gone = tokio::time::timeout(enough, begun.recv()).await;
+        assert_eq!(gone, Ok(None));
+    }
+
     #[test]
     fn a_certificate_that_was_made_can_be_used() {
         let (certificate, key) = self_signed(vec!["localhost".into(), "127.0.0.1".into()]).expect("is made");
