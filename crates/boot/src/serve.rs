@@ -223,6 +223,50 @@ mod tests {
         assert_eq!(gone, Ok(None));
     }
 
+    #[tokio::test]
+    async fn requests_are_answered_over_tls_and_plain_ones_are_not() {
+        use rustls::pki_types::pem::PemObject as _;
+        use rustls::pki_types::{CertificateDer, ServerName};
+        let (certificate, key) = self_signed(vec!["localhost".into()]).expect("is made");
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("binds");
+        let at = listener.local_addr().expect("has an address");
+        let app = Router::new().route("/", axum::routing::get(|| async { "over TLS" }));
+        let tls = tls_config(&certificate, &key).expect("is used");
+        tokio::spawn(serve(
+            listener,
+            Some(tls),
+            app,
+            Limits::default(),
+            CancellationToken::new(),
+        ));
+        let ask: &[u8] = b"GET / HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n";
+
+        let mut roots = rustls::RootCertStore::empty();
+        roots
+            .add(CertificateDer::from_pem_slice(certificate.as_bytes()).expect("is PEM"))
+            .expect("is a certificate");
+        let client = rustls::ClientConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()))
+            .with_safe_default_protocol_versions()
+            .expect("has versions")
+            .with_root_certificates(roots)
+            .with_no_client_auth();
+        let name = ServerName::try_from("localhost").expect("is a name");
+        let stream = tokio::net::TcpStream::connect(at).await.expect("connects");
+        let connector = tokio_rustls::TlsConnector::from(Arc::new(client));
+        let mut stream = connector.connect(name, stream).await.expect("shakes hands");
+        stream.write_all(ask).await.expect("writes");
+        let mut answer = Vec::new();
+        // Whether the end of TLS is told or only the connection's: what was read counts.
+        let _ = stream.read_to_end(&mut answer).await;
+        assert!(answer.ends_with(b"over TLS"));
+
+        let mut plain = tokio::net::TcpStream::connect(at).await.expect("connects");
+        plain.write_all(ask).await.expect("writes");
+        let mut answer = Vec::new();
+        let _ = plain.read_to_end(&mut answer).await;
+        assert!(!answer.starts_with(b"HTTP"));
+    }
+
     #[test]
     fn a_certificate_that_was_made_can_be_used() {
         let (certificate, key) = self_signed(vec!["localhost".into(), "127.0.0.1".into()]).expect("is made");
