@@ -109,7 +109,7 @@ impl House {
         let permit = self
             .permit(
                 &node.id,
-                &node.place.to_string(),
+                node.place.as_ref(),
                 describe(act),
                 &machine.status.reason,
                 "busbar",

@@ -125,3 +125,91 @@ fn waits_with_reason(
         );
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+    use std::time::Duration;
+
+    use super::*;
+    use crate::{Name, NodeId};
+
+    const NODE: &str = r#"{
+        "id": "n1", "place": "r1/u1", "identity": {"uuid": null, "serial": null, "maker": null, "model": null, "bios": null, "bmc_firmware": null},
+        "bmc": {"url": "https://10.0.0.1", "system": "/redfish/v1/Systems/1", "manager": null, "chassis": null, "credential": "default", "certificate": null},
+        "parts": [], "health": "ok", "armed": true, "holder": "web-1", "tenancy": {"data": "used", "by": "web-1"}, "cordoned": null, "boots": 1,
+        "abilities": {"reset": [], "boot": [], "boot_once": true, "virtual_media": false, "manager_reset": false},
+        "discovered": "2026-01-01T00:00:00Z", "inventoried": "2026-01-01T00:00:00Z"
+    }"#;
+    const MACHINE: &str = r#"{
+        "name": "web-1", "uid": "00000000-0000-0000-0000-000000000001", "created": "2026-01-01T00:00:00Z", "desired": "running",
+        "ask": {"image": {"name": "debian-13", "digest": "sha256:a", "stored": 1, "packing": "raw", "raw_digest": "sha256:a", "raw": 1, "source": "f", "added": "2026-01-01T00:00:00Z"}},
+        "status": {"state": "installing", "stage": "work", "since": "2026-01-01T00:00:00Z", "stage_since": "2026-01-01T00:00:00Z", "deadline": "2026-01-01T01:00:00Z",
+            "rung": "gentle", "tries": 1, "reason": "writes", "failure": null, "node": "n1", "place": "r1/u1", "disk": null, "touched": true, "address": null,
+            "avoid": [], "held_from": null, "proof": null, "timeline": []}
+    }"#;
+
+    /// A world in order, with one thing changed in it.
+    fn broken(change: impl Fn(&mut Node, &mut Machine)) -> Vec<&'static str> {
+        let mut node: Node = serde_json::from_str(NODE).expect("a node");
+        let mut machine: Machine = serde_json::from_str(MACHINE).expect("a machine");
+        change(&mut node, &mut machine);
+        let mut world = World::default();
+        world.nodes.insert(node.id.clone(), Arc::new(node));
+        world.machines.insert(machine.name.clone(), Arc::new(machine));
+        let now: Time = "2026-01-01T00:30:00Z".parse().expect("a time");
+        let mut ids: Vec<&str> = check(&world, now, Duration::from_secs(60))
+            .into_iter()
+            .map(|v| v.id)
+            .collect();
+        ids.dedup();
+        ids
+    }
+
+    #[test]
+    fn a_world_in_order_breaks_nothing_and_each_disorder_is_found() {
+        let name = |s: &str| s.parse::<Name>().expect("a name");
+        assert_eq!(broken(|_, _| {}), Vec::<&str>::new());
+        assert_eq!(
+            broken(|n, _| n.holder = Some(name("other"))),
+            ["I1"],
+            "held by who does not exist"
+        );
+        assert_eq!(
+            broken(|n, _| n.holder = None),
+            ["I1"],
+            "bound to a node that it does not hold"
+        );
+        assert_eq!(
+            broken(|_, m| m.status.node = None),
+            ["I1"],
+            "holds a node that it is not bound to"
+        );
+        assert_eq!(
+            broken(|_, m| m.status.node = "n2".parse::<NodeId>().ok()),
+            ["I1"],
+            "bound to another node"
+        );
+        assert_eq!(
+            broken(|_, m| m.status.state = State::Released),
+            ["I1"],
+            "released and still holding"
+        );
+        assert_eq!(
+            broken(|n, _| n.tenancy = Tenancy::Used { by: name("old") }),
+            ["I2"],
+            "given with another's data"
+        );
+        assert_eq!(
+            broken(|n, _| n.tenancy = Tenancy::Fresh),
+            ["I2"],
+            "written to and recorded as clean"
+        );
+        assert_eq!(broken(|_, m| m.status.reason.clear()), ["I5"], "waits without a reason");
+        assert_eq!(
+            broken(|_, m| m.status.deadline = m.created),
+            ["I5"],
+            "waits past its deadline"
+        );
+    }
+}
