@@ -142,7 +142,8 @@ impl Client {
     }
 }
 
-async fn read(mut answer: Response) -> Result<Vec<u8>> {
+/// The body of an answer, bounded.
+pub async fn read(mut answer: Response) -> Result<Vec<u8>> {
     let mut bytes = Vec::new();
     while let Some(chunk) = answer.chunk().await? {
         if bytes.len() + chunk.len() > ANSWER {

@@ -105,6 +105,28 @@ pub fn now() -> Time {
     Time::from_millis(jiff::Timestamp::now().as_millisecond())
 }
 
+/// Older than this a reading is old: readings are taken every few seconds.
+pub const OLD: Duration = Duration::from_secs(60);
+
+/// Whether a reading is too old to be believed as it is.
+pub fn old(reading: &rack::Reading) -> bool {
+    now().since(reading.taken) > OLD
+}
+
+/// A reading's value: in brackets when it is old, a dash when there is none.
+pub fn reading(reading: Option<&rack::Reading>) -> String {
+    match reading.and_then(|r| Some((r, r.value?))) {
+        None => "—".into(),
+        Some((r, value)) if old(r) => format!("({value:.0})"),
+        Some((_, value)) => format!("{value:.0}"),
+    }
+}
+
+/// How long ago a reading was taken.
+pub fn age(reading: Option<&rack::Reading>) -> String {
+    reading.map_or_else(|| "no reading".into(), |r| span(now().since(r.taken)))
+}
+
 /// A problem as people read it.
 pub fn problem(p: &Problem) -> String {
     let mut out = String::new();
@@ -124,9 +146,18 @@ pub fn problem(p: &Problem) -> String {
         }
         return out + "Nothing was changed.";
     }
-    out += &format!("{}: {}", p.code, plain(&p.detail));
+    // What policy or the present state forbids was decided before anything was done.
+    let refused = matches!(p.code.as_str(), "BB0202" | "BB0402" | "BB0403");
+    if refused {
+        out += &format!("Refused: {}.   exit {}", plain(&p.detail), p.exit());
+    } else {
+        out += &format!("{}: {}", p.code, plain(&p.detail));
+    }
     if let Some(hint) = &p.hint {
         out += &format!("\n  try  {}", plain(hint));
+    }
+    if refused {
+        out += "\nNothing was changed.";
     }
     out
 }

@@ -20,8 +20,26 @@ pub enum End {
     Detached,
 }
 
-/// Follows `name` until it rests as `goal`, or is held.
-pub async fn follow(client: &Client, name: &Name, goal: State, limit: Option<Duration>, quiet: bool) -> Result<End> {
+/// What is followed, and how.
+pub struct Follow {
+    /// The state that ends it; being held ends it too.
+    pub goal: State,
+    /// Longest that it is followed.
+    pub limit: Option<Duration>,
+    /// Say nothing.
+    pub quiet: bool,
+    /// Phases that were over before and are not told again.
+    pub told: usize,
+}
+
+/// Follows `name` until it rests.
+pub async fn follow(client: &Client, name: &Name, how: Follow) -> Result<End> {
+    let Follow {
+        goal,
+        limit,
+        quiet,
+        told,
+    } = how;
     let late = async {
         match limit {
             Some(limit) => tokio::time::sleep(limit).await,
@@ -29,13 +47,13 @@ pub async fn follow(client: &Client, name: &Name, goal: State, limit: Option<Dur
         }
     };
     tokio::select! {
-        end = watch(client, name, goal, quiet) => end,
+        end = watch(client, name, goal, quiet, told) => end,
         () = late => Ok(End::Late),
         _ = tokio::signal::ctrl_c() => Ok(End::Detached),
     }
 }
 
-async fn watch(client: &Client, name: &Name, goal: State, quiet: bool) -> Result<End> {
+async fn watch(client: &Client, name: &Name, goal: State, quiet: bool, mut told: usize) -> Result<End> {
     let bar = if quiet || !output::terminal() {
         ProgressBar::hidden()
     } else {
@@ -43,7 +61,7 @@ async fn watch(client: &Client, name: &Name, goal: State, quiet: bool) -> Result
     };
     bar.set_style(ProgressStyle::with_template("{spinner} {msg}")?);
     bar.enable_steady_tick(Duration::from_millis(120));
-    let (mut after, mut told, mut tenth) = (None, 0, 0);
+    let (mut after, mut tenth) = (None, 0);
     // A daemon that is started again is waited for this long.
     const AWAY: Duration = Duration::from_secs(120);
     let mut away: Option<Instant> = None;
@@ -75,7 +93,7 @@ async fn watch(client: &Client, name: &Name, goal: State, quiet: bool) -> Result
             if !quiet {
                 let bytes = phase.bytes.map(|b| format!("  {}", b.decimal())).unwrap_or_default();
                 let line = format!(
-                    " ✓ {:<14} {:>7.1} s{bytes}",
+                    " ✓ {:<20} {:>7.1} s{bytes}",
                     plain(&phase.name),
                     ended.since(phase.began).as_secs_f64()
                 );

@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 
 use super::machine::confirm;
 use crate::cli::{ArmOptions, Cli, Credential, Emulate, Image, RoleName, Token};
-use crate::client::{Client, Failure, fail};
+use crate::client::{Client, Failure, fail, read};
 use crate::context::Context;
 use crate::output::{self, Table, plain};
 
@@ -284,7 +284,7 @@ pub async fn token(cli: &Cli, client: &Client, what: &Token) -> Result<u8> {
     }
 }
 
-pub async fn dump(client: &Client, file: &Path) -> Result<u8> {
+pub async fn dump(cli: &Cli, client: &Client, file: &Path) -> Result<u8> {
     let mut out = std::fs::OpenOptions::new()
         .write(true)
         .create_new(true)
@@ -310,11 +310,11 @@ pub async fn dump(client: &Client, file: &Path) -> Result<u8> {
         let _ = std::fs::remove_file(file);
         return Err(e);
     }
-    output::note(format!(
+    let line = format!(
         "everything is in {}; busbar restore {0} makes a state folder of it",
         file.display()
-    ));
-    Ok(0)
+    );
+    say(cli, &json!({ "file": file }), line)
 }
 
 pub async fn emulate(cli: &Cli, what: &Emulate) -> Result<u8> {
@@ -350,7 +350,8 @@ pub async fn emulate(cli: &Cli, what: &Emulate) -> Result<u8> {
             "busbar up --emulate",
         )
     })?;
-    let (status, text) = (answer.status(), answer.text().await?);
+    let status = answer.status();
+    let text = String::from_utf8_lossy(&read(answer).await?).into_owned();
     if !status.is_success() {
         return Err(fail(
             "BB0502",
@@ -358,8 +359,10 @@ pub async fn emulate(cli: &Cli, what: &Emulate) -> Result<u8> {
             "busbar emulate ls",
         ));
     }
+    if text.trim().is_empty() {
+        return say(cli, &Value::Null, "done");
+    }
     output::text(text);
-    let _ = cli;
     Ok(0)
 }
 

@@ -10,16 +10,20 @@ use crate::cli::{Cli, Kit, default_state};
 use crate::client::fail;
 use crate::output;
 
-pub fn restore(file: &Path, state: Option<&Path>) -> Result<u8> {
+pub fn restore(cli: &Cli, file: &Path, state: Option<&Path>) -> Result<u8> {
     let state = state.map_or_else(default_state, Path::to_owned);
     std::fs::create_dir_all(&state)?;
     let to = state.join("busbar.db");
     store::restore(file, &to).map_err(|e| fail("BB0502", e.to_string(), "busbar restore FILE --state FOLDER"))?;
-    output::note(format!(
-        "restored to {}; start with: busbar up --state {}",
-        to.display(),
-        state.display()
-    ));
+    if cli.json {
+        output::json(&json!({ "state": state }), false)?;
+    } else {
+        output::text(format!(
+            "restored to {}; start with: busbar up --state {}",
+            to.display(),
+            state.display()
+        ));
+    }
     Ok(0)
 }
 

@@ -1,5 +1,7 @@
 //! Commands that only look.
 
+use std::collections::BTreeMap;
+
 use anyhow::Result;
 use rack::request::{EventView, MachineView, NodeView, Summary, Verdict, Why};
 use rack::{Name, Place, State};
@@ -116,7 +118,7 @@ pub async fn ls(cli: &Cli, client: &Client, place: Option<&Place>, watch: bool) 
     };
     list(cli, client, "/v1/nodes", watch, inside, |all| {
         let mut table = Table::new(&[
-            "PLACE", "POWER", "HELD BY", "CORES", ">MEMORY", ">GPUS", ">WATTS", "HEALTH", "ARMED", "NOTE",
+            "PLACE", "POWER", "HELD BY", ">CORES", ">MEMORY", ">GPUS", ">WATTS", ">READ", "HEALTH", "ARMED", "",
         ]);
         for view in all {
             let v: NodeView = serde_json::from_value(view)?;
@@ -141,7 +143,8 @@ pub async fn ls(cli: &Cli, client: &Client, place: Option<&Place>, watch: bool) 
                 format!("{}c", v.node.cores()),
                 v.node.memory().to_string(),
                 v.node.gpus().to_string(),
-                number(watts.and_then(|r| r.value), ""),
+                output::reading(watts),
+                output::age(watts),
                 format!("{:?}", v.node.health).to_lowercase(),
                 if v.node.armed { "yes" } else { "no" }.into(),
                 note,
@@ -199,6 +202,11 @@ pub async fn cat(cli: &Cli, client: &Client, path: &str) -> Result<u8> {
         output::json(&one, false)?;
         return Ok(0);
     }
+    let taken = one["taken"].as_str().and_then(|t| t.parse::<jiff::Timestamp>().ok());
+    let age = taken.map(|t| output::now().since(rack::Time::from_millis(t.as_millisecond())));
+    if let Some(age) = age.filter(|a| *a > output::OLD) {
+        output::note(format!("read {} ago", span(age)));
+    }
     match &one["value"] {
         Value::Null => {
             output::note("no reading");
@@ -210,24 +218,14 @@ pub async fn cat(cli: &Cli, client: &Client, path: &str) -> Result<u8> {
     Ok(0)
 }
 
-/// What `ps` shows.
-pub fn machines(all: Vec<Value>) -> Result<String> {
+/// What `ps` shows; `made` tells what stands at a place.
+fn machines(all: Vec<Value>, made: &BTreeMap<Place, String>) -> Result<String> {
     let mut table = Table::new(&[
         "NAME", "STAT", ">NI", "WHERE", "MADE OF", ">WATTS", ">TEMP", "IMAGE", "",
     ]);
     for view in all {
         let v: MachineView = serde_json::from_value(view)?;
         let (m, s) = (&v.machine, &v.machine.status);
-        let mut made = Vec::new();
-        if m.ask.cores > 0 {
-            made.push(format!("{}c", m.ask.cores));
-        }
-        if m.ask.memory.0 > 0 {
-            made.push(m.ask.memory.to_string());
-        }
-        if m.ask.gpus > 0 {
-            made.push(format!("{} gpu", m.ask.gpus));
-        }
         let note = match (&v.progress, s.state) {
             (Some(p), _) if p.total.0 > 0 => format!(
                 "{} {} %, {}",
@@ -243,7 +241,11 @@ pub fn machines(all: Vec<Value>) -> Result<String> {
             s.state.letter().to_string(),
             m.ask.nice.to_string(),
             s.place.as_ref().map_or_else(|| "—".into(), ToString::to_string),
-            if made.is_empty() { "any".into() } else { made.join(" ") },
+            s.place
+                .as_ref()
+                .and_then(|p| made.get(p))
+                .cloned()
+                .unwrap_or_else(|| "—".into()),
             number(v.watts, ""),
             number(v.inlet, "°C"),
             m.ask.image.name.to_string(),
@@ -253,9 +255,24 @@ pub fn machines(all: Vec<Value>) -> Result<String> {
     Ok(table.to_string())
 }
 
+/// What a node is made of: `64c 256G + 2 gpu`.
+fn parts(node: &rack::Node) -> String {
+    let gpus = match node.gpus() {
+        0 => String::new(),
+        n => format!(" + {n} gpu"),
+    };
+    format!("{}c {}{gpus}", node.cores(), node.memory())
+}
+
 pub async fn ps(cli: &Cli, client: &Client, watch: bool, released: bool) -> Result<u8> {
     let keep = |v: &Value| released || v["status"]["state"] != "released";
-    list(cli, client, "/v1/machines", watch, keep, machines).await
+    let mut made = BTreeMap::new();
+    if !cli.json {
+        // Parts hardly ever change, so they are asked for once.
+        let nodes: Vec<NodeView> = serde_json::from_value(client.get("/v1/nodes").await?)?;
+        made.extend(nodes.into_iter().map(|v| (v.node.place.clone(), parts(&v.node))));
+    }
+    list(cli, client, "/v1/machines", watch, keep, |all| machines(all, &made)).await
 }
 
 /// Prints why.

@@ -9,7 +9,7 @@ use rack::{Name, State};
 use reqwest::Method;
 use serde_json::json;
 
-use super::follow::{End, follow};
+use super::follow::{End, Follow, follow};
 use super::look;
 use crate::cli::{Cli, RmOptions, RunOptions};
 use crate::client::{Client, Failure, fail};
@@ -118,7 +118,13 @@ pub async fn run(cli: &Cli, client: &Client, o: &RunOptions) -> Result<u8> {
             output::note("no SSH key is given to it: --ssh-key FILE");
         }
     }
-    match follow(client, &name, State::Running, o.timeout, cli.json).await? {
+    let how = Follow {
+        goal: State::Running,
+        limit: o.timeout,
+        quiet: cli.json,
+        told: 0,
+    };
+    match follow(client, &name, how).await? {
         End::Detached => {
             output::note(format!(
                 "Detached; the work goes on. Come back with: busbar ps --watch, busbar trace {name}"
@@ -154,18 +160,28 @@ pub async fn run(cli: &Cli, client: &Client, o: &RunOptions) -> Result<u8> {
     }
 }
 
+/// Distributions whose cloud images name their first user after themselves.
+const NAMESAKES: [&str; 7] = ["debian", "ubuntu", "fedora", "rocky", "almalinux", "alpine", "arch"];
+
+/// The first user of an image, as far as it is known: who asked said it, or its name tells the distribution.
+fn first_user<'a>(login: Option<&'a str>, image: &str) -> Option<&'a str> {
+    login.or_else(|| NAMESAKES.into_iter().find(|n| image.starts_with(n)))
+}
+
 /// The command that logs in.
 fn login(view: &MachineView) -> String {
-    let user = view.machine.ask.login.as_deref().unwrap_or("root");
-    match view.machine.status.address {
-        None => format!("{} runs; its address is not known", view.machine.name),
-        Some(a) if a.is_loopback() => format!("runs (an emulated server)\n  ssh -p 2222 {user}@{a}"),
-        Some(a) => format!("runs\n  ssh {user}@{a}"),
+    let m = &view.machine;
+    let user = first_user(m.ask.login.as_deref(), m.ask.image.name.as_str());
+    let user = user.map(|u| format!("{u}@")).unwrap_or_default();
+    match m.status.address {
+        None => format!("{} is up; its address is not known", m.name),
+        Some(a) if a.is_loopback() => format!("{} is up: ssh -p 2222 {user}{a}", m.name),
+        Some(a) => format!("{} is up: ssh {user}{a}", m.name),
     }
 }
 
 pub async fn rm(cli: &Cli, client: &Client, o: &RmOptions) -> Result<u8> {
-    let mut all = Vec::new();
+    let (mut all, mut before) = (Vec::new(), Vec::new());
     for name in &o.names {
         let view: MachineView = serde_json::from_value(client.get(&format!("/v1/machines/{name}")).await?)?;
         let place = view
@@ -176,20 +192,25 @@ pub async fn rm(cli: &Cli, client: &Client, o: &RmOptions) -> Result<u8> {
             .map(|p| format!(" on {p}"))
             .unwrap_or_default();
         all.push(format!("  {name}{place}: its disks will be wiped"));
+        before.push(view);
     }
     if o.dry_run {
+        if cli.json {
+            output::json(&before, false)?;
+            return Ok(0);
+        }
         output::text(format!("Would remove:\n{}\nNothing was changed.", all.join("\n")));
         return Ok(0);
     }
     confirm(&format!("This ends for good:\n{}", all.join("\n")), o.yes)?;
     let force = if o.force { "?force=true" } else { "" };
     let (mut done, mut failed) = (Vec::new(), None);
-    for name in &o.names {
+    for (name, was) in o.names.iter().zip(&before) {
         match client
             .call(Method::DELETE, &format!("/v1/machines/{name}{force}"), None)
             .await
         {
-            Ok(_) => done.push(name),
+            Ok(_) => done.push((name, was)),
             Err(e) => {
                 let problem = e.downcast::<Failure>()?.0;
                 output::note(format!("{name}: {}", output::problem(&problem)));
@@ -200,8 +221,15 @@ pub async fn rm(cli: &Cli, client: &Client, o: &RmOptions) -> Result<u8> {
     let partly = |code: u8| if done.is_empty() { code } else { 7 };
     let mut code = failed.map_or(0, partly);
     let mut views = Vec::new();
-    for name in done.iter().filter(|_| !o.detach) {
-        match follow(client, name, State::Released, o.wait, cli.json).await? {
+    for (name, was) in done.iter().filter(|_| !o.detach) {
+        let timeline = &was.machine.status.timeline;
+        let how = Follow {
+            goal: State::Released,
+            limit: o.wait,
+            quiet: cli.json,
+            told: timeline.iter().filter(|p| p.ended.is_some()).count(),
+        };
+        match follow(client, name, how).await? {
             End::Detached => {
                 output::note("Detached; the work goes on. Come back with: busbar ps --watch");
                 return Ok(code);
@@ -222,10 +250,7 @@ pub async fn rm(cli: &Cli, client: &Client, o: &RmOptions) -> Result<u8> {
             }
             End::Rests(view) => {
                 if !cli.json {
-                    output::text(format!("{name} is given back"));
-                    if let Some(key) = view.as_ref().and_then(|v| v.machine.status.proof.as_ref()) {
-                        proof(client, key).await?;
-                    }
+                    given_back(client, was, view.as_deref()).await?;
                 }
                 views.extend(view);
             }
@@ -237,6 +262,29 @@ pub async fn rm(cli: &Cli, client: &Client, o: &RmOptions) -> Result<u8> {
     Ok(code)
 }
 
+/// What became of a machine that is gone, and of the node that it had.
+async fn given_back(client: &Client, was: &MachineView, now: Option<&MachineView>) -> Result<()> {
+    let name = &was.machine.name;
+    let Some(key) = now.and_then(|v| v.machine.status.proof.as_ref()) else {
+        output::text(format!("{name} is given back; nothing was ever written for it"));
+        return Ok(());
+    };
+    output::text(format!("{name} is wiped and given back"));
+    proof(client, key).await
+}
+
+/// In words, how a disk was wiped.
+fn method(m: rack::agent::WipeMethod) -> &'static str {
+    use rack::agent::WipeMethod;
+    match m {
+        WipeMethod::NvmeSanitize => "NVMe sanitize",
+        WipeMethod::NvmeFormat => "NVMe format with secure erase",
+        WipeMethod::AtaSecureErase => "ATA secure erase",
+        WipeMethod::Discard => "discard, zeroes verified",
+        WipeMethod::Overwrite => "overwritten with zeroes",
+    }
+}
+
 /// What was proven, disk by disk.
 async fn proof(client: &Client, key: &str) -> Result<()> {
     let proof = client.get(&format!("/v1/proofs/{key}")).await?;
@@ -244,10 +292,10 @@ async fn proof(client: &Client, key: &str) -> Result<()> {
         let d: rack::agent::DiskWipe = serde_json::from_value(disk.clone())?;
         let clean = if d.clean { "clean" } else { "NOT CLEAN" };
         let line = format!(
-            "  {} {} {:?}, {} samples read back: {clean}",
+            "  {} {}: {}, {} samples read back: {clean}",
             d.disk,
             d.size.decimal(),
-            d.method,
+            method(d.method),
             d.samples
         );
         output::text(plain(&line));

@@ -14,7 +14,7 @@ use crate::client::Client;
 /// Commands that need no daemon; `None` for the others.
 pub fn offline(cli: &Cli) -> Option<Result<u8>> {
     Some(match cli.command.as_ref()? {
-        Command::Restore { file, state } => local::restore(file, state.as_deref()),
+        Command::Restore { file, state } => local::restore(cli, file, state.as_deref()),
         Command::Kit(kit) => local::kit(cli, kit),
         Command::Completions { shell } => local::completions(*shell),
         Command::Explain { code } => local::explain(cli, code),
@@ -61,7 +61,7 @@ pub async fn online(cli: &Cli) -> Result<u8> {
         Command::Trust { place } => keep::trust(cli, client, place).await,
         Command::Image(what) => keep::image(cli, client, what).await,
         Command::Token(what) => keep::token(cli, client, what).await,
-        Command::Dump { file } => keep::dump(client, file).await,
+        Command::Dump { file } => keep::dump(cli, client, file).await,
         _ => Ok(0),
     }
 }

@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use crate::auth::{Admin, Operator, Reader};
-use crate::extract::{Body, Dry, Query, named};
+use crate::extract::{Body, Dry, Nothing, Query, named};
 use crate::problem::Problem;
 
 fn views(house: &House, nodes: &[std::sync::Arc<Node>]) -> Vec<NodeView> {
@@ -87,6 +87,7 @@ pub struct Discovered {
 pub async fn discover(
     Admin(who): Admin,
     State(house): State<House>,
+    _: Query<Nothing>,
     Body(request): Body<DiscoverRequest>,
 ) -> Result<Json<Discovered>, Problem> {
     let (nodes, problems) = house.discover(&who, request).await?;
@@ -117,6 +118,7 @@ pub struct Trusted {
 pub async fn trust(
     Admin(who): Admin,
     State(house): State<House>,
+    _: Query<Nothing>,
     Body(request): Body<TrustRequest>,
 ) -> Result<Json<Trusted>, Problem> {
     Ok(Json(Trusted {
@@ -136,6 +138,7 @@ pub async fn credentials(_: Reader, State(house): State<House>) -> Json<Vec<Name
 pub async fn set_credential(
     Admin(who): Admin,
     State(house): State<House>,
+    _: Query<Nothing>,
     Path(name): Path<String>,
     Body(request): Body<CredentialRequest>,
 ) -> Result<StatusCode, Problem> {
@@ -165,6 +168,7 @@ pub struct TokenRequest {
 pub async fn make_token(
     Admin(who): Admin,
     State(house): State<House>,
+    _: Query<Nothing>,
     Body(request): Body<TokenRequest>,
 ) -> Result<(StatusCode, Json<NewToken>), Problem> {
     let made = house.make_token(&who, &request.name, request.role).await?;
@@ -177,6 +181,7 @@ pub async fn make_token(
 pub async fn revoke_token(
     Admin(who): Admin,
     State(house): State<House>,
+    _: Query<Nothing>,
     Path(name): Path<String>,
 ) -> Result<StatusCode, Problem> {
     house.revoke_token(&who, &named(&name)?).await?;
@@ -185,7 +190,11 @@ pub async fn revoke_token(
 
 /// A backup of everything recorded, as one file.
 #[utoipa::path(post, path = "/v1/dump", responses((status = 200), (status = "default", body = Problem)))]
-pub async fn dump(Admin(who): Admin, State(house): State<House>) -> Result<impl IntoResponse, Problem> {
+pub async fn dump(
+    Admin(who): Admin,
+    State(house): State<House>,
+    _: Query<Nothing>,
+) -> Result<impl IntoResponse, Problem> {
     let failed = |e: std::io::Error| Problem::new("BB0502", format!("the backup can't be written: {e}"));
     // A folder of its own, which only this user can enter and which goes with the last handle of the file.
     let folder = tempfile::tempdir().map_err(failed)?;

@@ -30,6 +30,8 @@ fn bearer(parts: &Parts, house: &House, needs: Role) -> Result<Who, Problem> {
 macro_rules! role {
     ($(#[$doc:meta])* $name:ident) => {
         $(#[$doc])*
+        // Who only looks is not asked for a name.
+        #[allow(dead_code)]
         pub struct $name(pub Who);
 
         impl FromRequestParts<House> for $name {

@@ -82,6 +82,11 @@ impl Poll {
     }
 }
 
+/// No query: a write that can't be tried dry refuses `dry_run` rather than be done.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Nothing {}
+
 /// Whether to only say what would happen.
 #[derive(Debug, Default, Deserialize, utoipa::IntoParams)]
 #[serde(default, deny_unknown_fields)]

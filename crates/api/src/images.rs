@@ -15,7 +15,7 @@ use serde_json::json;
 use tokio::sync::mpsc;
 
 use crate::auth::{Operator, Reader};
-use crate::extract::{Body, named};
+use crate::extract::{Body, Nothing, Query, named};
 use crate::problem::Problem;
 
 /// Lines that wait for a slow reader; progress that does not fit is left out, as newer comes.
@@ -34,6 +34,7 @@ pub async fn list(_: Reader, State(house): State<House>) -> Json<Vec<Image>> {
 pub async fn add(
     Operator(who): Operator,
     State(house): State<House>,
+    _: Query<Nothing>,
     headers: HeaderMap,
     Body(request): Body<ImageRequest>,
 ) -> Result<Response, Problem> {
@@ -72,6 +73,7 @@ pub async fn add(
 pub async fn remove(
     Operator(who): Operator,
     State(house): State<House>,
+    _: Query<Nothing>,
     Path(name): Path<String>,
 ) -> Result<StatusCode, Problem> {
     house.remove_image(&who, &named(&name)?).await?;

@@ -115,11 +115,11 @@ pub async fn signal(
     Body(request): Body<SignalRequest>,
 ) -> Result<(StatusCode, Json<MachineView>), Problem> {
     let name = named(&name)?;
-    if dry.dry_run {
-        return Ok((StatusCode::OK, Json(show(&house, &name)?)));
-    }
-    Ok((
-        StatusCode::ACCEPTED,
-        Json(house.signal(&who, &name, request.signal).await?),
-    ))
+    let view = house.signal_or_check(&who, &name, request.signal, dry.dry_run).await?;
+    let status = if dry.dry_run {
+        StatusCode::OK
+    } else {
+        StatusCode::ACCEPTED
+    };
+    Ok((status, Json(view)))
 }

@@ -208,6 +208,7 @@ impl House {
         who: &Who,
         name: &Name,
         what: &str,
+        dry_run: bool,
         change: impl Fn(&mut Machine) -> Result<(), HouseError>,
     ) -> Result<MachineView, HouseError> {
         let key = keys::machine(name);
@@ -219,7 +220,7 @@ impl House {
                 })?;
                 let mut after = Machine::clone(before);
                 change(&mut after)?;
-                if after == **before {
+                if dry_run || after == **before {
                     return Ok((Txn::new(), after));
                 }
                 let txn = Txn::new().check(&key, self.unchanged(&key)).put(&key, &after)?;
@@ -233,7 +234,7 @@ impl House {
     pub async fn release(&self, who: &Who, name: &Name, force: bool) -> Result<MachineView, HouseError> {
         let now = self.now();
         let policy = self.inner.env.config.policy.clone();
-        self.wish(who, name, "rm", |machine| {
+        self.wish(who, name, "rm", false, |machine| {
             if machine.status.state == State::Released {
                 return Ok(());
             }
@@ -250,6 +251,17 @@ impl House {
 
     /// A power verb.
     pub async fn signal(&self, who: &Who, name: &Name, signal: Signal) -> Result<MachineView, HouseError> {
+        self.signal_or_check(who, name, signal, false).await
+    }
+
+    /// A power verb; with `dry_run` only says whether it would be taken.
+    pub async fn signal_or_check(
+        &self,
+        who: &Who,
+        name: &Name,
+        signal: Signal,
+        dry_run: bool,
+    ) -> Result<MachineView, HouseError> {
         /// How long a held machine waits for parts when it is tried again.
         const WAIT_AGAIN: Duration = Duration::from_secs(600);
         let now = self.now();
@@ -258,6 +270,7 @@ impl House {
             who,
             name,
             &format!("kill -{signal:?}").to_uppercase().replace("KILL -", "kill -"),
+            dry_run,
             |machine| {
                 let (state, desired) = (machine.status.state, machine.desired);
                 match (signal, state) {
