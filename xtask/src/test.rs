@@ -14,6 +14,9 @@ use crate::{debian, licences, peers, real};
 
 #[derive(clap::Args)]
 pub struct Args {
+    /// Run whole what an ordinary run samples: ten times the seeds of the simulation
+    #[arg(long)]
+    all: bool,
     /// Leave out the real-machine scenario
     #[arg(long)]
     no_real: bool,
@@ -83,6 +86,9 @@ pub fn run(args: &Args) -> Result<()> {
     step("no aws-lc", &mut || one(nothing_depends_on("aws-lc-sys")));
     let mut peers = Vec::new();
     step("peers", &mut || one(peers::environment().map(|found| peers = found)));
+    if args.all {
+        peers.push(("BUSBAR_SEEDS", "10000".into()));
+    }
     step("tests", &mut || tests(&peers));
     if !args.no_real {
         step("real machines", &mut || real::count(&real::Args::default()));
