@@ -286,7 +286,8 @@ pub struct Reply {
     pub body: String,
 }
 
-fn tail(log: &str) -> &str {
+/// The last of a log.
+pub fn tail(log: &str) -> &str {
     let start = log.len().saturating_sub(4000);
     log.get(start..).unwrap_or(log)
 }
