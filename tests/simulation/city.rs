@@ -208,16 +208,7 @@ impl City {
         let Some(house) = self.open(clock).await else {
             return false;
         };
-        let kit = boot::http::Kit::in_memory(b"kernel".as_slice(), b"initrd".as_slice());
-        let desk: Arc<dyn boot::desk::Desk> = Arc::new(house.clone());
-        let key = boot::metadata::TokenKey::new(&house_secrets().metadata_key(), move || clock.now());
-        let http = boot::http::router(Arc::clone(&desk), kit).merge(boot::metadata::router(desk, key));
-        self.wires.daemon(Some(Daemon {
-            life: tokio_util::sync::CancellationToken::new(),
-            house: house.clone(),
-            http,
-            dhcp: dhcp(),
-        }));
+        self.wires.daemon(Some(daemon(&house, clock)));
         let death = Arc::clone(&self.luck.death);
         let died = tokio::select! {
             biased;
@@ -386,16 +377,7 @@ impl City {
         self.plan.clear();
         let clock = *self.parts().0;
         let Some(house) = self.open(clock).await else { return };
-        let kit = boot::http::Kit::in_memory(b"kernel".as_slice(), b"initrd".as_slice());
-        let desk: Arc<dyn boot::desk::Desk> = Arc::new(house.clone());
-        let key = boot::metadata::TokenKey::new(&house_secrets().metadata_key(), move || clock.now());
-        let http = boot::http::router(Arc::clone(&desk), kit).merge(boot::metadata::router(desk, key));
-        self.wires.daemon(Some(Daemon {
-            life: tokio_util::sync::CancellationToken::new(),
-            house: house.clone(),
-            http,
-            dhcp: dhcp(),
-        }));
+        self.wires.daemon(Some(daemon(&house, clock)));
         // Every machine there is: one whose acceptance was never heard of by its user is there all the same.
         let names: Vec<Name> = house.world().machines.keys().cloned().collect();
         tokio::select! {
@@ -409,6 +391,20 @@ impl City {
             } => {}
         }
         self.wires.daemon(None);
+    }
+}
+
+/// What of a house can be reached over the network.
+fn daemon(house: &House, clock: TimerClock) -> Daemon {
+    let kit = boot::http::Kit::in_memory(b"kernel", b"initrd");
+    let desk: Arc<dyn boot::desk::Desk> = Arc::new(house.clone());
+    let key = boot::metadata::TokenKey::new(&house_secrets().metadata_key(), move || clock.now());
+    let http = boot::http::router(Arc::clone(&desk), kit).merge(boot::metadata::router(desk, key));
+    Daemon {
+        life: tokio_util::sync::CancellationToken::new(),
+        house: house.clone(),
+        http,
+        dhcp: dhcp(),
     }
 }
 

@@ -4,6 +4,11 @@
 //! came of it. OpenAPI 3.1 is generated from the same handlers, so that the two can't part. Start at [`router`];
 //! [`problem`] is every way to be refused.
 
+#![allow(
+    clippy::result_large_err,
+    reason = "a problem is made once for a refused request and moved into its answer; boxing it everywhere says less"
+)]
+
 pub mod problem;
 
 mod admin;

@@ -5,7 +5,7 @@ use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
 use rack::{Event, Level, Time, World};
-use store::{Change, Expect, Revision, Txn};
+use store::{Expect, Revision, Txn};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
@@ -98,15 +98,7 @@ impl House {
     /// Reads everything that is recorded. The loops run only in [`House::run_loops`].
     pub async fn open(env: Env) -> Result<House, store::Error> {
         let (revision, objects) = env.store.list("").await?;
-        let mut record = Record::default();
-        for object in objects {
-            record.change(&Change {
-                revision: object.revision,
-                key: object.key,
-                value: Some(object.value),
-            });
-        }
-        Arc::make_mut(&mut record.world).revision = revision;
+        let record = Record::of(revision, objects);
         let sequence = record.events.back().map_or(0, |e| e.sequence);
         let fleet = Fleet::new(env.dial.clone());
         let inner = Inner {
@@ -151,15 +143,7 @@ impl House {
             }
             // Too slow, or too long away: read everything again and go on from there.
             let (revision, objects) = self.inner.env.store.list("").await?;
-            let mut record = Record::default();
-            for object in objects {
-                record.change(&Change {
-                    revision: object.revision,
-                    key: object.key,
-                    value: Some(object.value),
-                });
-            }
-            Arc::make_mut(&mut record.world).revision = revision;
+            let record = Record::of(revision, objects);
             *self.inner.record.write().unwrap_or_else(PoisonError::into_inner) = record;
             self.inner.revision.send_replace(revision);
             machines::wake_all(self);

@@ -87,6 +87,20 @@ pub struct Record {
 }
 
 impl Record {
+    /// The record of a store as it was listed at `revision`.
+    pub fn of(revision: Revision, objects: Vec<store::Object>) -> Record {
+        let mut record = Record::default();
+        for object in objects {
+            record.change(&Change {
+                revision: object.revision,
+                key: object.key,
+                value: Some(object.value),
+            });
+        }
+        Arc::make_mut(&mut record.world).revision = revision;
+        record
+    }
+
     /// Applies one commit. An object that can't be read is left out and told: one bad document never costs the rest.
     pub fn apply(&mut self, batch: &Batch) {
         for change in &batch.changes {
