@@ -3,7 +3,7 @@
 //! builds the Debian image that the scenario installs.
 //!
 //! Nothing here is part of the product: the scenario drives the `busbar` binary as a user would,
-//! by its command line only. Start at [`test`], or at [`real`] for the scenario.
+//! by its command line only. Start at [`mod@test`], or at [`real`] for the scenario.
 
 mod busbar;
 mod command;

@@ -489,7 +489,7 @@ impl Emulated {
                         on,
                         os,
                         address: state.address,
-                        boot: state.boot.clone(),
+                        boot: next_boot(&state),
                     },
                 )
             })
@@ -510,6 +510,19 @@ impl Emulated {
     /// Ends every server's life, as the end of the process would; what was saved stays.
     pub fn stop(&self) {
         self.lives.lock().unwrap_or_else(PoisonError::into_inner).abort_all();
+    }
+}
+
+/// What a server boots when this process is gone and comes back. An agent lives in memory that is this process's: its
+/// server boots over the network once more, as it was told to for the boot that was cut short. A real one would go on.
+fn next_boot(state: &State) -> Boot {
+    match state.activity {
+        Activity::Firmware | Activity::Agent => Boot {
+            target: "Pxe".into(),
+            enabled: "Once".into(),
+            uri: String::new(),
+        },
+        _ => state.boot.clone(),
     }
 }
 
