@@ -1,4 +1,4 @@
-//! The sockets around [`super::answer`].
+//! The sockets around [`super::answer()`].
 
 use std::collections::{HashMap, HashSet};
 use std::net::{Ipv4Addr, SocketAddr, SocketAddrV4};
