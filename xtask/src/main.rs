@@ -5,6 +5,7 @@
 //! Nothing here is part of the product: the scenario drives the `busbar` binary as a user would,
 //! by its command line only. Start at [`mod@test`], or at [`real`] for the scenario.
 
+mod bench;
 mod busbar;
 mod command;
 mod debian;
@@ -35,6 +36,8 @@ enum Chore {
     Real(real::Args),
     /// Build the Debian images that the scenario installs (as root), and print where they are
     Image,
+    /// Measure, as ratios to what the machine can do at best
+    Bench(bench::Args),
     /// Check the licence of every dependency
     Licences,
     /// The scenario itself, already inside its own namespaces
@@ -53,6 +56,7 @@ fn main() -> anyhow::Result<()> {
                 .for_each(|&variant| println!("{}", image::file(variant).display()));
             Ok(())
         }
+        Chore::Bench(args) => bench::run(&args),
         Chore::Licences => licences::check(),
         Chore::Scenario(args) => scenario::run(&args),
     }

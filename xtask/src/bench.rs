@@ -1,0 +1,540 @@
+//! `cargo xtask bench`: what Busbar takes, as ratios to what the same machine can do at best, in the same run.
+//!
+//! Every row has its own yardstick, measured next to it: `dd` for a write, `/bin/true` for a command, `/healthz` for
+//! an answer, SQLite alone for a commit. Absolute seconds depend on who else uses the machine; ratios much less so.
+//! The binary is driven by its command line and its API only. Start at [`run`]; the rows are in the order of the
+//! README in `benches`.
+
+use std::fs;
+use std::io::{Read, Write};
+use std::net::TcpListener;
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, bail};
+use serde_json::{Value, json};
+
+use crate::command::output;
+
+/// Where the emulated machine's seconds are written down.
+const LIFE: &str = include_str!("../../crates/emulator/src/life.rs");
+const EMULATED: &str = include_str!("../../crates/emulator/src/emulated.rs");
+/// Ports that follow from that of the API, and must be free as well.
+const DERIVED: [u16; 5] = [0, 80, 81, 82, 1043];
+/// Repetitions of what takes seconds, and of what takes milliseconds.
+const WRITES: usize = 5;
+const STARTS: usize = 50;
+const ANSWERS: usize = 200;
+/// Emulated servers in the big rack, and how long they may take to be found.
+const NODES: usize = 1000;
+const FOUND: Duration = Duration::from_secs(120);
+/// How long a daemon may take until its API answers.
+const READY: Duration = Duration::from_secs(60);
+
+#[derive(clap::Args)]
+pub struct Args {
+    /// A built `busbar`; without it, target/.../release/busbar is looked for
+    #[arg(long)]
+    busbar: Option<PathBuf>,
+    /// A built `commits` example of the store; without it, that row is left out
+    #[arg(long)]
+    commits: Option<PathBuf>,
+    /// Print JSON
+    #[arg(long)]
+    json: bool,
+}
+
+/// One line of the table.
+struct Row {
+    what: String,
+    ours: f64,
+    limit: f64,
+    unit: &'static str,
+    yardstick: String,
+    command: &'static str,
+}
+
+impl Row {
+    /// How much more than the yardstick: 1 is the best that there is.
+    fn ratio(&self) -> f64 {
+        self.ours / self.limit
+    }
+}
+
+pub fn run(args: &Args) -> Result<()> {
+    let binary = match &args.busbar {
+        Some(path) => path.clone(),
+        None => crate::target().join("x86_64-unknown-linux-gnu/release/busbar"),
+    };
+    let binary = fs::canonicalize(&binary)
+        .with_context(|| format!("{}: build it with `cargo build --release`", binary.display()))?;
+    let folder = crate::target().join("bench");
+    let _ = fs::remove_dir_all(&folder);
+    fs::create_dir_all(&folder)?;
+    let folder = fs::canonicalize(folder)?;
+
+    let load = load()?;
+    let mut rows = Vec::new();
+    let mut notes = Vec::new();
+    eprintln!("image writes, {WRITES} times");
+    let disk = writes(&binary, &folder, &mut rows)?;
+    eprintln!("a run at real speed");
+    phases(&binary, &folder, disk, &mut rows)?;
+    eprintln!("{NODES} nodes");
+    listing(&binary, &folder, &mut rows, &mut notes)?;
+    eprintln!("starts of the command line");
+    starts(&binary, &folder, &mut rows)?;
+    if let Some(commits) = &args.commits {
+        eprintln!("commits");
+        store(commits, &folder, &mut rows)?;
+    }
+    notes.push(format!("load average before {load}, after {}", self::load()?));
+    notes.push(format!("{} cores", thread::available_parallelism()?));
+    let _ = fs::remove_dir_all(&folder);
+    print(&rows, &notes, args.json);
+    Ok(())
+}
+
+fn print(rows: &[Row], notes: &[String], as_json: bool) {
+    if as_json {
+        let rows: Vec<Value> = rows
+            .iter()
+            .map(|r| {
+                json!({"what": r.what, "ours": r.ours, "limit": r.limit, "unit": r.unit, "ratio": r.ratio(),
+                       "yardstick": r.yardstick, "command": r.command})
+            })
+            .collect();
+        println!("{:#}", json!({"rows": rows, "notes": notes}));
+        return;
+    }
+    println!("| what | ours | yardstick | | ratio | command |\n|---|--:|--:|---|--:|---|");
+    for r in rows {
+        println!(
+            "| {} | {:.2} {u} | {:.2} {u} | {} | {:.2} | `{}` |",
+            r.what,
+            r.ours,
+            r.limit,
+            r.yardstick,
+            r.ratio(),
+            r.command,
+            u = r.unit
+        );
+    }
+    notes.iter().for_each(|note| println!("\n{note}"));
+}
+
+/// The write of an image into an emulated drive, against `dd` of the same raw bytes into the same folder, by turns.
+/// Gives the seconds of `dd`.
+fn writes(binary: &Path, folder: &Path, rows: &mut Vec<Row>) -> Result<f64> {
+    let daemon = Daemon::start(binary, folder, &["--speed", "50"])?;
+    let raw = raw(&daemon, folder)?;
+    let copy = daemon.state.join("emulator/dd.raw");
+    let (mut ours, mut dd) = (Vec::new(), Vec::new());
+    for n in 0..WRITES {
+        let mut command = Command::new("dd");
+        command
+            .arg(format!("if={}", raw.display()))
+            .arg(format!("of={}", copy.display()))
+            .args(["bs=1M", "conv=fsync"]);
+        dd.push(seconds(&mut command)?);
+        fs::remove_file(&copy)?;
+        let name = format!("write-{n}");
+        output(&mut daemon.command(&["run", "demo", "--name", &name]))?;
+        ours.push(phase(&daemon.timeline(&name)?, "write")?);
+    }
+    let dd = median(&mut dd);
+    rows.push(Row {
+        what: format!("image write, {} MB raw", fs::metadata(&raw)?.len() / 1_000_000),
+        ours: median(&mut ours),
+        limit: dd,
+        unit: "s",
+        yardstick: format!("`dd bs=1M conv=fsync`, median of {WRITES} by turns"),
+        command: "busbar run demo; busbar trace NAME --json",
+    });
+    Ok(dd)
+}
+
+/// The image's raw bytes, read back from the drive of a first machine, which warms up everything as well.
+fn raw(daemon: &Daemon, folder: &Path) -> Result<PathBuf> {
+    output(&mut daemon.command(&["run", "demo", "--name", "first"]))?;
+    let mut drives = Vec::new();
+    for entry in fs::read_dir(daemon.state.join("emulator"))? {
+        let entry = entry?;
+        if entry.file_name().to_string_lossy().ends_with(".img") {
+            drives.push((entry.metadata()?.blocks(), entry.path()));
+        }
+    }
+    // the others are empty
+    let (_, drive) = drives.into_iter().max().context("the emulated rack has drives")?;
+    let raw = folder.join("demo.raw");
+    std::io::copy(
+        &mut fs::File::open(drive)?.take(daemon.raw_bytes()?),
+        &mut fs::File::create(&raw)?,
+    )?;
+    Ok(raw)
+}
+
+/// One machine at real speed, from the call to the login, phase by phase.
+fn phases(binary: &Path, folder: &Path, disk: f64, rows: &mut Vec<Row>) -> Result<()> {
+    let daemon = Daemon::start(binary, folder, &["--speed", "1"])?;
+    let net = loopback(daemon.raw_bytes()?)?;
+    output(&mut daemon.command(&["run", "demo", "--name", "real-speed"]))?;
+    let timeline = daemon.timeline("real-speed")?;
+    let took = |name| phase(&timeline, name);
+    let post = constant(LIFE, "POST")?;
+    let limits = [
+        ("power", took("power")?, constant(EMULATED, "POWER_ON")?, "POWER_ON"),
+        (
+            "firmware and kernel",
+            took("firmware and kernel")?,
+            post + constant(LIFE, "KERNEL")?,
+            "POST + KERNEL",
+        ),
+        (
+            "write",
+            took("write")?,
+            disk.max(net),
+            "the slower of `dd` and a plain GET of the raw bytes",
+        ),
+        (
+            "restart and first boot",
+            took("restart")? + took("first boot")?,
+            constant(LIFE, "SYSTEM")?,
+            "SYSTEM",
+        ),
+    ];
+    let command = "busbar up --emulate --speed 1; busbar run demo; busbar trace NAME --json";
+    for (what, ours, limit, yardstick) in limits {
+        rows.push(Row {
+            what: format!("to a login: {what}"),
+            ours,
+            limit,
+            unit: "s",
+            yardstick: yardstick.to_owned(),
+            command,
+        });
+    }
+    rows.push(Row {
+        what: "to a login: all of it".to_owned(),
+        ours: timeline.iter().map(|step| step.1).sum(),
+        limit: limits.iter().map(|limit| limit.2).sum(),
+        unit: "s",
+        yardstick: "the sum of the limits".to_owned(),
+        command,
+    });
+    Ok(())
+}
+
+/// A big rack: until all is found, then its list against the smallest answer that the same API can give.
+fn listing(binary: &Path, folder: &Path, rows: &mut Vec<Row>, notes: &mut Vec<String>) -> Result<()> {
+    let begun = Instant::now();
+    let nodes = NODES.to_string();
+    let daemon = Daemon::start(binary, folder, &["--nodes", &nodes, "--speed", "50"])?;
+    let mut body = String::new();
+    loop {
+        let found = match daemon.get("/v1/nodes") {
+            Ok(text) => {
+                body = text;
+                serde_json::from_str::<Vec<Value>>(&body)?.len()
+            }
+            Err(_) => 0,
+        };
+        if found == NODES {
+            break;
+        }
+        if begun.elapsed() > FOUND {
+            bail!(
+                "{found} of {NODES} emulated nodes after {FOUND:?}; see {}",
+                daemon.log.display()
+            );
+        }
+        thread::sleep(Duration::from_millis(250));
+    }
+    notes.push(format!(
+        "{NODES} emulated nodes: all in the list {:.1} s after the daemon's start; the list is {:.2} MB",
+        begun.elapsed().as_secs_f64(),
+        body.len() as f64 / 1e6
+    ));
+    let mut floor = daemon.answers("/healthz")?;
+    let mut list = daemon.answers("/v1/nodes")?;
+    floor.append(&mut daemon.answers("/healthz")?);
+    for (what, share) in [("p50", 0.50), ("p99", 0.99)] {
+        rows.push(Row {
+            what: format!("GET /v1/nodes, {NODES} nodes, {what}"),
+            ours: quantile(&mut list, share) * 1e3,
+            limit: quantile(&mut floor, share) * 1e3,
+            unit: "ms",
+            yardstick: format!("GET /healthz, {what}, one kept TLS connection"),
+            command: "curl -K - (one connection, 200 times)",
+        });
+    }
+    notes.push(format!(
+        "{NODES} emulated nodes: {} MB resident",
+        daemon.resident()? / 1000
+    ));
+    Ok(())
+}
+
+/// A command's start and end against that of the smallest program.
+fn starts(binary: &Path, folder: &Path, rows: &mut Vec<Row>) -> Result<()> {
+    let daemon = Daemon::start(binary, folder, &["--speed", "50"])?;
+    let (mut version, mut ps, mut nothing) = (Vec::new(), Vec::new(), Vec::new());
+    for _ in 0..STARTS {
+        nothing.push(seconds(&mut Command::new("/bin/true"))?);
+        version.push(seconds(&mut daemon.command(&["--version"]))?);
+        ps.push(seconds(&mut daemon.command(&["ps", "--json"]))?);
+    }
+    let limit = median(&mut nothing) * 1e3;
+    for (what, mut times, command) in [
+        ("busbar --version", version, "busbar --version"),
+        ("busbar ps --json", ps, "busbar ps --json"),
+    ] {
+        rows.push(Row {
+            what: what.to_owned(),
+            ours: median(&mut times) * 1e3,
+            limit,
+            unit: "ms",
+            yardstick: format!("`/bin/true`, median of {STARTS} by turns"),
+            command,
+        });
+    }
+    Ok(())
+}
+
+/// The store's own bench: milliseconds for a commit, against SQLite alone.
+fn store(commits: &Path, folder: &Path, rows: &mut Vec<Row>) -> Result<()> {
+    let text = output(Command::new(commits).arg(folder).arg("2"))?;
+    for line in text.lines() {
+        let words: Vec<f64> = line.split_whitespace().filter_map(|word| word.parse().ok()).collect();
+        if let [writers, rate, _p99, alone, _ratio] = words[..] {
+            rows.push(Row {
+                what: format!("durable commit, {writers} writers"),
+                ours: 1e3 / rate,
+                limit: 1e3 / alone,
+                unit: "ms",
+                yardstick: "SQLite alone, one row a transaction, one writer".to_owned(),
+                command: "cargo run --release -p store --example commits",
+            });
+        }
+    }
+    Ok(())
+}
+
+/// A daemon with an emulated rack of its own; it ends with the value.
+struct Daemon {
+    child: Child,
+    binary: PathBuf,
+    state: PathBuf,
+    context: PathBuf,
+    log: PathBuf,
+}
+
+impl Daemon {
+    fn start(binary: &Path, folder: &Path, arguments: &[&str]) -> Result<Self> {
+        let port = free_port()?;
+        let state = folder.join("state");
+        let _ = fs::remove_dir_all(&state);
+        let (context, log) = (folder.join("context.json"), folder.join("daemon.log"));
+        let _ = fs::remove_file(&context);
+        let file = fs::File::create(&log)?;
+        let child = Command::new(binary)
+            .args(["up", "--emulate", "--listen", &format!("127.0.0.1:{port}")])
+            .args(arguments)
+            .env("BUSBAR_STATE", &state)
+            .env("BUSBAR_CONTEXT", &context)
+            .stdin(Stdio::null())
+            .stdout(file.try_clone()?)
+            .stderr(file)
+            .spawn()?;
+        let mut daemon = Self {
+            child,
+            binary: binary.to_owned(),
+            state,
+            context,
+            log,
+        };
+        let begun = Instant::now();
+        // the example image is taken in after the API answers
+        while output(&mut daemon.command(&["image", "ls", "--json"])).map_or(true, |text| !text.contains("\"demo\"")) {
+            if begun.elapsed() > READY || daemon.child.try_wait()?.is_some() {
+                bail!("the daemon is not ready: {}", fs::read_to_string(&daemon.log)?);
+            }
+            thread::sleep(Duration::from_millis(100));
+        }
+        Ok(daemon)
+    }
+
+    fn command(&self, arguments: &[&str]) -> Command {
+        let mut command = Command::new(&self.binary);
+        command
+            .args(arguments)
+            .env("BUSBAR_STATE", &self.state)
+            .env("BUSBAR_CONTEXT", &self.context);
+        command
+    }
+
+    /// Length of the example image, unpacked.
+    fn raw_bytes(&self) -> Result<u64> {
+        let images: Value = serde_json::from_str(&output(&mut self.command(&["image", "ls", "--json"]))?)?;
+        images[0]["raw"].as_u64().context("an image has a length")
+    }
+
+    /// Phases of a machine's making, with their seconds.
+    fn timeline(&self, name: &str) -> Result<Vec<(String, f64)>> {
+        let text = output(&mut self.command(&["trace", name, "--json"]))?;
+        let trace: Value = serde_json::from_str(&text)?;
+        let steps = trace["timeline"].as_array().context("a trace has a timeline")?;
+        steps
+            .iter()
+            .map(|step| {
+                let name = step["name"].as_str().context("a step has a name")?;
+                Ok((name.to_owned(), clock(&step["ended"])? - clock(&step["began"])?))
+            })
+            .collect()
+    }
+
+    /// Configuration for curl on its standard input, so that the token is on no command line.
+    fn curl(&self, path: &str, times: usize, out: &str) -> Result<String> {
+        let context: Value = serde_json::from_str(&fs::read_to_string(&self.context)?)?;
+        let field = |key: &str| {
+            context[key]
+                .as_str()
+                .with_context(|| format!("the context has no {key}"))
+        };
+        let ca = self.context.with_extension("pem");
+        fs::write(&ca, field("ca_pem")?)?;
+        let mut config = format!(
+            "silent\nfail\ncacert = \"{}\"\nheader = \"Authorization: Bearer {}\"\n{out}",
+            ca.display(),
+            field("token")?
+        );
+        for _ in 0..times {
+            config += &format!("url = \"{}{path}\"\n", field("url")?);
+            if times > 1 {
+                config += "output = \"/dev/null\"\n";
+            }
+        }
+        let mut child = Command::new("curl")
+            .args(["-K", "-"])
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .context("starting `curl`")?;
+        let mut stdin = child.stdin.take().context("curl has a standard input")?;
+        stdin.write_all(config.as_bytes())?;
+        drop(stdin);
+        let out = child.wait_with_output()?;
+        if !out.status.success() {
+            bail!("`curl` of {path} failed: {}", out.status);
+        }
+        Ok(String::from_utf8(out.stdout)?)
+    }
+
+    fn get(&self, path: &str) -> Result<String> {
+        self.curl(path, 1, "")
+    }
+
+    /// Seconds of each answer over one kept connection; the first, which made it, is left out.
+    fn answers(&self, path: &str) -> Result<Vec<f64>> {
+        let text = self.curl(path, ANSWERS + 1, "write-out = \"%{num_connects} %{time_total}\\n\"\n")?;
+        let kept: Vec<f64> = text
+            .lines()
+            .filter_map(|line| line.strip_prefix("0 ")?.parse().ok())
+            .collect();
+        if kept.len() != ANSWERS {
+            bail!("{path}: {} of {ANSWERS} answers over the kept connection", kept.len());
+        }
+        Ok(kept)
+    }
+
+    /// Resident memory in kB.
+    fn resident(&self) -> Result<u64> {
+        let status = fs::read_to_string(format!("/proc/{}/status", self.child.id()))?;
+        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
+        let kilobytes = line.and_then(|line| line.split_whitespace().next());
+        Ok(kilobytes.context("the daemon has gone")?.parse()?)
+    }
+}
+
+impl Drop for Daemon {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// Seconds of a plain GET of so many bytes over loopback: curl, from the simplest server.
+fn loopback(bytes: u64) -> Result<f64> {
+    let listener = TcpListener::bind("127.0.0.1:0")?;
+    let url = format!("http://{}/", listener.local_addr()?);
+    let server = thread::spawn(move || -> std::io::Result<()> {
+        let (mut stream, _) = listener.accept()?;
+        let _ = stream.read(&mut [0; 4096])?;
+        write!(stream, "HTTP/1.1 200 OK\r\nContent-Length: {bytes}\r\n\r\n")?;
+        std::io::copy(&mut std::io::repeat(0xa5).take(bytes), &mut stream)?;
+        Ok(())
+    });
+    let time = output(Command::new("curl").args(["-s", "-o", "/dev/null", "-w", "%{time_total}", &url]))?;
+    server.join().ok().context("the server of the plain GET")??;
+    Ok(time.trim().parse()?)
+}
+
+/// A constant of the emulator, from its source, so that it can't drift from it.
+fn constant(source: &str, name: &str) -> Result<f64> {
+    let pattern = format!("const {name}: f64 = ");
+    let value = source.split(&pattern).nth(1).and_then(|rest| rest.split(';').next());
+    Ok(value.with_context(|| format!("the emulator has no {name}"))?.parse()?)
+}
+
+/// A base port whose derived ones are free as well.
+fn free_port() -> Result<u16> {
+    (23_400..25_000)
+        .step_by(7)
+        .find(|base| {
+            DERIVED
+                .iter()
+                .all(|more| TcpListener::bind(("127.0.0.1", base + more)).is_ok())
+        })
+        .context("no free ports")
+}
+
+fn phase(timeline: &[(String, f64)], name: &str) -> Result<f64> {
+    let step = timeline.iter().find(|step| step.0 == name);
+    Ok(step.with_context(|| format!("the trace has no {name}"))?.1)
+}
+
+/// Seconds since midnight, of an RFC 3339 time in UTC: a run over midnight is wrong, and plainly so (negative).
+fn clock(time: &Value) -> Result<f64> {
+    let text = time.as_str().context("a step has both times")?;
+    let day = text.split('T').nth(1).and_then(|rest| rest.strip_suffix('Z'));
+    day.context("a time in UTC")?
+        .split(':')
+        .try_fold(0.0, |sum, part| Ok(sum * 60.0 + part.parse::<f64>()?))
+}
+
+fn seconds(command: &mut Command) -> Result<f64> {
+    let begun = Instant::now();
+    output(command)?;
+    Ok(begun.elapsed().as_secs_f64())
+}
+
+fn median(times: &mut [f64]) -> f64 {
+    quantile(times, 0.5)
+}
+
+fn quantile(times: &mut [f64], share: f64) -> f64 {
+    times.sort_by(f64::total_cmp);
+    let last = times.len().saturating_sub(1);
+    times
+        .get((last as f64 * share).round() as usize)
+        .copied()
+        .unwrap_or_default()
+}
+
+fn load() -> Result<String> {
+    let text = fs::read_to_string("/proc/loadavg")?;
+    Ok(text.split_whitespace().take(3).collect::<Vec<_>>().join(" "))
+}
