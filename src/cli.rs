@@ -164,11 +164,11 @@ pub struct UpOptions {
     /// With a rack made of software
     #[arg(long)]
     pub emulate: bool,
-    /// Emulated servers
+    /// Emulated servers, beside one GPU box
     #[arg(long, default_value_t = 9, value_parser = clap::value_parser!(u32).range(1..=2000))]
     pub nodes: u32,
-    /// How much faster than real the emulated rack is
-    #[arg(long, default_value_t = 1.0)]
+    /// How much faster than real the emulated rack is; 1 is as slow as real servers
+    #[arg(long, default_value_t = 10.0)]
     pub speed: f64,
     /// Where everything is kept
     #[arg(long, env = "BUSBAR_STATE", default_value_os_t = default_state())]

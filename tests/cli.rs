@@ -303,8 +303,7 @@ fn a_bmc_that_misbehaves_is_named_and_the_others_go_on() {
         !node["live"]["silent"].is_null()
     };
     for action in [
-        r#""action":"status","code":503"#,
-        r#""action":"reset""#,
+        // `status` and `reset` are tried on the driver itself, over sockets, in `hardware`
         r#""action":"broken_json""#,
         r#""action":"wrong_password""#,
         r#""action":"hang""#,

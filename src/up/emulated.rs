@@ -27,7 +27,7 @@ pub fn rack_name() -> Name {
 
 /// The emulated rack's boot network: loopback addresses, apart from another daemon's.
 pub fn network(port: u16) -> BootNetwork {
-    let own = if port == 7400 { 77 } else { 100 + (port % 100) as u8 };
+    let own = if port == 7400 { 77 } else { 80 + (port % 160) as u8 };
     let at = |c, d| Ipv4Addr::new(127, own, c, d);
     BootNetwork {
         server: at(0, 1),

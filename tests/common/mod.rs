@@ -15,7 +15,7 @@ pub const BUSBAR: &str = env!("CARGO_BIN_EXE_busbar");
 /// The BMC password of the emulated rack.
 pub const PASSWORD: &str = "emulated";
 /// What a command may take before the test gives up: generous, as it only ends what hangs.
-const PATIENCE: Duration = Duration::from_secs(120);
+const PATIENCE: Duration = Duration::from_secs(300);
 
 /// What a command answered.
 #[derive(Debug)]
