@@ -340,9 +340,7 @@ impl City {
                 break;
             }
         }
-        let (_, rack, witness) = self.parts();
-        let rack = Arc::clone(rack);
-        let world = witness.world();
+        let world = self.parts().2.world();
         for machine in world.machines.values() {
             assert_eq!(
                 machine.status.state,
@@ -361,7 +359,6 @@ impl City {
                 node.tenancy
             );
         }
-        drop(rack);
     }
 
     fn all_released(&mut self) -> bool {

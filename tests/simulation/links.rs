@@ -1,7 +1,7 @@
 //! The wires between the house and the rack, in one thread: the same requests and packets as over sockets, carried by
 //! function calls under the virtual clock, and broken as luck has it.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -43,7 +43,6 @@ struct Inner {
     rack: Option<Arc<emulator::Emulated>>,
     bmcs: Option<Router>,
     logins: BTreeSet<Ipv4Addr>,
-    boots: BTreeMap<Ipv4Addr, u64>,
 }
 
 impl Wires {
@@ -327,7 +326,6 @@ impl Net for Wires {
     fn login(&self, at: Ipv4Addr) -> emulator::net::Future<'_, Result<Box<dyn Send + Sync>, NetError>> {
         self.with(|i| {
             i.logins.insert(at);
-            *i.boots.entry(at).or_default() += 1;
         });
         let guard: Box<dyn Send + Sync> = Box::new(Open(self.clone(), at));
         Box::pin(async move { Ok(guard) })

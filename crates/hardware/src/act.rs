@@ -105,6 +105,19 @@ fn receipt(answer: &Answer) -> Receipt {
 }
 
 impl Bmc {
+    /// The values that a reset action takes, listed in it or behind its `@Redfish.ActionInfo`. Empty when neither tells:
+    /// the order is still worth sending then, as the BMC says no itself.
+    async fn resets(&self, action: &Value) -> Vec<String> {
+        let listed = listed_resets(action, None);
+        match link(&action["@Redfish.ActionInfo"]) {
+            Some(path) if listed.is_empty() => {
+                let info = self.client.get(&path).await;
+                info.map(|i| listed_resets(action, Some(&i.body))).unwrap_or_default()
+            }
+            _ => listed,
+        }
+    }
+
     /// Switches or resets a system. [`Receipt::Done`] when it was so already; [`Receipt::Accepted`] when the BMC
     /// took it, which is not yet done: look again with [`Bmc::glance`].
     pub async fn reset(&self, at: &BmcAddress, kind: ResetKind, permit: &Permit) -> Result<Receipt, Error> {
@@ -114,18 +127,7 @@ impl Bmc {
         }
         let (action, target) =
             reset_action(&doc).ok_or_else(|| self.client.not_offered("switching this system", Vec::new()))?;
-        let mut listed = listed_resets(action, None);
-        if listed.is_empty()
-            && let Some(path) = link(&action["@Redfish.ActionInfo"])
-        {
-            // Without the list the order is still worth sending, as the BMC then says no itself.
-            listed = self
-                .client
-                .get(&path)
-                .await
-                .map(|i| listed_resets(action, Some(&i.body)))
-                .unwrap_or_default();
-        }
+        let listed = self.resets(action).await;
         let value = if listed.is_empty() {
             spellings(kind).first().copied()
         } else {
@@ -216,17 +218,7 @@ impl Bmc {
         let action = &doc["Actions"]["#Manager.Reset"];
         let target =
             link(&action["target"]).ok_or_else(|| self.client.not_offered("restarting its manager", Vec::new()))?;
-        let mut listed = listed_resets(action, None);
-        if listed.is_empty()
-            && let Some(path) = link(&action["@Redfish.ActionInfo"])
-        {
-            listed = self
-                .client
-                .get(&path)
-                .await
-                .map(|i| listed_resets(action, Some(&i.body)))
-                .unwrap_or_default();
-        }
+        let listed = self.resets(action).await;
         let value = ["GracefulRestart", "ForceRestart"]
             .into_iter()
             .find(|v| listed.is_empty() || listed.iter().any(|l| l == v));

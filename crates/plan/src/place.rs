@@ -225,7 +225,7 @@ fn refusal(ask: &Ask, mut ruled_out: Vec<RuledOut>) -> Refusal {
         }
         _ => format!("no node fits {}", wish(ask)),
     };
-    let fits_if = suggestions(ask, &ruled_out);
+    let fits_if = suggestions(&ruled_out);
     Refusal {
         headline,
         candidates: ruled_out,
@@ -250,7 +250,7 @@ fn wish(ask: &Ask) -> String {
 }
 
 /// For nodes that one single constraint keeps out: what would lift it. Cheapest first, three at the most.
-fn suggestions(ask: &Ask, ruled_out: &[RuledOut]) -> Vec<String> {
+fn suggestions(ruled_out: &[RuledOut]) -> Vec<String> {
     const MOST: usize = 3;
     let mut found: Vec<(u8, String)> = Vec::new();
     if ruled_out.is_empty() {
@@ -274,7 +274,6 @@ fn suggestions(ask: &Ask, ruled_out: &[RuledOut]) -> Vec<String> {
             _ => continue,
         });
     }
-    let _ = ask;
     found.sort();
     found.dedup();
     found.into_iter().map(|(_, s)| s).take(MOST).collect()
