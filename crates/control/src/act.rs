@@ -4,7 +4,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use hardware::{Permit, Receipt};
+use hardware::{Driver, Error, Glance, Permit, Receipt};
 use plan::lifecycle::{Act, Attempt, Failure, Seen};
 use rack::{Event, Level, Machine, Node, NodeId};
 use store::Txn;
@@ -45,7 +45,7 @@ impl House {
     /// Looks at a node's BMC, and notes what is seen, or that nothing is.
     pub(crate) async fn look(&self, node: &Node) {
         let result = match self.bmc_of(node).await {
-            Ok(bmc) => tokio::time::timeout(ACT, bmc.glance(&node.bmc))
+            Ok(bmc) => tokio::time::timeout(ACT, glance(bmc.as_ref(), node))
                 .await
                 .map_err(|_| format!("no answer in {} s", ACT.as_secs()))
                 .and_then(|r| r.map_err(|e| e.to_string())),
@@ -117,9 +117,18 @@ impl House {
             .await
             .map_err(|e| again(e.to_string()))?;
         let sent = match act {
-            Act::Power(kind) => bmc.reset(&node.bmc, kind, &permit).await,
-            Act::Boot(target) => bmc.set_boot(&node.bmc, target, &permit).await,
-            Act::ResetBmc => bmc.reset_manager(&node.bmc, &permit).await,
+            Act::Power(kind) => match bmc.power() {
+                Some(power) => power.reset(&node.bmc, kind, &permit).await,
+                None => Err(Error::lacks(bmc.url(), "switching")),
+            },
+            Act::Boot(target) => match bmc.boot() {
+                Some(boot) => boot.set_boot(&node.bmc, target, &permit).await,
+                None => Err(Error::lacks(bmc.url(), "a boot override")),
+            },
+            Act::ResetBmc => match bmc.power() {
+                Some(power) => power.reset_manager(&node.bmc, &permit).await,
+                None => Err(Error::lacks(bmc.url(), "a restart of itself")),
+            },
             Act::Look | Act::Probe => return Ok(()),
         };
         match sent {
@@ -151,6 +160,13 @@ impl House {
         };
         let revision = self.commit(self.tell(Txn::new(), &event)?).await?;
         Ok(Permit::recorded(format!("audit@{revision}"), node.clone()))
+    }
+}
+
+async fn glance(bmc: &dyn Driver, node: &Node) -> Result<Glance, Error> {
+    match bmc.power() {
+        Some(power) => power.glance(&node.bmc).await,
+        None => Err(Error::lacks(bmc.url(), "a look at its power")),
     }
 }
 

@@ -88,6 +88,7 @@ fn completed(node: &Node, found: &FoundHardware) -> Option<Node> {
                     mac: Some(n.mac),
                     link: Some(n.link),
                     mbps: None,
+                    neighbour: None,
                 },
             )
         });

@@ -243,6 +243,8 @@ impl House {
             tenancy: known.map_or(Tenancy::Fresh, |k| k.tenancy.clone()),
             cordoned: known.and_then(|k| k.cordoned.clone()),
             boots: known.map_or(0, |k| k.boots),
+            outlets: known.map_or(Vec::new(), |k| k.outlets.clone()),
+            firmware: system.firmware.clone(),
             discovered: known.map_or(now, |k| k.discovered),
             inventoried: now,
         }

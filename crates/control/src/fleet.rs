@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use hardware::{Bmc, Credential, Mode};
+use hardware::{Credential, Driver, Mode, Redfish};
 use rack::request::CredentialRequest;
 use rack::{Name, Node};
 
@@ -23,7 +23,7 @@ struct Made {
 /// Every connection.
 pub(crate) struct Fleet {
     dial: Arc<dyn Dial>,
-    open: Mutex<HashMap<String, (Made, Arc<Bmc>)>>,
+    open: Mutex<HashMap<String, (Made, Arc<dyn Driver>)>>,
 }
 
 impl Fleet {
@@ -42,7 +42,7 @@ impl Fleet {
 
 impl House {
     /// The connection to a node's BMC. It only reads unless something behind it is armed.
-    pub(crate) async fn bmc_of(&self, node: &Node) -> Result<Arc<Bmc>, HouseError> {
+    pub(crate) async fn bmc_of(&self, node: &Node) -> Result<Arc<dyn Driver>, HouseError> {
         self.bmc(&node.bmc.url, &node.bmc.credential, node.bmc.certificate.as_deref())
             .await
     }
@@ -53,7 +53,7 @@ impl House {
         url: &str,
         credential: &Name,
         certificate: Option<&str>,
-    ) -> Result<Arc<Bmc>, HouseError> {
+    ) -> Result<Arc<dyn Driver>, HouseError> {
         let stored = self
             .record(|r| r.credentials.get(credential).cloned())
             .ok_or_else(|| HouseError::Policy {
@@ -95,7 +95,7 @@ impl House {
             user: secret.user,
             password: secret.password,
         };
-        let bmc = Arc::new(Bmc::new(url, transport, login, mode));
+        let bmc: Arc<dyn Driver> = Arc::new(Redfish::new(url, transport, login, mode));
         open.insert(url.to_owned(), (made, Arc::clone(&bmc)));
         Ok(bmc)
     }

@@ -138,7 +138,8 @@ impl House {
         }
         let Ok(bmc) = self.bmc_of(node).await else { return };
         self.inner.live.update(&node.id, |s| s.read = Some(now));
-        match bmc.readings(&node.bmc, now).await {
+        let Some(sensors) = bmc.sensors() else { return };
+        match sensors.readings(&node.bmc, now).await {
             Ok(readings) => self.inner.live.update(&node.id, |s| s.view.readings = readings),
             Err(error) => tracing::debug!(place = %node.place, %error, "no readings"),
         }

@@ -112,6 +112,15 @@ pub enum Error {
 }
 
 impl Error {
+    /// A capability that the device at `address` does not have at all.
+    pub fn lacks(address: &str, what: &str) -> Error {
+        Error::NotOffered {
+            address: address.into(),
+            what: what.into(),
+            have: Vec::new(),
+        }
+    }
+
     /// Whether the same question may work later with nothing changed.
     pub fn is_transient(&self) -> bool {
         matches!(

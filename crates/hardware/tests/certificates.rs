@@ -48,7 +48,7 @@ async fn serve() -> String {
 async fn the_first_certificate_is_learned_and_another_one_is_refused() {
     let url = serve().await;
     let first = Arc::new(HttpTransport::new(Pin::Learn).unwrap());
-    let known = hardware::Bmc::new(&url, first.clone(), common::credential(), Mode::Observe);
+    let known = hardware::Redfish::new(&url, first.clone(), common::credential(), Mode::Observe);
     known.discover().await.unwrap();
     let fingerprint = first.fingerprint().expect("it was seen");
     assert_eq!(fingerprint.len(), 64);

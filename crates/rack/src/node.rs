@@ -35,7 +35,13 @@ pub struct Node {
     pub cordoned: Option<String>,
     /// How often it was told to netboot; makes each boot's token its own.
     pub boots: u64,
-    /// First and latest full inventory.
+    /// PDU outlets that feed it, as its owner wrote them down: the last rung of the ladder.
+    #[serde(default)]
+    pub outlets: Vec<OutletRef>,
+    /// Firmware of the box and its parts, as its BMC tells.
+    #[serde(default)]
+    pub firmware: Vec<Firmware>,
+    /// When it was found first.
     pub discovered: Time,
     /// When the inventory was last read in full.
     pub inventoried: Time,
@@ -131,6 +137,37 @@ pub struct BmcAddress {
     pub certificate: Option<String>,
 }
 
+/// One outlet of a PDU.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, ToSchema)]
+pub struct OutletRef {
+    /// Where the PDU stands.
+    pub pdu: Place,
+    /// As the PDU counts it.
+    pub outlet: String,
+}
+
+/// One piece of firmware.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, ToSchema)]
+pub struct Firmware {
+    /// As the device names it: last step of its path.
+    pub id: String,
+    /// What it is for, in words.
+    pub name: String,
+    /// Its version, when told.
+    pub version: Option<String>,
+    /// Whether it can be updated by the device.
+    pub updateable: bool,
+}
+
+/// Who is at the other end of a cable, as LLDP tells (IEEE 802.1AB).
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, ToSchema)]
+pub struct Neighbour {
+    /// System name, else chassis id.
+    pub system: String,
+    /// Port id.
+    pub port: String,
+}
+
 /// Health as Redfish counts it, from the leaves.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
@@ -196,6 +233,9 @@ pub enum PartKind {
         link: Option<bool>,
         /// Negotiated or nominal speed in Mbit/s.
         mbps: Option<u64>,
+        /// Who is at the other end of its cable, when it hears one.
+        #[serde(default)]
+        neighbour: Option<Neighbour>,
     },
     /// A graphics or compute accelerator.
     Gpu {
@@ -211,6 +251,8 @@ pub enum PartKind {
     },
     /// A fan.
     Fan,
+    /// A rope or spot that notices coolant where none should be. Critical health is a leak.
+    LeakDetector,
 }
 
 /// How a drive is attached.
@@ -242,6 +284,15 @@ pub struct Abilities {
     pub virtual_media: bool,
     /// Whether its manager can be reset.
     pub manager_reset: bool,
+    /// Whether its power can be limited.
+    #[serde(default)]
+    pub cap: bool,
+    /// Whether it has a light to be found by.
+    #[serde(default)]
+    pub indicator: bool,
+    /// Whether its serial console can be reached.
+    #[serde(default)]
+    pub console: bool,
 }
 
 /// `ResetType` values of DSP0268 that Busbar uses.

@@ -24,6 +24,12 @@ pub enum Unit {
     Volts,
     /// A
     Amperes,
+    /// l/min
+    LitresPerMinute,
+    /// kPa
+    Kilopascals,
+    /// kWh
+    KilowattHours,
 }
 
 impl fmt::Display for Unit {
@@ -35,6 +41,9 @@ impl fmt::Display for Unit {
             Unit::Percent => "%",
             Unit::Volts => "V",
             Unit::Amperes => "A",
+            Unit::LitresPerMinute => "l/min",
+            Unit::Kilopascals => "kPa",
+            Unit::KilowattHours => "kWh",
         })
     }
 }

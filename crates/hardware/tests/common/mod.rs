@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex};
 
 use bytes::Bytes;
 use hardware::transport::{Future, Limits, Transport, TransportError};
-use hardware::{Bmc, Credential, FoundSystem, Mode, Permit};
+use hardware::{Credential, FoundSystem, Mode, Permit, Redfish};
 use rack::node::BmcAddress;
 
 /// Serves `<folder>/redfish/v1/.../index.json`, as DMTF's mockup server does; notes what was asked.
@@ -61,8 +61,8 @@ pub fn credential() -> Credential {
     }
 }
 
-pub fn bmc(url: &str, transport: impl Transport, mode: Mode) -> Bmc {
-    Bmc::new(url, Arc::new(transport), credential(), mode)
+pub fn bmc(url: &str, transport: impl Transport, mode: Mode) -> Redfish {
+    Redfish::new(url, Arc::new(transport), credential(), mode)
 }
 
 pub fn permit() -> Permit {

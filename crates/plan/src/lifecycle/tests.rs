@@ -90,12 +90,15 @@ fn node(slot: &str) -> Node {
             boot_once: true,
             virtual_media: false,
             manager_reset: true,
+            ..Abilities::default()
         },
         armed: true,
         holder: None,
         tenancy: Tenancy::Fresh,
         cordoned: None,
         boots: 0,
+        outlets: Vec::new(),
+        firmware: Vec::new(),
         discovered: Time::from_millis(0),
         inventoried: Time::from_millis(0),
     }

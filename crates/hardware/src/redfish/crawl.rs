@@ -11,10 +11,10 @@ use futures_util::StreamExt;
 use serde_json::Value;
 use tokio::time::Instant;
 
-use crate::client::Client;
-use crate::discover::Problem;
 use crate::error::Error;
-use crate::json;
+use crate::found::Problem;
+use crate::redfish::client::Client;
+use crate::redfish::json;
 
 /// Resources fetched in one crawl. The largest box measured has 4,680, most of them logs and sensors not read here.
 pub const RESOURCES: usize = 3_000;

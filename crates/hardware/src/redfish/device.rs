@@ -1,60 +1,12 @@
 //! What is in a rack and is no server: PDUs, power shelves, transfer switches, cooling units, bare enclosures.
 
-use rack::{Health, Identity, PowerState};
+use rack::Identity;
 use serde_json::Value;
 
-use crate::crawl::Crawl;
-use crate::json::{at, last, list, number, text};
-use crate::part;
-
-/// What a device is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum DeviceKind {
-    /// A PDU in a rack.
-    RackPdu,
-    /// A PDU for a row.
-    FloorPdu,
-    /// Rectifiers for a rack.
-    PowerShelf,
-    /// A transfer switch between two feeds.
-    TransferSwitch,
-    /// A coolant distribution unit or another piece of thermal equipment.
-    Cooling,
-    /// A chassis with a BMC of its own but no system: a blade enclosure, a drive box.
-    Enclosure,
-}
-
-/// One outlet of a PDU.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Outlet {
-    /// As the PDU counts it.
-    pub id: String,
-    /// What someone wrote on it.
-    pub label: Option<String>,
-    /// Whether it is switched on.
-    pub power: Option<PowerState>,
-    /// Watts drawn now.
-    pub watts: Option<f64>,
-}
-
-/// One device.
-#[derive(Debug, Clone, PartialEq)]
-pub struct FoundDevice {
-    /// What it is.
-    pub kind: DeviceKind,
-    /// Its name there.
-    pub name: String,
-    /// Its path at this discovery.
-    pub path: String,
-    /// Maker, model, serial.
-    pub identity: Identity,
-    /// Of the device itself.
-    pub health: Health,
-    /// Watts through it now, when told.
-    pub watts: Option<f64>,
-    /// Its outlets, when it has some.
-    pub outlets: Vec<Outlet>,
-}
+use crate::found::{DeviceKind, FoundDevice, Outlet};
+use crate::redfish::crawl::Crawl;
+use crate::redfish::json::{at, last, list, number, text};
+use crate::redfish::part;
 
 const EQUIPMENT: [(&str, &str, DeviceKind); 8] = [
     ("PowerEquipment", "RackPDUs", DeviceKind::RackPdu),
@@ -96,7 +48,7 @@ pub async fn enclosures(crawl: &Crawl<'_>, root: &Value) -> Vec<FoundDevice> {
             continue;
         }
         let mut device = device(&path, &chassis, DeviceKind::Enclosure);
-        let readings = crate::sensors::chassis(crawl, &path, &chassis, None).await;
+        let readings = crate::redfish::sensors::chassis(crawl, &path, &chassis, None).await;
         device.watts = readings.into_iter().find(|r| r.0 == "watts").and_then(|r| r.1);
         out.push(device);
     }
@@ -118,6 +70,7 @@ fn device(path: &str, doc: &Value, kind: DeviceKind) -> FoundDevice {
         },
         health: part::health(doc),
         watts: None,
+        readings: Vec::new(),
         outlets: Vec::new(),
     }
 }
@@ -132,7 +85,7 @@ async fn watts(crawl: &Crawl<'_>, doc: &Value) -> Option<f64> {
         return Some(watts);
     }
     for (path, chassis) in crawl.all(list(at(doc, "Links/Chassis"))).await {
-        let readings = crate::sensors::chassis(crawl, &path, &chassis, None).await;
+        let readings = crate::redfish::sensors::chassis(crawl, &path, &chassis, None).await;
         if let Some(watts) = readings.into_iter().find(|r| r.0 == "watts").and_then(|r| r.1) {
             return Some(watts);
         }
@@ -149,8 +102,10 @@ fn outlet(path: &str, doc: &Value) -> Outlet {
     Outlet {
         id: text(&doc["Id"]).unwrap_or_else(|| last(path).to_owned()),
         label: text(&doc["UserLabel"]),
-        power: crate::discover::power_state(doc),
+        power: crate::redfish::discover::power_state(doc),
         // An outlet with nothing plugged in draws zero, and means it.
         watts: number(at(doc, "PowerWatts/Reading")).filter(|w| *w >= 0.0),
+        amps: number(at(doc, "CurrentAmps/Reading")).filter(|a| *a >= 0.0),
+        switched: doc["Actions"]["#Outlet.PowerControl"].is_object(),
     }
 }

@@ -13,9 +13,10 @@ use serde_json::{Value, json};
 use tokio::time::Instant;
 
 use crate::error::Error;
-use crate::json;
+use crate::found::Contact;
 use crate::pace::{Breaker, Pace};
 use crate::permit::{Credential, Mode, Permit};
+use crate::redfish::json;
 use crate::transport::{ByteStream, Limits, Transport, TransportError};
 
 /// For one exchange. The slowest good answer measured took 21 s.
@@ -32,25 +33,6 @@ pub const LONGEST_RETRY_AFTER: Duration = Duration::from_secs(10);
 pub const LOCKOUT_PAUSE: Duration = Duration::from_secs(60);
 /// Text taken from an error body.
 const MESSAGE: usize = 400;
-
-/// Whether the BMC answers.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Contact {
-    /// Nothing was asked yet, or too little to tell.
-    Unknown,
-    /// It answered, last at this instant.
-    Answers {
-        /// Last answer.
-        at: Instant,
-    },
-    /// It did not answer several times in a row; it is asked only now and then.
-    Silent {
-        /// First failure.
-        since: Instant,
-        /// The latest one.
-        why: String,
-    },
-}
 
 /// An answer whose status is a success.
 #[derive(Debug)]
@@ -118,12 +100,12 @@ impl Client {
         }
     }
 
-    /// See [`crate::Bmc::url`].
+    /// See [`crate::Redfish::url`].
     pub fn url(&self) -> &str {
         &self.url
     }
 
-    /// See [`crate::Bmc::mode`].
+    /// See [`crate::Redfish::mode`].
     pub fn mode(&self) -> Mode {
         if self.armed.load(Ordering::SeqCst) {
             Mode::Act
@@ -132,12 +114,12 @@ impl Client {
         }
     }
 
-    /// See [`crate::Bmc::set_mode`].
+    /// See [`crate::Redfish::set_mode`].
     pub fn set_mode(&self, mode: Mode) {
         self.armed.store(mode == Mode::Act, Ordering::SeqCst);
     }
 
-    /// See [`crate::Bmc::contact`].
+    /// See [`crate::Redfish::contact`].
     pub fn contact(&self) -> Contact {
         match self.breaker.state() {
             (_, Some((since, why))) => Contact::Silent { since, why },

@@ -7,12 +7,12 @@ use rack::node::BmcAddress;
 use rack::{Reading, Time, Unit};
 use serde_json::Value;
 
-use crate::Bmc;
-use crate::crawl::Crawl;
-use crate::device::positive;
 use crate::error::Error;
-use crate::json::{last, link, list, number, text};
-use crate::part::absent;
+use crate::redfish::Redfish;
+use crate::redfish::crawl::Crawl;
+use crate::redfish::device::positive;
+use crate::redfish::json::{last, link, list, number, text};
+use crate::redfish::part::absent;
 
 /// A value before it has a time: name, value, unit.
 pub type Raw = (String, Option<f64>, Unit);
@@ -24,7 +24,7 @@ const INTAKE: &str = "intake";
 /// Readings kept of one box.
 const MOST: usize = 128;
 
-impl Bmc {
+impl Redfish {
     /// Watts, inlet, CPU temperatures and fans. There is always one named `watts`; without a value when the box does
     /// not tell. `now` is the time that the readings carry.
     pub async fn readings(&self, at: &BmcAddress, now: Time) -> Result<Vec<Reading>, Error> {

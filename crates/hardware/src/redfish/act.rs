@@ -8,46 +8,13 @@ use rack::node::BmcAddress;
 use rack::{BootTarget, PowerState, ResetKind};
 use serde_json::{Value, json};
 
-use crate::client::Answer;
-use crate::discover::{listed_resets, power_state, reset_action};
 use crate::error::Error;
-use crate::json::{link, list, number, text, texts};
+use crate::found::{Receipt, TaskState};
 use crate::permit::Permit;
-use crate::{Bmc, boot};
-
-/// What became of an order.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Receipt {
-    /// It is so, as the BMC itself shows.
-    Done,
-    /// The BMC took it; look again to see it done.
-    Accepted {
-        /// Path of its task, when it made one.
-        task: Option<String>,
-    },
-    /// Not now, for a reason that something else must lift.
-    Blocked {
-        /// The reason.
-        by: String,
-    },
-}
-
-/// A task of a BMC.
-#[derive(Debug, Clone, PartialEq)]
-pub enum TaskState {
-    /// Under way.
-    Running {
-        /// 0 to 100, when told.
-        percent: Option<f64>,
-    },
-    /// Done well.
-    Done,
-    /// Ended otherwise.
-    Failed {
-        /// What the BMC says.
-        why: String,
-    },
-}
+use crate::redfish::client::Answer;
+use crate::redfish::discover::{listed_resets, power_state, reset_action};
+use crate::redfish::json::{link, list, number, text, texts};
+use crate::redfish::{Redfish, boot};
 
 /// All resets that Busbar uses.
 pub const KINDS: [ResetKind; 8] = [
@@ -104,7 +71,7 @@ fn receipt(answer: &Answer) -> Receipt {
     }
 }
 
-impl Bmc {
+impl Redfish {
     /// The values that a reset action takes, listed in it or behind its `@Redfish.ActionInfo`. Empty when neither tells:
     /// the order is still worth sending then, as the BMC says no itself.
     async fn resets(&self, action: &Value) -> Vec<String> {
@@ -119,7 +86,7 @@ impl Bmc {
     }
 
     /// Switches or resets a system. [`Receipt::Done`] when it was so already; [`Receipt::Accepted`] when the BMC
-    /// took it, which is not yet done: look again with [`Bmc::glance`].
+    /// took it, which is not yet done: look again with [`Redfish::glance`].
     pub async fn reset(&self, at: &BmcAddress, kind: ResetKind, permit: &Permit) -> Result<Receipt, Error> {
         let doc = self.client.get(&at.system).await?.body;
         if let Some(receipt) = already(kind, power_state(&doc)) {
@@ -308,7 +275,7 @@ impl Bmc {
 
     /// Looks at a task that [`Receipt::Accepted`] named (DSP0266 §8.5).
     pub async fn task(&self, uri: &str) -> Result<TaskState, Error> {
-        let path = crate::json::path(uri).ok_or_else(|| self.client.broken(uri, "not the path of a task"))?;
+        let path = crate::redfish::json::path(uri).ok_or_else(|| self.client.broken(uri, "not the path of a task"))?;
         let doc = match self.client.get(&path).await {
             Ok(answer) => answer.body,
             // A monitor of a task that is done answers without a document, or is gone.

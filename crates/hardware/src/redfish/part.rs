@@ -4,7 +4,7 @@ use rack::node::DriveBus;
 use rack::{Bytes, Health, Mac, Part, PartKind};
 use serde_json::Value;
 
-use crate::json::{at, count, last, list, number, text};
+use crate::redfish::json::{at, count, last, list, number, text};
 
 /// Health of a leaf. Absent parts say `Critical` at times; absent is no reading. Roll-ups are never looked at.
 pub fn health(doc: &Value) -> Health {
@@ -148,6 +148,7 @@ pub fn nic(path: &str, doc: &Value) -> Option<Part> {
             mac: Some(mac),
             link,
             mbps,
+            neighbour: None,
         },
     ))
 }
@@ -194,6 +195,7 @@ pub fn tell_apart(parts: &mut [Part]) {
             PartKind::Pcie => "pcie",
             PartKind::Supply { .. } => "psu",
             PartKind::Fan => "fan",
+            PartKind::LeakDetector => "leak",
         };
         // `1` and `0` say nothing beside the parts of other kinds.
         if part.id.is_empty() || part.id.bytes().all(|b| b.is_ascii_digit()) {

@@ -8,9 +8,10 @@ use std::task::{Context, Poll};
 use futures_util::Stream;
 use serde_json::Value;
 
-use crate::Bmc;
 use crate::error::Error;
-use crate::json::{at, link, list, parse, text};
+use crate::found::HardwareEvent;
+use crate::redfish::Redfish;
+use crate::redfish::json::{at, link, list, parse, text};
 use crate::transport::ByteStream;
 
 /// Bytes of one event; a longer one is skipped.
@@ -18,22 +19,7 @@ pub const EVENT_LIMIT: usize = 1 << 20;
 /// Records taken from one event.
 pub const RECORDS: usize = 256;
 
-/// One record of an event.
-#[derive(Debug, Clone, PartialEq)]
-pub struct HardwareEvent {
-    /// `id` of the server-sent event: give it to [`Bmc::events`] to go on after it.
-    pub id: Option<String>,
-    /// `MessageId`, with its registry.
-    pub message_id: Option<String>,
-    /// What the BMC says, in words.
-    pub message: Option<String>,
-    /// `OK`, `Warning` or `Critical`.
-    pub severity: Option<String>,
-    /// Path of the resource that it is about.
-    pub origin: Option<String>,
-}
-
-impl Bmc {
+impl Redfish {
     /// Opens the event stream, after `last_event_id` where the service keeps them. The stream ends when the
     /// connection does; open it again with the last id seen.
     pub async fn events(&self, last_event_id: Option<&str>) -> Result<EventStream, Error> {
@@ -121,7 +107,7 @@ impl Parser {
                 self.data.extend_from_slice(value);
                 self.data.push(b'\n');
             }
-            b"id" if value.len() <= crate::json::TEXT => self.id = String::from_utf8(value.to_vec()).ok(),
+            b"id" if value.len() <= crate::redfish::json::TEXT => self.id = String::from_utf8(value.to_vec()).ok(),
             _ => {}
         }
     }

@@ -6,7 +6,7 @@
 use rack::BootTarget;
 use serde_json::{Value, json};
 
-use crate::json;
+use crate::redfish::json;
 
 /// How Redfish spells a target (DSP0268, `Boot.BootSourceOverrideTarget`).
 pub fn spelling(target: BootTarget) -> &'static str {

@@ -3,77 +3,20 @@
 use std::sync::Arc;
 
 use rack::node::{Abilities, BmcAddress};
-use rack::{BootTarget, Bytes, Health, Identity, Part, PartKind, PowerState, ResetKind};
+use rack::{Bytes, Health, Identity, Part, PartKind, PowerState, ResetKind};
 use serde_json::Value;
 
-use crate::crawl::{Crawl, Resource};
-use crate::device::{self, FoundDevice};
 use crate::error::Error;
-use crate::json::{at, count, link, list, number, text, texts};
-use crate::{Bmc, boot, part};
+use crate::found::{Found, FoundSystem, Glance};
+use crate::redfish::crawl::{Crawl, Resource};
+use crate::redfish::device;
+use crate::redfish::json::{at, count, link, list, number, text, texts};
+use crate::redfish::{Redfish, boot, part};
 
 /// Parts kept of one system.
 pub const PARTS: usize = 2_048;
 
-/// Something that could not be read, and did not stop the rest.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Problem {
-    /// Which resource.
-    pub path: String,
-    /// What went wrong.
-    pub what: String,
-}
-
-/// Everything behind one address.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Found {
-    /// Systems; those that are no machine too.
-    pub systems: Vec<FoundSystem>,
-    /// PDUs, shelves, cooling, enclosures.
-    pub devices: Vec<FoundDevice>,
-    /// What could not be read.
-    pub problems: Vec<Problem>,
-    /// Requests it took.
-    pub requests: u32,
-}
-
-/// One `ComputerSystem`.
-#[derive(Debug, Clone, PartialEq)]
-pub struct FoundSystem {
-    /// What it says it is.
-    pub identity: Identity,
-    /// What it can be told.
-    pub abilities: Abilities,
-    /// What it is made of.
-    pub parts: Vec<Part>,
-    /// Worst of its parts.
-    pub health: Health,
-    /// On or off, when told.
-    pub power: Option<PowerState>,
-    /// Path of the system.
-    pub system: String,
-    /// Path of its manager.
-    pub manager: Option<String>,
-    /// Path of the chassis that its power and temperatures are read from.
-    pub chassis: Option<String>,
-    /// Whether it can be switched or booted; if neither, it is a part of another one.
-    pub is_machine: bool,
-}
-
-/// A short look.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Glance {
-    /// To see that the path still leads to the same box.
-    pub identity: Identity,
-    /// On or off, when told.
-    pub power: Option<PowerState>,
-    /// The override in force; [`BootTarget::None`] when there is none, nothing when it is untold or another.
-    pub boot: Option<BootTarget>,
-    /// What the system says of itself, without its parts.
-    pub health: Health,
-}
-
-impl Bmc {
+impl Redfish {
     /// Reads the whole inventory. Fails only when the service itself can't be read; what fails below becomes a
     /// [`Problem`]. Takes from seconds to minutes.
     pub async fn discover(&self) -> Result<Found, Error> {
@@ -167,9 +110,9 @@ pub(crate) fn listed_resets(action: &Value, info: Option<&Value>) -> Vec<String>
 
 fn resets(listed: &[String]) -> Vec<ResetKind> {
     let has = |names: &[&str]| names.iter().any(|n| listed.iter().any(|l| l == n));
-    crate::act::KINDS
+    crate::redfish::act::KINDS
         .into_iter()
-        .filter(|k| has(crate::act::spellings(*k)))
+        .filter(|k| has(crate::redfish::act::spellings(*k)))
         .collect()
 }
 
@@ -222,6 +165,7 @@ async fn system(
         manager: manager.map(|m| m.0),
         chassis: chassis.map(|c| c.0),
         is_machine: machine,
+        firmware: Vec::new(),
     }
 }
 
@@ -249,7 +193,7 @@ async fn abilities(crawl: &Crawl<'_>, doc: &Value, manager: Option<&Value>) -> A
                 listed = listed_resets(action, Some(&info));
             }
             if listed.is_empty() {
-                crate::act::FLOOR.to_vec()
+                crate::redfish::act::FLOOR.to_vec()
             } else {
                 resets(&listed)
             }
@@ -262,6 +206,7 @@ async fn abilities(crawl: &Crawl<'_>, doc: &Value, manager: Option<&Value>) -> A
         virtual_media: link(&doc["VirtualMedia"]).is_some()
             || manager.is_some_and(|m| link(&m["VirtualMedia"]).is_some()),
         manager_reset: manager.is_some_and(|m| link(&m["Actions"]["#Manager.Reset"]["target"]).is_some()),
+        ..Abilities::default()
     }
 }
 
@@ -294,7 +239,7 @@ async fn own_parts(crawl: &Crawl<'_>, doc: &Value) -> Vec<Part> {
     let gpu_known = parts.iter().any(|p| matches!(p.kind, PartKind::Gpu { .. }));
     for (path, device) in crawl.all(list(&doc["PCIeDevices"])).await {
         // An accelerator that was listed as a processor is the same piece again.
-        let repeated = gpu_known && crate::json::last(&path).to_ascii_lowercase().contains("gpu");
+        let repeated = gpu_known && crate::redfish::json::last(&path).to_ascii_lowercase().contains("gpu");
         if !repeated {
             parts.extend(part::pcie(&path, &device));
         }

@@ -1,0 +1,85 @@
+//! Redfish (DSP0266), as real BMCs speak it.
+//!
+//! Below [`Redfish`]: [`client`] (sessions, retries, pace, circuit breaker), [`json`] (tolerant reading), [`crawl`]
+//! (walking resources), [`discover`] and [`part`] (from resources to nouns), and one file for each capability.
+
+pub mod act;
+pub mod boot;
+pub mod client;
+pub mod crawl;
+pub mod device;
+pub mod discover;
+mod driver;
+pub mod events;
+pub mod json;
+pub mod part;
+pub mod sensors;
+
+use std::sync::Arc;
+
+use crate::error::Error;
+use crate::found::Contact;
+use crate::permit::{Credential, Mode};
+use crate::transport::Transport;
+
+/// One Redfish service: the BMC of one box, or of several (a blade chassis, a service for virtual machines).
+/// Cheap to share behind an [`Arc`]; all methods take `&self`.
+pub struct Redfish {
+    client: Arc<client::Client>,
+    root: std::sync::Mutex<Option<discover::Root>>,
+}
+
+impl Redfish {
+    /// A service at `url` (`https://host:port`, no path). Nothing is sent before the first question.
+    pub fn new(url: &str, transport: Arc<dyn Transport>, credential: Credential, mode: Mode) -> Redfish {
+        Redfish {
+            client: Arc::new(client::Client::new(url, transport, credential, mode)),
+            root: Default::default(),
+        }
+    }
+
+    /// Arms or disarms it. Disarmed, nothing but `GET` is sent from the next request on.
+    pub fn set_mode(&self, mode: Mode) {
+        self.client.set_mode(mode);
+    }
+
+    /// Whether it may be written to.
+    pub fn mode(&self) -> Mode {
+        self.client.mode()
+    }
+
+    /// The address it was made for.
+    pub fn url(&self) -> &str {
+        self.client.url()
+    }
+
+    /// Requests that were sent so far.
+    pub fn requests(&self) -> u32 {
+        self.client.requests()
+    }
+
+    /// The root of the service as it is now.
+    async fn fresh_root(&self) -> Result<discover::Root, Error> {
+        let root = Arc::new(self.client.get("/redfish/v1/").await?.body);
+        *self.root.lock().unwrap_or_else(std::sync::PoisonError::into_inner) = Some(root.clone());
+        Ok(root)
+    }
+
+    /// The root of the service as it was read first; it tells what the service offers.
+    async fn root(&self) -> Result<discover::Root, Error> {
+        let known = self
+            .root
+            .lock()
+            .unwrap_or_else(std::sync::PoisonError::into_inner)
+            .clone();
+        match known {
+            Some(root) => Ok(root),
+            None => self.fresh_root().await,
+        }
+    }
+
+    /// Whether it answers, and since when not.
+    pub fn contact(&self) -> Contact {
+        self.client.contact()
+    }
+}
