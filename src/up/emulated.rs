@@ -9,6 +9,7 @@ use anyhow::{Context as _, Result};
 use control::record::WatchedBmc;
 use control::{BootNetwork, House};
 use emulator::{Config, Credential, Emulated, Handle, RackLayout};
+use rack::node::OutletRef;
 use rack::request::{ArmRequest, CredentialRequest, ImageRequest, Role, Who};
 use rack::{Name, Place};
 
@@ -84,7 +85,8 @@ pub async fn settle(house: &House, rack: &Handle, state: &State) -> Result<()> {
         };
         house.set_credential(&who, &credential, login).await?;
     }
-    let watched = addresses(rack).map(|(address, place)| WatchedBmc {
+    let watched = addresses(rack).map(|(address, place, outlets)| WatchedBmc {
+        outlets,
         url: format!("https://{address}:{}", rack.port),
         rack: place.rack().parse().unwrap_or_else(|_| rack_name()),
         slots: place
@@ -130,14 +132,28 @@ pub async fn settle(house: &House, rack: &Handle, state: &State) -> Result<()> {
 }
 
 /// Where the rack's BMCs answer, and where what they stand for stands.
-fn addresses(rack: &Handle) -> impl Iterator<Item = (Ipv4Addr, Place)> {
-    let servers = rack.rack.servers.iter().map(|s| (s.spec.bmc, s.spec.place.clone()));
-    let pdus = rack
-        .rack
-        .pdus
-        .iter()
-        .map(|p| (p.spec.bmc, format!("{}/{}", rack_name(), p.spec.name)));
-    servers
-        .chain(pdus)
-        .filter_map(|(address, place)| Some((address, place.parse().ok()?)))
+///
+/// Outlet n of each PDU feeds one supply of server n.
+fn addresses(rack: &Handle) -> impl Iterator<Item = (Ipv4Addr, Place, Vec<OutletRef>)> {
+    let pdus = || {
+        rack.rack
+            .pdus
+            .iter()
+            .filter_map(|p| format!("{}/{}", rack_name(), p.spec.name).parse::<Place>().ok())
+    };
+    let servers = rack.rack.servers.iter().enumerate().filter_map(move |(n, s)| {
+        let outlets = pdus().map(|pdu| OutletRef {
+            pdu,
+            outlet: (n + 1).to_string(),
+        });
+        Some((s.spec.bmc, s.spec.place.parse().ok()?, outlets.collect()))
+    });
+    let pdus = rack.rack.pdus.iter().filter_map(|p| {
+        Some((
+            p.spec.bmc,
+            format!("{}/{}", rack_name(), p.spec.name).parse().ok()?,
+            Vec::new(),
+        ))
+    });
+    servers.chain(pdus)
 }

@@ -289,6 +289,7 @@ impl City {
             .into_iter()
             .enumerate()
             .map(|(i, a)| control::record::WatchedBmc {
+                outlets: Vec::new(),
                 url: format!("http://{a}:8443"),
                 rack: "r1".parse().expect("a name"),
                 slots: [("*".to_owned(), format!("u{}", i + 1).parse().expect("a name"))].into(),

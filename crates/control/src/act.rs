@@ -23,7 +23,7 @@ impl House {
         match act {
             Act::Look => self.look(node).await,
             Act::Probe => self.probe(node, sight).await,
-            Act::Power(_) | Act::Boot(_) | Act::ResetBmc => {
+            Act::Power(_) | Act::Boot(_) | Act::ResetBmc | Act::CycleOutlets => {
                 let result = match tokio::time::timeout(ACT, self.write(machine, node, act)).await {
                     Ok(result) => result,
                     Err(_) => Err(Failure {
@@ -105,6 +105,12 @@ impl House {
                 node.place.rack()
             )));
         }
+        if act == Act::CycleOutlets {
+            return self
+                .cycle_outlets_of(node, &machine.status.reason, "busbar")
+                .await
+                .map_err(|e| again(e.to_string()));
+        }
         let bmc = self.bmc_of(node).await.map_err(|e| again(e.to_string()))?;
         let permit = self
             .permit(
@@ -129,7 +135,7 @@ impl House {
                 Some(power) => power.reset_manager(&node.bmc, &permit).await,
                 None => Err(Error::lacks(bmc.url(), "a restart of itself")),
             },
-            Act::Look | Act::Probe => return Ok(()),
+            Act::Look | Act::Probe | Act::CycleOutlets => return Ok(()),
         };
         match sent {
             Ok(Receipt::Done | Receipt::Accepted { .. }) => Ok(()),
@@ -176,6 +182,7 @@ fn describe(act: Act) -> String {
         Act::Power(kind) => format!("reset {kind:?}"),
         Act::Boot(target) => format!("next boot {target:?}"),
         Act::ResetBmc => "reset of the BMC".into(),
+        Act::CycleOutlets => "power cut at its outlets".into(),
         Act::Look => "look".into(),
         Act::Probe => "login probe".into(),
     }

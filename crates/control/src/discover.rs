@@ -6,13 +6,13 @@ use futures_util::StreamExt as _;
 use hardware::{DeviceKind, Found, FoundDevice, FoundSystem};
 use rack::node::BmcAddress;
 use rack::request::{DeviceView, DiscoverRequest, Who};
-use rack::{Event, Level, Name, Node, NodeId, Part, PartKind, Place, Reading, Tenancy, Unit, World};
+use rack::{Event, Level, Name, Node, NodeId, Part, PartKind, Place, Tenancy, World};
 use store::Txn;
 
 use crate::House;
 use crate::house::HouseError;
 use crate::record::WatchedBmc;
-use crate::{keys, rackfile, targets};
+use crate::{keys, outlets, rackfile, targets};
 
 /// What came of discovering one service.
 #[derive(Debug, Default)]
@@ -56,6 +56,7 @@ impl House {
             slots: request.slot.iter().map(|s| ("*".to_owned(), s.clone())).collect(),
             credential: credential.clone(),
             certificate: None,
+            outlets: Vec::new(),
         });
         self.discover_all(watched.collect()).await
     }
@@ -109,6 +110,9 @@ impl House {
             bmc.certificate = known.certificate.clone();
             if bmc.slots.is_empty() {
                 bmc.slots.clone_from(&known.slots);
+            }
+            if bmc.outlets.is_empty() {
+                bmc.outlets.clone_from(&known.outlets);
             }
         }
         if bmc.certificate.is_none() && bmc.url.starts_with("https:") {
@@ -188,20 +192,19 @@ impl House {
             .or_else(|| slot_name(&device.name))
             .unwrap_or(fallback);
         let place = Place::new(&bmc.rack, &slot);
-        let watts = Reading {
-            name: "watts".into(),
-            value: device.watts,
-            unit: Unit::Watts,
-            taken: self.now(),
-        };
-        self.inner.live.read_device(&place, vec![watts]);
+        self.inner.live.see_device(&place, outlets::seen(device, self.now()));
         let view = DeviceView {
             place: place.clone(),
             kind: kind_name(device.kind).to_owned(),
             maker: device.identity.maker.clone(),
             model: device.identity.model.clone(),
             serial: device.identity.serial.clone(),
+            firmware: device.identity.bmc_firmware.clone(),
+            url: bmc.url.clone(),
+            path: device.path.clone(),
+            health: rack::Health::Unknown,
             readings: Vec::new(),
+            outlets: Vec::new(),
         };
         let key = keys::device(&place);
         if self.record(|r| r.devices.get(&place).is_some_and(|d| **d == view)) {
@@ -243,7 +246,10 @@ impl House {
             tenancy: known.map_or(Tenancy::Fresh, |k| k.tenancy.clone()),
             cordoned: known.and_then(|k| k.cordoned.clone()),
             boots: known.map_or(0, |k| k.boots),
-            outlets: known.map_or(Vec::new(), |k| k.outlets.clone()),
+            outlets: match known {
+                Some(known) if bmc.outlets.is_empty() => known.outlets.clone(),
+                _ => bmc.outlets.clone(),
+            },
             firmware: system.firmware.clone(),
             discovered: known.map_or(now, |k| k.discovered),
             inventoried: now,

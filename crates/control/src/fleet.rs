@@ -1,11 +1,12 @@
 //! Connections to BMCs: one for each service, shared by everything that talks to it, with the service's own limits.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use hardware::{Credential, Driver, Mode, Redfish};
 use rack::request::CredentialRequest;
 use rack::{Name, Node};
+use store::Revision;
 
 use crate::House;
 use crate::env::Dial;
@@ -24,6 +25,7 @@ struct Made {
 pub(crate) struct Fleet {
     dial: Arc<dyn Dial>,
     open: Mutex<HashMap<String, (Made, Arc<dyn Driver>)>>,
+    armed: Mutex<(Revision, HashSet<String>)>,
 }
 
 impl Fleet {
@@ -31,6 +33,7 @@ impl Fleet {
         Fleet {
             dial,
             open: Mutex::default(),
+            armed: Mutex::default(),
         }
     }
 
@@ -45,6 +48,24 @@ impl House {
     pub(crate) async fn bmc_of(&self, node: &Node) -> Result<Arc<dyn Driver>, HouseError> {
         self.bmc(&node.bmc.url, &node.bmc.credential, node.bmc.certificate.as_deref())
             .await
+    }
+
+    /// Whether anything behind `url` is armed. A PDU is written to for the sake of an armed box that it feeds. Every look
+    /// asks, so the answer is worked out once for each revision of the record.
+    fn may_write_to(&self, url: &str) -> bool {
+        let mut known = self.inner.fleet.armed.lock().unwrap_or_else(PoisonError::into_inner);
+        self.record(|r| {
+            if known.0 != r.world.revision || known.1.is_empty() {
+                let mut urls = HashSet::new();
+                for node in r.world.nodes.values().filter(|n| n.armed) {
+                    urls.insert(node.bmc.url.clone());
+                    let pdus = node.outlets.iter().filter_map(|o| r.devices.get(&o.pdu));
+                    urls.extend(pdus.map(|d| d.url.clone()));
+                }
+                *known = (r.world.revision, urls);
+            }
+        });
+        known.1.contains(url)
     }
 
     /// The connection to the service at `url`.
@@ -65,7 +86,7 @@ impl House {
             sealed: stored.sealed.clone(),
             certificate: certificate.map(str::to_owned),
         };
-        let armed = self.record(|r| r.world.nodes.values().any(|n| n.armed && n.bmc.url == url));
+        let armed = self.may_write_to(url);
         let mode = if armed { Mode::Act } else { Mode::Observe };
         let mut open = self.inner.fleet.open.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some((_, bmc)) = open.get(url).filter(|(m, _)| *m == made) {

@@ -22,6 +22,7 @@ mod inventory;
 pub mod keys;
 mod live;
 mod machines;
+mod outlets;
 pub mod rackfile;
 pub mod record;
 mod requests;

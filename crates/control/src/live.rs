@@ -5,8 +5,8 @@ use std::net::IpAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use plan::lifecycle::{Attempt, Seen};
-use rack::request::NodeLive;
-use rack::{AgentState, Name, NodeId, Place, Reading, Time};
+use rack::request::{NodeLive, OutletView};
+use rack::{AgentState, Health, Name, NodeId, Place, Reading, Time};
 use tokio::sync::{Notify, watch};
 
 /// What is seen of one node.
@@ -28,10 +28,21 @@ pub struct Sight {
     pub read: Option<Time>,
 }
 
+/// What is seen of a device that is no machine.
+#[derive(Debug, Clone, Default)]
+pub struct DeviceSight {
+    /// Worst health of its parts.
+    pub health: Health,
+    /// Its readings.
+    pub readings: Vec<Reading>,
+    /// Its outlets.
+    pub outlets: Vec<OutletView>,
+}
+
 /// What is seen of everything, and who wants to know.
 pub struct Live {
     sights: Mutex<HashMap<NodeId, Sight>>,
-    devices: Mutex<HashMap<Place, Vec<Reading>>>,
+    devices: Mutex<HashMap<Place, DeviceSight>>,
     wakers: Mutex<HashMap<Name, Arc<Notify>>>,
     changes: watch::Sender<u64>,
 }
@@ -70,14 +81,14 @@ impl Live {
         result
     }
 
-    /// Notes a device's readings.
-    pub fn read_device(&self, place: &Place, readings: Vec<Reading>) {
-        lock(&self.devices).insert(place.clone(), readings);
+    /// Notes what is seen of a device.
+    pub fn see_device(&self, place: &Place, seen: DeviceSight) {
+        lock(&self.devices).insert(place.clone(), seen);
         self.bump();
     }
 
-    /// A device's readings.
-    pub fn device(&self, place: &Place) -> Vec<Reading> {
+    /// What is seen of a device.
+    pub fn device(&self, place: &Place) -> DeviceSight {
         lock(&self.devices).get(place).cloned().unwrap_or_default()
     }
 

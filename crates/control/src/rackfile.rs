@@ -12,6 +12,11 @@
 //! [[bmc]]
 //! address = "10.0.0.11"              # an address, or https://host:port
 //! slot = "u1"
+//! outlets = ["pdu-a/3", "pdu-b/3"]   # what feeds it: the last way to restart a box whose BMC hangs
+//!
+//! [[bmc]]                            # other protocols: ipmi://, snmp:// (a PDU)
+//! address = "snmp://10.0.0.5"
+//! slot = "pdu-a"
 //!
 //! [[bmc]]                            # several systems behind one service: slots by UUID or serial
 //! address = "https://10.0.0.12:8000"
@@ -23,6 +28,7 @@ use std::collections::BTreeMap;
 use std::net::Ipv4Addr;
 
 use rack::Name;
+use rack::node::OutletRef;
 use serde::Deserialize;
 
 use crate::record::WatchedBmc;
@@ -74,6 +80,9 @@ pub struct BmcLine {
     pub slots: BTreeMap<String, Name>,
     /// Its credential.
     pub credential: Option<Name>,
+    /// PDU outlets that feed the box: `pdu-a/3`, or `r2/pdu-a/3` for a PDU of another rack.
+    #[serde(default)]
+    pub outlets: Vec<String>,
 }
 
 /// What is wrong with a rack file.
@@ -92,6 +101,7 @@ pub fn parse(file: &str, text: &str) -> Result<RackFile, BadRackFile> {
     };
     let parsed: RackFile = toml::from_str(text).map_err(|e| bad(e.to_string()))?;
     let mut taken = BTreeMap::new();
+    let mut fed = BTreeMap::new();
     for line in &parsed.bmc {
         let urls = targets::urls(&line.address).map_err(bad)?;
         if urls.len() != 1 {
@@ -106,6 +116,15 @@ pub fn parse(file: &str, text: &str) -> Result<RackFile, BadRackFile> {
                 "`{}` has both `slot` and `slots`; `slot` is for a single system",
                 line.address
             )));
+        }
+        for outlet in &line.outlets {
+            let outlet = outlet_ref(&parsed.rack.name, outlet).map_err(bad)?;
+            if let Some(other) = fed.insert(outlet.clone(), &line.address) {
+                return Err(bad(format!(
+                    "outlet {}/{} feeds both {other} and {}: a power cut would take both",
+                    outlet.pdu, outlet.outlet, line.address
+                )));
+            }
         }
         for slot in line.slot.iter().chain(line.slots.values()) {
             if let Some(other) = taken.insert(slot.clone(), &line.address) {
@@ -143,10 +162,38 @@ impl RackFile {
                 slots,
                 credential,
                 certificate: None,
+                outlets: l
+                    .outlets
+                    .iter()
+                    .filter_map(|o| outlet_ref(&self.rack.name, o).ok())
+                    .collect(),
             })
         };
         self.bmc.iter().filter_map(line).collect()
     }
+}
+
+/// `pdu-a/3` in `rack`, or `r2/pdu-a/3`.
+fn outlet_ref(rack: &Name, text: &str) -> Result<OutletRef, String> {
+    let bad = || format!("`{text}` is not an outlet: write pdu-a/3, the PDU's slot and the outlet's number");
+    let (pdu, outlet) = text.rsplit_once('/').ok_or_else(bad)?;
+    let place = if pdu.contains('/') {
+        pdu.to_owned()
+    } else {
+        format!("{rack}/{pdu}")
+    };
+    let plain = !outlet.is_empty()
+        && outlet.len() <= 32
+        && outlet
+            .bytes()
+            .all(|b| b.is_ascii_alphanumeric() || b"-_.:".contains(&b));
+    if !plain {
+        return Err(bad());
+    }
+    Ok(OutletRef {
+        pdu: place.parse().map_err(|_| bad())?,
+        outlet: outlet.to_owned(),
+    })
 }
 
 /// The credential that is meant when none is named.
@@ -190,6 +237,16 @@ mod tests {
             ("name = \"r1\"", "name = \"R 1\"", "is not a name"),
             ("slot = \"u1\"", "slott = \"u1\"", "unknown field"),
             ("10.77.0.199", "10.77.0.1", "lies behind"),
+            (
+                "slot = \"u1\"",
+                "slot = \"u1\"\noutlets = [\"pdu-a\"]",
+                "is not an outlet",
+            ),
+            (
+                "slot = \"u1\"",
+                "slot = \"u1\"\noutlets = [\"pdu-a/1\", \"r1/pdu-a/1\"]",
+                "feeds both",
+            ),
         ] {
             let error = parse("rack.toml", &GOOD.replace(from, to)).expect_err(why).to_string();
             assert!(error.contains(why) && error.starts_with("rack.toml"), "{error}");

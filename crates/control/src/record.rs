@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::net::Ipv4Addr;
 use std::sync::Arc;
 
-use rack::node::AddressLease;
+use rack::node::{AddressLease, OutletRef};
 use rack::request::{DeviceView, EventView, Role, TokenView};
 use rack::{Event, Mac, Name, Place, Time, World};
 use serde::de::DeserializeOwned;
@@ -29,6 +29,9 @@ pub struct WatchedBmc {
     pub credential: Name,
     /// The certificate that it showed first.
     pub certificate: Option<String>,
+    /// PDU outlets that feed the box behind it.
+    #[serde(default)]
+    pub outlets: Vec<OutletRef>,
 }
 
 /// A credential as it is stored.

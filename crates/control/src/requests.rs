@@ -64,9 +64,14 @@ impl House {
     /// Every PDU and other box that is no machine.
     pub fn devices(&self) -> Vec<DeviceView> {
         let recorded: Vec<Arc<DeviceView>> = self.record(|r| r.devices.values().cloned().collect());
-        let seen = |d: &DeviceView| DeviceView {
-            readings: self.inner.live.device(&d.place),
-            ..d.clone()
+        let seen = |d: &DeviceView| {
+            let sight = self.inner.live.device(&d.place);
+            DeviceView {
+                health: sight.health,
+                readings: sight.readings,
+                outlets: sight.outlets,
+                ..d.clone()
+            }
         };
         recorded.iter().map(|d| seen(d)).collect()
     }

@@ -73,7 +73,8 @@ impl Policy {
             Stage::AwaitAgent => self.firmware,
             Stage::Settle => self.settle + self.power,
             Stage::AwaitLogin => self.first_boot,
-            Stage::ResetBmc => self.bmc_reset,
+            // A BMC that lost its power starts as one that was reset does.
+            Stage::ResetBmc | Stage::CycleOutlets => self.bmc_reset,
             Stage::Work => self.work + self.moving(machine, state),
         }
     }

@@ -175,6 +175,8 @@ pub enum Stage {
     AwaitLogin,
     /// The BMC itself is restarted and awaited.
     ResetBmc,
+    /// The power is cut at the outlets that feed the box, and given back; the BMC is awaited.
+    CycleOutlets,
 }
 
 /// How hard the next try is: the ladder of DESIGN.md.
@@ -187,6 +189,8 @@ pub enum Rung {
     Hard,
     /// After a reset of the BMC.
     BmcReset,
+    /// After the power was cut at the outlets.
+    Outlet,
     /// On other parts.
     OtherParts,
 }

@@ -192,8 +192,64 @@ pub struct DeviceView {
     pub model: Option<String>,
     /// Serial, when told.
     pub serial: Option<String>,
+    /// Firmware version, when told.
+    #[serde(default)]
+    pub firmware: Option<String>,
+    /// Address of the service that answers for it.
+    #[serde(default)]
+    pub url: String,
+    /// Its path there.
+    #[serde(default)]
+    pub path: String,
+    /// Worst health of its parts.
+    #[serde(default)]
+    pub health: crate::Health,
     /// Readings.
     pub readings: Vec<Reading>,
+    /// Its outlets, when it has some.
+    #[serde(default)]
+    pub outlets: Vec<OutletView>,
+}
+
+/// One outlet of a PDU as it was last seen.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct OutletView {
+    /// As the PDU counts it.
+    pub id: String,
+    /// What someone wrote on it.
+    pub label: Option<String>,
+    /// Whether it is switched on.
+    pub power: Option<PowerState>,
+    /// Watts drawn.
+    pub watts: Option<f64>,
+    /// Amperes drawn.
+    pub amps: Option<f64>,
+    /// Whether it can be switched.
+    pub switched: bool,
+}
+
+/// Switches an outlet: `POST /v1/outlets`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct OutletRequest {
+    /// Where the PDU stands.
+    pub pdu: Place,
+    /// The outlet.
+    pub outlet: String,
+    /// What it is told.
+    pub order: OutletVerb,
+}
+
+/// What an outlet is told.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum OutletVerb {
+    /// Power on.
+    On,
+    /// Power off.
+    Off,
+    /// Off, a pause, on.
+    Cycle,
 }
 
 /// Who asks: the bearer of a token.

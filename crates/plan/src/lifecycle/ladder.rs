@@ -1,4 +1,4 @@
-//! What follows a failure: gentle, hard, after a reset of the BMC, on other parts, held.
+//! What follows a failure: gentle, hard, after a reset of the BMC, after a power cut at the outlets, on other parts, held.
 
 use std::time::Duration;
 
@@ -42,12 +42,16 @@ impl Draft<'_> {
     fn once_more(&self, why: String) -> Step {
         let rung = match self.machine.status.rung {
             Rung::Gentle => Rung::Hard,
-            _ => Rung::BmcReset,
+            Rung::Hard => Rung::BmcReset,
+            _ => Rung::Outlet,
         };
         let resets = self.node().is_some_and(|n| n.abilities.manager_reset);
+        let fed = self.node().is_some_and(|n| !n.outlets.is_empty());
         let (state, mut stage) = restart(&self.machine.status);
-        if rung == Rung::BmcReset && resets {
-            stage = Stage::ResetBmc;
+        match rung {
+            Rung::Outlet if fed => stage = Stage::CycleOutlets,
+            Rung::BmcReset | Rung::Outlet if resets => stage = Stage::ResetBmc,
+            _ => {}
         }
         let tries = self.machine.status.tries + 1;
         let mut step = self.enter(state, stage, &format!("try {tries}: {why}"));

@@ -87,6 +87,8 @@ pub enum Act {
     Boot(BootTarget),
     /// Reset the BMC itself.
     ResetBmc,
+    /// Cut the power at every outlet that feeds the box, then give it back.
+    CycleOutlets,
     /// Try the login.
     Probe,
 }
@@ -376,5 +378,6 @@ pub fn phase(state: State, stage: Stage) -> Option<&'static str> {
         (_, Stage::Settle | Stage::SetDisk | Stage::Start) => "restart",
         (_, Stage::AwaitLogin) => "first boot",
         (_, Stage::ResetBmc) => "BMC reset",
+        (_, Stage::CycleOutlets) => "outlet cycle",
     })
 }

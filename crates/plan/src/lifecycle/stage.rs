@@ -26,7 +26,8 @@ impl Draft<'_> {
             Stage::SetDisk => self.set_boot(BootTarget::Hdd, Stage::Start),
             Stage::Start => self.power_on(Stage::AwaitLogin),
             Stage::AwaitLogin => self.await_login(),
-            Stage::ResetBmc => self.reset_bmc(),
+            Stage::ResetBmc => self.restart_bmc(Act::ResetBmc, "a reset of its BMC"),
+            Stage::CycleOutlets => self.restart_bmc(Act::CycleOutlets, "a power cut at its outlets"),
             Stage::Rest => self.begin(),
         };
         let still_here = step.status.state == status.state && step.status.stage == status.stage;
@@ -64,6 +65,7 @@ impl Draft<'_> {
             Stage::Settle => "the agent's machine did not go off",
             Stage::AwaitLogin => "no login answered",
             Stage::ResetBmc => "the BMC did not come back from its reset",
+            Stage::CycleOutlets => "the BMC did not come back after the power cut",
             Stage::Rest => "nothing happened",
         };
         format!("{what}{silent}{refused}")
@@ -427,12 +429,13 @@ impl Draft<'_> {
         step
     }
 
-    fn reset_bmc(&self) -> Step {
+    /// The rungs that take the BMC down: `act` once, then looks until it answers again.
+    fn restart_bmc(&self, act: Act, what: &str) -> Step {
         let status = &self.machine.status;
         let sent = self
             .observed
             .last
-            .filter(|l| l.act == Act::ResetBmc && l.at >= status.stage_since);
+            .filter(|l| l.act == act && l.at >= status.stage_since);
         match sent {
             Some(l) if l.result.is_ok() && self.fresh().is_some() => {
                 let (state, stage) = super::ladder::restart(status);
@@ -443,16 +446,16 @@ impl Draft<'_> {
                 self.policy.repeat,
                 "waits for its BMC to come back".into(),
             ),
-            _ => match self.hopeless(Act::ResetBmc) {
-                // A BMC that can't be reset is no reason to stop: the harder try goes on without.
+            _ => match self.hopeless(act) {
+                // That this rung is missing is no reason to stop: the harder try goes on without.
                 Some(_) => {
                     let (state, stage) = super::ladder::restart(status);
-                    self.enter(state, stage, "goes on without a reset of its BMC")
+                    self.enter(state, stage, &format!("goes on without {what}"))
                 }
                 None => self.wait(
-                    Some(self.unless_just_sent(Act::ResetBmc)),
+                    Some(self.unless_just_sent(act)),
                     self.policy.repeat,
-                    "resets its BMC".into(),
+                    format!("asks for {what}"),
                 ),
             },
         }

@@ -27,6 +27,8 @@ enum Luck {
     PowerLost,
     DirtyWipe,
     Restart,
+    /// The BMC hangs until its power is cut.
+    Hung,
 }
 
 /// One machine, its nodes and the physical truth about them.
@@ -256,7 +258,8 @@ impl Lab {
     }
 
     fn act(&mut self, act: Act, luck: Luck) {
-        self.silent = luck == Luck::Silent;
+        let cut = act == Act::CycleOutlets;
+        self.silent = luck == Luck::Silent || (luck == Luck::Hung && !cut);
         if self.silent {
             return;
         }
@@ -300,7 +303,7 @@ impl Lab {
         }
         match act {
             Act::Power(ResetKind::On) => self.power_on(),
-            Act::Power(_) => self.power_off(),
+            Act::Power(_) | Act::CycleOutlets => self.power_off(),
             Act::Boot(target) => self.network_next = matches!(target, BootTarget::Pxe | BootTarget::UefiHttp),
             _ => {}
         }
@@ -480,6 +483,36 @@ fn a_node_whose_bmc_is_silent_is_left_for_another_one() {
                 .is_some_and(|w| w.contains("web-1 failed on it"))
     );
     assert!(lab.until(300, |m| m.status.state == State::Running));
+}
+
+#[test]
+fn a_bmc_that_hangs_comes_back_after_a_power_cut_at_the_outlets() {
+    let mut lab = Lab::new(1);
+    let id = lab.world.nodes.keys().next().cloned().expect("one node");
+    let mut fed = Node::clone(&lab.world.nodes[&id]);
+    fed.outlets = vec![rack::node::OutletRef {
+        pdu: "r1/pdu-a".parse().expect("a place"),
+        outlet: "1".into(),
+    }];
+    lab.world.nodes.insert(id, Arc::new(fed));
+    lab.until(40, |m| m.status.stage == Stage::PowerOff);
+    let mut rungs = Vec::new();
+    for _ in 0..20_000 {
+        let cut = lab.last.as_ref().is_some_and(|l| l.act == Act::CycleOutlets);
+        if cut {
+            break;
+        }
+        rungs.push(lab.machine().status.rung);
+        lab.turn(Luck::Hung);
+    }
+    rungs.dedup();
+    use rack::machine::Rung;
+    assert_eq!(rungs, [Rung::Gentle, Rung::Hard, Rung::BmcReset, Rung::Outlet]);
+    assert!(
+        lab.until(300, |m| m.status.state == State::Running),
+        "{:?}",
+        lab.machine().status
+    );
 }
 
 #[test]
