@@ -8,6 +8,8 @@ pub mod lifecycle;
 pub mod order;
 pub mod place;
 pub mod policy;
+pub mod rollout;
+pub mod settings;
 pub mod why;
 
 pub use lifecycle::{Act, Observed, Step, next};

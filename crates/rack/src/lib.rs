@@ -14,6 +14,8 @@ pub mod name;
 pub mod node;
 pub mod reading;
 pub mod request;
+pub mod rollout;
+pub mod setting;
 pub mod time;
 pub mod units;
 pub mod world;

@@ -15,7 +15,7 @@
 mod ladder;
 mod stage;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 
 use rack::agent::DiskWipe;
 use rack::{

@@ -52,7 +52,7 @@ fn name(s: &str) -> rack::Name {
     s.parse().expect("a name")
 }
 
-fn node(slot: &str) -> Node {
+pub(crate) fn node(slot: &str) -> Node {
     let part = |id: &str, kind| Part {
         id: id.into(),
         kind,
