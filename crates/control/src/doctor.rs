@@ -79,6 +79,10 @@ impl House {
             .values()
             .filter_map(|n| self.live(&n.id).silent.map(|why| format!("{} ({why})", n.place)))
             .collect();
+        let half: Vec<Name> = self.record(|r| {
+            let open = r.credentials.values().filter(|c| c.next.is_some());
+            open.map(|c| c.name.clone()).collect()
+        });
         let unarmed = world.nodes.values().filter(|n| !n.armed).count();
         let config = &self.inner.env.config;
         let space = free_space(&config.state);
@@ -109,6 +113,17 @@ impl House {
                     )
                 }),
                 format!("{} answer", world.nodes.len()),
+            ),
+            check(
+                "credentials",
+                half.first().map(|name| {
+                    (
+                        Verdict::Warning,
+                        format!("the rotation of {name} is not finished"),
+                        format!("busbar credential rotate {name}"),
+                    )
+                }),
+                "none is half rotated".into(),
             ),
             check(
                 "armed",

@@ -12,12 +12,13 @@ use crate::House;
 use crate::env::Dial;
 use crate::house::HouseError;
 use crate::keys;
+use crate::secrets::Sealed;
 
 /// What a connection was made from: when any of it changes, another one is made.
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct Made {
     credential: Name,
-    sealed: crate::secrets::Sealed,
+    sealed: Sealed,
     certificate: Option<String>,
 }
 
@@ -81,31 +82,54 @@ impl House {
                 what: format!("there is no credential `{credential}` to log in to {url} with"),
                 hint: format!("busbar credential set {credential} --user USER"),
             })?;
+        let moved = stored.moved.contains(&keys::bmc(url));
+        let sealed = stored.next.as_ref().filter(|_| moved).unwrap_or(&stored.sealed);
         let made = Made {
             credential: credential.clone(),
-            sealed: stored.sealed.clone(),
+            sealed: sealed.clone(),
             certificate: certificate.map(str::to_owned),
         };
-        let armed = self.may_write_to(url);
-        let mode = if armed { Mode::Act } else { Mode::Observe };
+        let mode = if self.may_write_to(url) {
+            Mode::Act
+        } else {
+            Mode::Observe
+        };
         let mut open = self.inner.fleet.open.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some((_, bmc)) = open.get(url).filter(|(m, _)| *m == made) {
             bmc.set_mode(mode);
             return Ok(Arc::clone(bmc));
         }
+        let bmc = self.connect(url, certificate, self.open_credential(credential, sealed)?, mode)?;
+        open.insert(url.to_owned(), (made, Arc::clone(&bmc)));
+        Ok(bmc)
+    }
+
+    /// What is sealed in a credential.
+    pub(crate) fn open_credential(&self, name: &Name, sealed: &Sealed) -> Result<CredentialRequest, HouseError> {
+        let again = format!("busbar credential set {name} --user USER");
         let plain = self
             .inner
             .env
             .secrets
-            .open_sealed(&keys::credential(credential), &stored.sealed)
+            .open_sealed(&keys::credential(name), sealed)
             .map_err(|e| HouseError::Policy {
                 what: e.to_string(),
-                hint: format!("busbar credential set {credential}"),
+                hint: again.clone(),
             })?;
-        let secret: CredentialRequest = serde_json::from_slice(&plain).map_err(|_| HouseError::Policy {
-            what: format!("the credential `{credential}` is damaged"),
-            hint: format!("busbar credential set {credential}"),
-        })?;
+        serde_json::from_slice(&plain).map_err(|_| HouseError::Policy {
+            what: format!("the credential `{name}` is damaged"),
+            hint: again,
+        })
+    }
+
+    /// A driver of its own for the service at `url`, by the protocol that its URL names.
+    pub(crate) fn connect(
+        &self,
+        url: &str,
+        certificate: Option<&str>,
+        secret: CredentialRequest,
+        mode: Mode,
+    ) -> Result<Arc<dyn Driver>, HouseError> {
         let transport = self
             .inner
             .fleet
@@ -116,8 +140,6 @@ impl House {
             user: secret.user,
             password: secret.password,
         };
-        let bmc: Arc<dyn Driver> = Arc::new(Redfish::new(url, transport, login, mode));
-        open.insert(url.to_owned(), (made, Arc::clone(&bmc)));
-        Ok(bmc)
+        Ok(Arc::new(Redfish::new(url, transport, login, mode)))
     }
 }

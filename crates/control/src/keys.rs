@@ -31,6 +31,16 @@ pub fn device(place: &Place) -> String {
     format!("device/{place}")
 }
 
+/// What is wanted of a node beyond machines.
+pub fn setting(id: &NodeId) -> String {
+    format!("setting/{id}")
+}
+
+/// A firmware rollout by name.
+pub fn rollout(name: &Name) -> String {
+    format!("rollout/{name}")
+}
+
 /// A sealed credential.
 pub fn credential(name: &Name) -> String {
     format!("credential/{name}")

@@ -26,9 +26,13 @@ mod outlets;
 pub mod rackfile;
 pub mod record;
 mod requests;
+mod rollouts;
+mod rotate;
 pub mod secrets;
+mod settings;
 mod targets;
 mod tokens;
+mod verbs;
 
 pub use env::{BootNetwork, Config, Env};
 pub use house::{AddProgress, House, HouseError};

@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use plan::lifecycle::{Attempt, Seen};
 use rack::request::{NodeLive, OutletView};
+use rack::setting::SettingsView;
 use rack::{AgentState, Health, Name, NodeId, Place, Reading, Time};
 use tokio::sync::{Notify, watch};
 
@@ -26,6 +27,10 @@ pub struct Sight {
     pub address: Option<IpAddr>,
     /// When readings were last read, and the inventory.
     pub read: Option<Time>,
+    /// Caps and firmware settings as last seen, and why a wish is not fulfilled.
+    pub settings: SettingsView,
+    /// When they were last looked at.
+    pub tended: Option<Time>,
 }
 
 /// What is seen of a device that is no machine.

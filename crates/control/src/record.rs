@@ -1,12 +1,14 @@
 //! What is recorded, in memory: the store's objects as types, kept current by its watch. Reads never touch the disk.
 
-use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 use std::net::Ipv4Addr;
 use std::sync::Arc;
 
 use rack::node::{AddressLease, OutletRef};
 use rack::request::{DeviceView, EventView, Role, TokenView};
-use rack::{Event, Mac, Name, Place, Time, World};
+use rack::rollout::Rollout;
+use rack::setting::Settings;
+use rack::{Event, Mac, Name, NodeId, Place, Time, World};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use store::{Batch, Change, Revision};
@@ -41,6 +43,12 @@ pub struct StoredCredential {
     pub name: Name,
     /// User name and password as JSON, sealed.
     pub sealed: Sealed,
+    /// The same with the password that follows it, while a rotation is under way.
+    #[serde(default)]
+    pub next: Option<Sealed>,
+    /// Keys of the BMCs that have the next password already.
+    #[serde(default)]
+    pub moved: BTreeSet<String>,
 }
 
 /// A token as it is stored.
@@ -77,6 +85,10 @@ pub struct Record {
     pub bmcs: BTreeMap<String, Arc<WatchedBmc>>,
     /// Devices that are no machines.
     pub devices: BTreeMap<Place, Arc<DeviceView>>,
+    /// What is wanted of nodes beyond machines.
+    pub settings: BTreeMap<NodeId, Arc<Settings>>,
+    /// Firmware rollouts.
+    pub rollouts: BTreeMap<Name, Arc<Rollout>>,
     /// Credentials.
     pub credentials: BTreeMap<Name, Arc<StoredCredential>>,
     /// Tokens by fingerprint.
@@ -127,6 +139,8 @@ impl Record {
             "machine" => keep(&mut Arc::make_mut(&mut self.world).machines, name, value),
             "image" => keep(&mut Arc::make_mut(&mut self.world).images, name, value),
             "device" => keep(&mut self.devices, name, value),
+            "setting" => keep(&mut self.settings, name, value),
+            "rollout" => keep(&mut self.rollouts, name, value),
             "credential" => keep(&mut self.credentials, name, value),
             "bmc" => match value.and_then(|v| read(&change.key, v)) {
                 Some(bmc) => drop(self.bmcs.insert(change.key.clone(), Arc::new(bmc))),

@@ -381,6 +381,8 @@ impl House {
             let stored = StoredCredential {
                 name: name.clone(),
                 sealed,
+                next: None,
+                moved: Default::default(),
             };
             let txn = Txn::new().check(&key, self.unchanged(&key)).put(&key, &stored)?;
             Ok((

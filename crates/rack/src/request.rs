@@ -228,6 +228,15 @@ pub struct OutletView {
     pub switched: bool,
 }
 
+/// What a rotation of a credential came to: `POST /v1/credentials/{name}/rotate`.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, ToSchema)]
+pub struct Rotated {
+    /// BMCs that have the new password.
+    pub done: Vec<String>,
+    /// BMCs that still have the old one, each with the reason; ask again to go on.
+    pub left: Vec<String>,
+}
+
 /// Switches an outlet: `POST /v1/outlets`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]

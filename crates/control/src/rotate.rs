@@ -1,0 +1,221 @@
+//! A new password for every BMC that shares a credential, one BMC after the other, safe to stop anywhere.
+//!
+//! The next password is sealed in the store before the first BMC gets it, and each BMC that has it is noted. After a
+//! crash between the two, the BMC refuses the old password, takes the next, and is noted then.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use hardware::{Driver, Error, Receipt};
+use rack::request::{CredentialRequest, Rotated, Who};
+use rack::{Name, Node};
+use store::Txn;
+
+use crate::House;
+use crate::house::HouseError;
+use crate::keys;
+use crate::record::{StoredCredential, WatchedBmc};
+
+/// Length of a made password: IPMI 2.0 takes at most 20 bytes, many BMCs only 16.
+const LENGTH: usize = 16;
+
+impl House {
+    /// Rotates a credential: goes on with the rotation that is under way, or begins one.
+    pub async fn rotate(&self, who: &Who, name: &Name) -> Result<Rotated, HouseError> {
+        self.begin_rotation(who, name).await?;
+        let bmcs: Vec<(String, Arc<WatchedBmc>)> = self.record(|r| {
+            let mine = r.bmcs.iter().filter(|(_, b)| b.credential == *name);
+            mine.map(|(k, b)| (k.clone(), Arc::clone(b))).collect()
+        });
+        let mut result = Rotated::default();
+        for (key, bmc) in &bmcs {
+            let moved = self.record(|r| r.credentials.get(name).is_some_and(|c| c.moved.contains(key)));
+            let outcome = if moved {
+                Ok(())
+            } else {
+                self.move_over(who, name, key, bmc).await
+            };
+            match outcome {
+                Ok(()) => result.done.push(bmc.url.clone()),
+                Err(HouseError::Store(error)) => return Err(error.into()),
+                Err(error) => result.left.push(format!("{}: {error}", bmc.url)),
+            }
+        }
+        if result.left.is_empty() {
+            self.end_rotation(who, name).await?;
+        }
+        Ok(result)
+    }
+
+    async fn begin_rotation(&self, who: &Who, name: &Name) -> Result<(), HouseError> {
+        let key = keys::credential(name);
+        let mut bytes = [0; LENGTH];
+        self.inner.env.random.fill(&mut bytes);
+        let next = password(&bytes);
+        self.transact(|_| {
+            let stored = self.stored(name)?;
+            if stored.next.is_some() {
+                return Ok((Txn::new(), ()));
+            }
+            let now = self.open_credential(name, &stored.sealed)?;
+            let request = CredentialRequest {
+                user: now.user,
+                password: next.clone(),
+            };
+            let plain = serde_json::to_vec(&request).map_err(|e| HouseError::Invalid { what: e.to_string() })?;
+            let random = |b: &mut [u8]| self.inner.env.random.fill(b);
+            let after = StoredCredential {
+                next: Some(self.inner.env.secrets.seal(&key, &plain, random)),
+                moved: BTreeSet::new(),
+                ..StoredCredential::clone(&stored)
+            };
+            let txn = Txn::new().check(&key, self.unchanged(&key)).put(&key, &after)?;
+            Ok((
+                self.tell(txn, &self.audit(who, format!("credential {name}"), "rotation begins"))?,
+                (),
+            ))
+        })
+        .await
+    }
+
+    /// Gives one BMC the next password, unless it has it already.
+    async fn move_over(&self, who: &Who, name: &Name, key: &str, bmc: &WatchedBmc) -> Result<(), HouseError> {
+        let stored = self.stored(name)?;
+        let next = stored.next.as_ref().ok_or_else(|| HouseError::Conflict {
+            what: "the rotation was ended by someone else".into(),
+        })?;
+        let behind: Vec<Arc<Node>> = self
+            .world()
+            .nodes
+            .values()
+            .filter(|n| n.bmc.url == bmc.url)
+            .cloned()
+            .collect();
+        let Some(node) = behind.iter().find(|n| n.armed) else {
+            return Err(HouseError::Policy {
+                what: "nothing behind it is armed, so its password is left as it is".into(),
+                hint: format!("busbar arm {}", bmc.rack),
+            });
+        };
+        let secret = self.open_credential(name, next)?;
+        let driver = self.bmc(&bmc.url, name, bmc.certificate.as_deref()).await?;
+        let fresh = self.connect(
+            &bmc.url,
+            bmc.certificate.as_deref(),
+            secret.clone(),
+            hardware::Mode::Observe,
+        )?;
+        if !takes(fresh.as_ref(), node).await {
+            let what = format!("new password for {}", secret.user);
+            let permit = self
+                .permit(&node.id, node.place.as_ref(), what, "rotation", who.name.as_str())
+                .await?;
+            let accounts = driver
+                .accounts()
+                .ok_or_else(|| HouseError::Unreachable(Error::lacks(driver.url(), "accounts").to_string()))?;
+            let receipt = accounts
+                .set_password(&secret.password, &permit)
+                .await
+                .map_err(|e| HouseError::Unreachable(e.to_string()))?;
+            if let Receipt::Blocked { by } = receipt {
+                return Err(HouseError::Conflict { what: by });
+            }
+            if !takes(fresh.as_ref(), node).await {
+                return Err(HouseError::Unreachable(
+                    "it took the new password but does not let it in".into(),
+                ));
+            }
+        }
+        let credential = keys::credential(name);
+        self.transact(|_| {
+            let mut after = StoredCredential::clone(self.stored(name)?.as_ref());
+            after.moved.insert(key.to_owned());
+            Ok((
+                Txn::new()
+                    .check(&credential, self.unchanged(&credential))
+                    .put(&credential, &after)?,
+                (),
+            ))
+        })
+        .await?;
+        self.inner.fleet.close(&bmc.url);
+        Ok(())
+    }
+
+    async fn end_rotation(&self, who: &Who, name: &Name) -> Result<(), HouseError> {
+        let key = keys::credential(name);
+        self.transact(|_| {
+            let stored = self.stored(name)?;
+            let Some(next) = stored.next.clone() else {
+                return Ok((Txn::new(), ()));
+            };
+            let after = StoredCredential {
+                name: name.clone(),
+                sealed: next,
+                next: None,
+                moved: BTreeSet::new(),
+            };
+            let txn = Txn::new().check(&key, self.unchanged(&key)).put(&key, &after)?;
+            Ok((
+                self.tell(txn, &self.audit(who, format!("credential {name}"), "rotated"))?,
+                (),
+            ))
+        })
+        .await
+    }
+
+    fn stored(&self, name: &Name) -> Result<Arc<StoredCredential>, HouseError> {
+        self.record(|r| r.credentials.get(name).cloned())
+            .ok_or_else(|| HouseError::NotFound {
+                kind: "credential",
+                name: name.to_string(),
+            })
+    }
+}
+
+/// Whether a driver's password is let in: a question that needs one.
+async fn takes(driver: &dyn Driver, node: &Node) -> bool {
+    match driver.power() {
+        Some(power) => power.glance(&node.bmc).await.is_ok(),
+        None => driver.discover().await.is_ok(),
+    }
+}
+
+/// A password out of random bytes that every BMC's rules take: upper and lower case letters, a digit and a mark, none of
+/// them easily mistaken for another.
+fn password(bytes: &[u8; LENGTH]) -> String {
+    const UPPER: &[u8] = b"ABCDEFGHJKLMNPQRSTUVWXYZ";
+    const LOWER: &[u8] = b"abcdefghijkmnpqrstuvwxyz";
+    const DIGIT: &[u8] = b"23456789";
+    const MARK: &[u8] = b"-_";
+    const ALL: &[u8] = b"ABCDEFGHJKLMNPQRSTUVWXYZabcdefghijkmnpqrstuvwxyz23456789-_";
+    let pick = |set: &[u8], b: u8| set[usize::from(b) % set.len()] as char;
+    bytes
+        .iter()
+        .enumerate()
+        .map(|(i, b)| match i {
+            0 => pick(LOWER, *b),
+            1 => pick(UPPER, *b),
+            2 => pick(DIGIT, *b),
+            3 => pick(MARK, *b),
+            _ => pick(ALL, *b),
+        })
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_made_password_keeps_every_rule() {
+        for seed in 0..=255u8 {
+            let made = password(&std::array::from_fn(|i| {
+                seed.wrapping_mul(31).wrapping_add(i as u8 * 17)
+            }));
+            assert_eq!(made.len(), LENGTH);
+            assert!(made.chars().any(|c| c.is_ascii_uppercase()) && made.chars().any(|c| c.is_ascii_lowercase()));
+            assert!(made.chars().any(|c| c.is_ascii_digit()) && made.contains(['-', '_']));
+        }
+    }
+}
