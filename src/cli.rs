@@ -7,6 +7,8 @@ use std::time::Duration;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use rack::{Bytes, Name, Place};
 
+use crate::commands::hardware::{BiosOptions, CapOptions, Firmware, Outlet};
+
 /// The rack as one computer.
 #[derive(Parser)]
 #[command(name = "busbar", version, about, propagate_version = true, after_help = EXAMPLES)]
@@ -91,6 +93,39 @@ pub enum Command {
         #[arg(long)]
         dry_run: bool,
     },
+    /// Power caps: show, set, lift, try
+    #[command(before_help = "busbar cap web-1\nbusbar cap r1/u3 600W --try 5m\nbusbar cap r1/u3 none")]
+    Cap(CapOptions),
+    /// BIOS settings: show, or want from the next boot on
+    #[command(before_help = "busbar bios r1/u3\nbusbar bios r1/u3 LogicalProc=Disabled")]
+    Bios(BiosOptions),
+    /// Readings, each with its age
+    Sensors {
+        /// Only in here
+        place: Option<Place>,
+    },
+    /// Light a box, for whoever stands in the aisle
+    Locate {
+        /// A machine, or a node's place
+        of: String,
+        /// Put the light out
+        #[arg(long)]
+        off: bool,
+    },
+    /// The log that a box keeps itself
+    Log {
+        /// A machine, or a node's place
+        of: String,
+        /// At most so many lines
+        #[arg(long, short = 'n', default_value_t = 50)]
+        lines: usize,
+    },
+    /// Outlets of PDUs
+    #[command(subcommand)]
+    Outlet(Outlet),
+    /// Firmware: versions, and updates in waves
+    #[command(subcommand)]
+    Firmware(Firmware),
     /// Let Busbar write to a place
     Arm(ArmOptions),
     /// Only look at a place from now on
@@ -305,6 +340,8 @@ pub enum Credential {
     },
     /// Their names
     Ls,
+    /// Give every BMC that shares one a new password
+    Rotate { name: Name },
 }
 
 #[derive(Subcommand)]

@@ -142,6 +142,7 @@ pub async fn credential(cli: &Cli, client: &Client, what: &Credential) -> Result
                 .collect();
             say(cli, &answer, names.join("\n"))
         }
+        Credential::Rotate { name } => super::hardware::rotate(cli, client, name).await,
     }
 }
 

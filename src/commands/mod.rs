@@ -1,6 +1,7 @@
 //! What each command does.
 
 mod follow;
+pub mod hardware;
 mod keep;
 mod local;
 mod look;
@@ -44,6 +45,13 @@ pub async fn online(cli: &Cli) -> Result<u8> {
         Command::Run(options) => machine::run(cli, client, options).await,
         Command::Rm(options) => machine::rm(cli, client, options).await,
         Command::Kill { signal, names, dry_run } => machine::kill(cli, client, signal, names, *dry_run).await,
+        Command::Cap(options) => hardware::cap(cli, client, options).await,
+        Command::Bios(options) => hardware::bios(cli, client, options).await,
+        Command::Sensors { place } => hardware::sensors(cli, client, place.as_ref()).await,
+        Command::Locate { of, off } => hardware::locate(cli, client, of, !off).await,
+        Command::Log { of, lines } => hardware::log(cli, client, of, *lines).await,
+        Command::Outlet(what) => hardware::outlet(cli, client, what).await,
+        Command::Firmware(what) => hardware::firmware(cli, client, what).await,
         Command::Arm(options) => keep::arm(cli, client, options, true).await,
         Command::Disarm(options) => keep::arm(cli, client, options, false).await,
         Command::Cordon { place, why, dry_run } => keep::cordon(cli, client, place, Some(why), *dry_run).await,

@@ -15,6 +15,7 @@ mod admin;
 mod auth;
 mod events;
 mod extract;
+mod hardware;
 mod images;
 mod look;
 mod machines;
@@ -58,6 +59,14 @@ fn routes() -> OpenApiRouter<House> {
         .routes(routes!(admin::trust))
         .routes(routes!(admin::credentials))
         .routes(routes!(admin::set_credential))
+        .routes(routes!(hardware::rotate))
+        .routes(routes!(hardware::outlet))
+        .routes(routes!(hardware::want))
+        .routes(routes!(hardware::settings))
+        .routes(routes!(hardware::locate))
+        .routes(routes!(hardware::log))
+        .routes(routes!(hardware::rollouts, hardware::roll_out))
+        .routes(routes!(hardware::stop_rollout))
         .routes(routes!(admin::tokens, admin::make_token))
         .routes(routes!(admin::revoke_token))
         .routes(routes!(admin::dump))
@@ -96,6 +105,7 @@ pub fn router(house: House) -> Router {
 async fn bounded(State(_): State<House>, request: Request, next: Next) -> Response {
     let path = request.uri().path();
     let long = request.method() == Method::POST && ["/v1/images", "/v1/discover", "/v1/dump"].contains(&path);
+    let long = long || path.ends_with("/rotate");
     let limit = if long { LONG_ANSWER } else { ANSWER };
     let mut answer = match tokio::time::timeout(limit, next.run(request)).await {
         Ok(answer) => answer,

@@ -10,7 +10,7 @@ use hardware::{Driver, Receipt};
 use plan::settings::{self, CapStep};
 use rack::request::Who;
 use rack::setting::{CapView, CapWish, Settings, SettingsRequest, SettingsView, Trial};
-use rack::{Level, Node, NodeId, Place};
+use rack::{Level, Node, Place};
 use store::Txn;
 
 use crate::House;

@@ -1,0 +1,603 @@
+//! Commands for boxes: caps, BIOS settings, sensors, lights, logs, outlets, firmware.
+
+use anyhow::Result;
+use clap::{Args, Subcommand};
+use rack::request::{DeviceView, MachineView, NodeView};
+use rack::rollout::{Rollout, UpdateState};
+use rack::setting::{CapWish, LogLine, Settings, SettingsView};
+use rack::{Health, Name, Place, Reading};
+use reqwest::Method;
+use serde_json::{Value, json};
+
+use super::machine::confirm;
+use crate::cli::{Cli, duration};
+use crate::client::{Client, fail};
+use crate::output::{self, Table, plain, span};
+
+#[derive(Args)]
+pub struct CapOptions {
+    /// A machine, or a node's place
+    pub of: String,
+    /// `600W`, or `none` to lift it; without it the caps are shown
+    #[arg(value_parser = watts)]
+    pub cap: Option<CapWish>,
+    /// Undo it after so long, unless it is kept
+    #[arg(long = "try", value_name = "TIME", value_parser = duration)]
+    pub trial: Option<std::time::Duration>,
+    /// Keep what is on trial
+    #[arg(long, conflicts_with_all = ["cap", "trial"])]
+    pub keep: bool,
+    #[arg(long)]
+    pub dry_run: bool,
+}
+
+#[derive(Args)]
+pub struct BiosOptions {
+    /// A machine, or a node's place
+    pub of: String,
+    /// Attributes to want: `LogicalProc=Disabled`; without any they are shown
+    pub attributes: Vec<String>,
+    /// Take a wish back
+    #[arg(long, value_name = "ATTRIBUTE")]
+    pub unset: Vec<String>,
+    #[arg(long)]
+    pub dry_run: bool,
+}
+
+#[derive(Subcommand)]
+pub enum Outlet {
+    /// Outlets, what is plugged in, what it draws
+    Ls {
+        /// Only of this PDU
+        pdu: Option<Place>,
+    },
+    /// Switch one on
+    On(OutletOptions),
+    /// Switch one off
+    Off(OutletOptions),
+    /// Off, a pause, on
+    Cycle(OutletOptions),
+}
+
+#[derive(Args)]
+pub struct OutletOptions {
+    /// `r1/pdu-a/3`
+    pub outlet: String,
+    /// The machine on it may lose its power
+    #[arg(long)]
+    pub in_use: bool,
+    /// Don't ask
+    #[arg(long, short)]
+    pub yes: bool,
+}
+
+#[derive(Subcommand)]
+pub enum Firmware {
+    /// Versions
+    Ls {
+        /// Only here
+        place: Option<Place>,
+    },
+    /// Update boxes in waves; each version is read back
+    #[command(
+        before_help = "busbar firmware update r1 --component bios --version 2.4 --image http://10.0.0.1/bios-2.4.bin --wave 4"
+    )]
+    Update(UpdateOptions),
+    /// How far updates are
+    Status { name: Option<Name> },
+    /// Start nothing more of an update
+    Stop { name: Name },
+}
+
+#[derive(Args)]
+pub struct UpdateOptions {
+    /// Racks or nodes
+    #[arg(required = true)]
+    pub places: Vec<Place>,
+    /// Which firmware: an id of `busbar firmware ls`
+    #[arg(long)]
+    pub component: String,
+    /// The version that must be read back
+    #[arg(long)]
+    pub version: String,
+    /// Where each BMC fetches the image
+    #[arg(long)]
+    pub image: String,
+    /// What to call it; made from component and version when absent
+    #[arg(long)]
+    pub name: Option<Name>,
+    /// How many at once
+    #[arg(long, default_value_t = 1)]
+    pub wave: u32,
+    /// How many failures stop it
+    #[arg(long, default_value_t = 1)]
+    pub failures: u32,
+    /// Nodes that a machine holds too
+    #[arg(long)]
+    pub in_use: bool,
+    /// Don't ask
+    #[arg(long, short)]
+    pub yes: bool,
+    #[arg(long)]
+    pub dry_run: bool,
+}
+
+/// `600`, `600W`, `1.2kW`, `none`.
+fn watts(text: &str) -> Result<CapWish, String> {
+    if text.eq_ignore_ascii_case("none") {
+        return Ok(CapWish::Lifted);
+    }
+    let lower = text.to_ascii_lowercase();
+    let (number, factor) = match (lower.strip_suffix("kw"), lower.strip_suffix('w')) {
+        (Some(n), _) => (n, 1000.0),
+        (_, Some(n)) => (n, 1.0),
+        _ => (lower.as_str(), 1.0),
+    };
+    match number.trim().parse::<f64>() {
+        Ok(w) if w.is_finite() && w > 0.0 => Ok(CapWish::Watts(w * factor)),
+        _ => Err(format!("`{text}` is not a cap: write 600W, 1.2kW or none")),
+    }
+}
+
+/// The place of a machine's node, or the place itself.
+async fn place(client: &Client, of: &str) -> Result<Place> {
+    if of.contains('/') {
+        return of
+            .parse()
+            .map_err(|e| fail("BB0101", format!("`{}`: {e}", plain(of)), "busbar ls"));
+    }
+    let name: Name = of
+        .parse()
+        .map_err(|e| fail("BB0101", format!("`{}`: {e}", plain(of)), "busbar ps"))?;
+    let view: MachineView = serde_json::from_value(client.get(&format!("/v1/machines/{name}")).await?)?;
+    let at = view.machine.status.place;
+    at.ok_or_else(|| {
+        fail(
+            "BB0402",
+            format!("{name} has no place yet"),
+            &format!("busbar why {name}"),
+        )
+    })
+}
+
+/// A number of watts, or a dash.
+fn number(value: Option<f64>) -> String {
+    value.map_or_else(|| "—".into(), |v| format!("{v:.0}"))
+}
+
+pub async fn cap(cli: &Cli, client: &Client, o: &CapOptions) -> Result<u8> {
+    let place = place(client, &o.of).await?;
+    if o.cap.is_none() && !o.keep {
+        let answer = client.get(&format!("/v1/settings/{place}")).await?;
+        if cli.json {
+            output::json(&answer, false)?;
+            return Ok(0);
+        }
+        let view: SettingsView = serde_json::from_value(answer)?;
+        let mut table = Table::new(&["CAP", ">WATTS", ">LOWEST", ">HIGHEST", "", "WANTED"]);
+        for c in &view.caps {
+            let wanted = (c.id == "system").then(|| wish(&view.wanted)).unwrap_or_default();
+            let fixed = if c.writable { "" } else { "fixed" };
+            table.row(vec![
+                c.id.clone(),
+                c.watts.map_or_else(|| "none".into(), |w| format!("{w:.0}")),
+                number(c.lowest),
+                number(c.highest),
+                fixed.into(),
+                wanted,
+            ]);
+        }
+        output::text(table);
+        view.unfulfilled.iter().for_each(|why| output::note(plain(why)));
+        return Ok(u8::from(!view.unfulfilled.is_empty()));
+    }
+    let body = json!({"place": place, "cap": o.cap, "keep": o.keep, "try_seconds": o.trial.map(|t| t.as_secs())});
+    want(cli, client, &place, body, o.dry_run).await
+}
+
+async fn want(cli: &Cli, client: &Client, place: &Place, body: Value, dry: bool) -> Result<u8> {
+    let path = if dry {
+        "/v1/settings?dry_run=true"
+    } else {
+        "/v1/settings"
+    };
+    let answer = client.call(Method::POST, path, Some(body)).await?;
+    if cli.json {
+        output::json(&answer, false)?;
+        return Ok(0);
+    }
+    let wanted: Settings = serde_json::from_value(answer)?;
+    let mut words = vec![format!("cap {}", wish(&wanted))];
+    words.extend(wanted.bios.iter().map(|(k, v)| format!("{k}={v}")));
+    let head = if dry {
+        "Nothing was changed: would be wanted of"
+    } else {
+        "Wanted of"
+    };
+    output::text(plain(&format!("{head} {place}: {}", words.join(", "))));
+    Ok(0)
+}
+
+fn wish(wanted: &Settings) -> String {
+    let cap = match wanted.cap {
+        None => "as it is".into(),
+        Some(CapWish::Lifted) => "none".into(),
+        Some(CapWish::Watts(w)) => format!("{w:.0} W"),
+    };
+    match &wanted.trial {
+        Some(t) => format!("{cap} until {}", t.until),
+        None => cap,
+    }
+}
+
+pub async fn bios(cli: &Cli, client: &Client, o: &BiosOptions) -> Result<u8> {
+    let place = place(client, &o.of).await?;
+    if o.attributes.is_empty() && o.unset.is_empty() {
+        let answer = client.get(&format!("/v1/settings/{place}?bios=true")).await?;
+        if cli.json {
+            output::json(&answer, false)?;
+            return Ok(0);
+        }
+        let view: SettingsView = serde_json::from_value(answer)?;
+        let mut table = Table::new(&["ATTRIBUTE", "NOW", "NEXT BOOT", "WANTED"]);
+        let shown = |v: Option<&Value>| match v {
+            None => String::new(),
+            Some(Value::String(s)) => s.clone(),
+            Some(other) => other.to_string(),
+        };
+        for (name, now) in &view.bios {
+            table.row(vec![
+                name.clone(),
+                shown(Some(now)),
+                shown(view.pending.get(name)),
+                shown(view.wanted.bios.get(name)),
+            ]);
+        }
+        output::text(table);
+        view.unfulfilled.iter().for_each(|why| output::note(plain(why)));
+        return Ok(u8::from(!view.unfulfilled.is_empty()));
+    }
+    let mut wanted = serde_json::Map::new();
+    for line in &o.attributes {
+        let Some((name, value)) = line.split_once('=').filter(|(n, _)| !n.is_empty()) else {
+            let what = format!("`{}` is not ATTRIBUTE=VALUE", plain(line));
+            return Err(fail("BB0101", what, &format!("busbar bios {place}")));
+        };
+        // Numbers and truth values are what BIOS registries know besides text.
+        let value = match serde_json::from_str::<Value>(value) {
+            Ok(v @ (Value::Bool(_) | Value::Number(_))) => v,
+            _ => Value::String(value.to_owned()),
+        };
+        wanted.insert(name.to_owned(), value);
+    }
+    wanted.extend(o.unset.iter().map(|name| (name.clone(), Value::Null)));
+    want(cli, client, &place, json!({"place": place, "bios": wanted}), o.dry_run).await
+}
+
+pub async fn sensors(cli: &Cli, client: &Client, only: Option<&Place>) -> Result<u8> {
+    let nodes: Vec<NodeView> = serde_json::from_value(client.get("/v1/nodes").await?)?;
+    let devices: Vec<DeviceView> = serde_json::from_value(client.get("/v1/devices").await?)?;
+    let nodes = nodes.into_iter().map(|n| (n.node.place, n.live.readings));
+    let devices = devices.into_iter().map(|d| (d.place, d.readings));
+    let inside = |p: &Place| only.is_none_or(|o| p.is_in(o));
+    let all: Vec<(Place, Vec<Reading>)> = nodes.chain(devices).filter(|(p, _)| inside(p)).collect();
+    if cli.json {
+        let map: serde_json::Map<String, Value> = all.iter().map(|(p, r)| (p.to_string(), json!(r))).collect();
+        output::json(&map, false)?;
+        return Ok(0);
+    }
+    let mut table = Table::new(&["READING", ">VALUE", "", ">AGE"]);
+    for (place, readings) in &all {
+        for r in readings {
+            let age = output::now().since(r.taken);
+            let old = if age > output::OLD { " old" } else { "" };
+            table.row(vec![
+                format!("{place}/{}", r.name),
+                r.value.map_or_else(|| "no reading".into(), |v| format!("{v:.1}")),
+                r.unit.to_string(),
+                format!("{}{old}", span(age)),
+            ]);
+        }
+    }
+    output::text(table);
+    Ok(if all.is_empty() { 3 } else { 0 })
+}
+
+pub async fn locate(cli: &Cli, client: &Client, of: &str, on: bool) -> Result<u8> {
+    let place = place(client, of).await?;
+    let body = json!({"place": place, "on": on});
+    let answer = client.call(Method::POST, "/v1/locate", Some(body)).await?;
+    if cli.json {
+        output::json(&answer, false)?;
+    } else {
+        let word = if on {
+            "is lit: look for the light"
+        } else {
+            "is dark again"
+        };
+        output::text(format!("{place} {word}"));
+    }
+    Ok(0)
+}
+
+pub async fn log(cli: &Cli, client: &Client, of: &str, lines: usize) -> Result<u8> {
+    let place = place(client, of).await?;
+    let answer = client.get(&format!("/v1/logs/{place}?most={lines}")).await?;
+    let entries: Vec<LogLine> = serde_json::from_value(answer)?;
+    for e in entries.iter().rev() {
+        if cli.json {
+            output::json(e, true)?;
+            continue;
+        }
+        let at = e.at.map_or_else(|| "no time".into(), |t| t.to_string());
+        let severity = match e.severity {
+            Health::Unknown => "",
+            Health::Ok => "ok",
+            Health::Warning => "warning",
+            Health::Critical => "critical",
+        };
+        output::text(plain(&format!("{at} {severity:<8} {}", e.message)));
+    }
+    Ok(0)
+}
+
+pub async fn outlet(cli: &Cli, client: &Client, what: &Outlet) -> Result<u8> {
+    let (options, verb) = match what {
+        Outlet::Ls { pdu } => return outlets(cli, client, pdu.as_ref()).await,
+        Outlet::On(o) => (o, "on"),
+        Outlet::Off(o) => (o, "off"),
+        Outlet::Cycle(o) => (o, "cycle"),
+    };
+    let split = options.outlet.rsplit_once('/').filter(|(p, _)| p.contains('/'));
+    let Some((pdu, outlet)) = split else {
+        let what = format!("`{}` is not an outlet: write r1/pdu-a/3", plain(&options.outlet));
+        return Err(fail("BB0101", what, "busbar outlet ls"));
+    };
+    if verb != "on" {
+        confirm(&format!("What {} feeds loses that power.", options.outlet), options.yes)?;
+    }
+    let path = if options.in_use {
+        "/v1/outlets?in_use=true"
+    } else {
+        "/v1/outlets"
+    };
+    let body = json!({"pdu": pdu, "outlet": outlet, "order": verb});
+    let answer = client.call(Method::POST, path, Some(body)).await?;
+    if cli.json {
+        output::json(&answer, false)?;
+    } else {
+        let done = if verb == "cycle" { "was cycled" } else { "is" };
+        let state = if verb == "cycle" { "" } else { verb };
+        output::text(format!("{} {done} {state}", options.outlet).trim_end());
+    }
+    Ok(0)
+}
+
+async fn outlets(cli: &Cli, client: &Client, only: Option<&Place>) -> Result<u8> {
+    let mut devices: Vec<DeviceView> = serde_json::from_value(client.get("/v1/devices").await?)?;
+    devices.retain(|d| !d.outlets.is_empty() && only.is_none_or(|o| d.place.is_in(o)));
+    if cli.json {
+        output::json(&devices, false)?;
+        return Ok(0);
+    }
+    let nodes: Vec<NodeView> = serde_json::from_value(client.get("/v1/nodes").await?)?;
+    let mut table = Table::new(&["OUTLET", "STATE", ">WATTS", ">AMPS", "FEEDS", "LABEL"]);
+    for d in &devices {
+        for o in &d.outlets {
+            let feeds = nodes
+                .iter()
+                .find(|n| n.node.outlets.iter().any(|r| r.pdu == d.place && r.outlet == o.id));
+            table.row(vec![
+                format!("{}/{}", d.place, o.id),
+                o.power.map_or_else(|| "—".into(), |p| format!("{p:?}").to_lowercase()),
+                number(o.watts),
+                o.amps.map_or_else(|| "—".into(), |a| format!("{a:.1}")),
+                feeds.map_or_else(|| "—".into(), |n| n.node.place.to_string()),
+                o.label.clone().unwrap_or_default(),
+            ]);
+        }
+    }
+    output::text(table);
+    Ok(if devices.is_empty() { 3 } else { 0 })
+}
+
+pub async fn firmware(cli: &Cli, client: &Client, what: &Firmware) -> Result<u8> {
+    match what {
+        Firmware::Ls { place } => versions(cli, client, place.as_ref()).await,
+        Firmware::Update(o) => update(cli, client, o).await,
+        Firmware::Status { name } => status(cli, client, name.as_ref()).await,
+        Firmware::Stop { name } => {
+            let answer = client
+                .call(Method::DELETE, &format!("/v1/rollouts/{name}"), None)
+                .await?;
+            if cli.json {
+                output::json(&answer, false)?;
+            } else {
+                output::text(format!(
+                    "{name} starts nothing more; what is under way is followed to its end"
+                ));
+            }
+            Ok(0)
+        }
+    }
+}
+
+async fn versions(cli: &Cli, client: &Client, only: Option<&Place>) -> Result<u8> {
+    let mut nodes: Vec<NodeView> = serde_json::from_value(client.get("/v1/nodes").await?)?;
+    nodes.retain(|n| only.is_none_or(|o| n.node.place.is_in(o)));
+    if cli.json {
+        let map: serde_json::Map<String, Value> = nodes
+            .iter()
+            .map(|n| (n.node.place.to_string(), json!(n.node.firmware)))
+            .collect();
+        output::json(&map, false)?;
+        return Ok(0);
+    }
+    let mut table = Table::new(&["PLACE", "COMPONENT", "VERSION", "NAME", ""]);
+    for n in &nodes {
+        for f in &n.node.firmware {
+            table.row(vec![
+                n.node.place.to_string(),
+                f.id.clone(),
+                f.version.clone().unwrap_or_else(|| "—".into()),
+                f.name.clone(),
+                if f.updateable { String::new() } else { "fixed".into() },
+            ]);
+        }
+    }
+    output::text(table);
+    Ok(if nodes.is_empty() { 3 } else { 0 })
+}
+
+async fn update(cli: &Cli, client: &Client, o: &UpdateOptions) -> Result<u8> {
+    let made = || {
+        let text = format!("{}-{}", o.component, o.version).to_ascii_lowercase();
+        let mapped: String = text
+            .chars()
+            .map(|c| if c.is_ascii_alphanumeric() { c } else { '-' })
+            .collect();
+        mapped.trim_matches('-').parse::<Name>().ok()
+    };
+    let Some(name) = o.name.clone().or_else(made) else {
+        let what = "no name could be made from the component and its version: give one with --name";
+        return Err(fail("BB0101", what, "busbar firmware update --name NAME"));
+    };
+    let body = json!({
+        "name": name, "image": o.image, "component": o.component, "version": o.version, "places": o.places,
+        "wave": o.wave, "failures": o.failures, "in_use": o.in_use,
+    });
+    let foreseen = client
+        .call(Method::POST, "/v1/rollouts?dry_run=true", Some(body.clone()))
+        .await?;
+    let plan: Rollout = serde_json::from_value(foreseen.clone())?;
+    let waiting = plan.nodes.values().filter(|u| u.state == UpdateState::Waiting).count();
+    if o.dry_run {
+        if cli.json {
+            output::json(&foreseen, false)?;
+        } else {
+            output::text(table(&plan));
+            output::text(format!(
+                "Nothing was changed: {waiting} of {} would be updated",
+                plan.nodes.len()
+            ));
+        }
+        return Ok(0);
+    }
+    let what = format!(
+        "{} boxes get {} {}; each is out of use meanwhile, and may restart.",
+        waiting, o.component, o.version
+    );
+    confirm(&what, o.yes)?;
+    let answer = client.call(Method::POST, "/v1/rollouts", Some(body)).await?;
+    if cli.json {
+        output::json(&answer, false)?;
+    } else {
+        output::text(format!(
+            "{name}: {waiting} of {} to be updated, {} at once\n\n  busbar firmware status {name}",
+            plan.nodes.len(),
+            o.wave
+        ));
+    }
+    Ok(0)
+}
+
+async fn status(cli: &Cli, client: &Client, name: Option<&Name>) -> Result<u8> {
+    let mut rollouts: Vec<Rollout> = serde_json::from_value(client.get("/v1/rollouts").await?)?;
+    rollouts.retain(|r| name.is_none_or(|n| r.ask.name == *n));
+    if let (Some(name), true) = (name, rollouts.is_empty()) {
+        return Err(fail(
+            "BB0301",
+            format!("there is no rollout `{name}`"),
+            "busbar firmware status",
+        ));
+    }
+    if cli.json {
+        output::json(&rollouts, false)?;
+        return Ok(0);
+    }
+    for r in &rollouts {
+        let over = r.nodes.values().filter(|u| u.state.is_over()).count();
+        let stopped = r
+            .stopped
+            .as_ref()
+            .map(|w| format!(", stopped: {w}"))
+            .unwrap_or_default();
+        output::text(plain(&format!(
+            "{}: {over} of {} over{stopped}",
+            r.ask.name,
+            r.nodes.len()
+        )));
+        output::text(table(r));
+    }
+    let failed = |u: &rack::rollout::Update| matches!(u.state, UpdateState::Failed { .. });
+    Ok(if rollouts.iter().any(|r| r.nodes.values().any(failed)) {
+        7
+    } else {
+        0
+    })
+}
+
+fn table(rollout: &Rollout) -> String {
+    let mut table = Table::new(&["PLACE", "STATE", "", ">SINCE"]);
+    let mut updates: Vec<_> = rollout.nodes.values().collect();
+    updates.sort_by_cached_key(|u| u.place.natural());
+    for u in updates {
+        let (state, note) = match &u.state {
+            UpdateState::Waiting => ("waiting", String::new()),
+            UpdateState::Sent { task: None } => ("sent", String::new()),
+            UpdateState::Sent { task: Some(_) } => ("flashing", String::new()),
+            UpdateState::Applied { restarted: false } => ("applied", "its version is awaited".into()),
+            UpdateState::Applied { restarted: true } => ("restarted", "its version is awaited".into()),
+            UpdateState::Done => ("done", String::new()),
+            UpdateState::Current => ("current", "had it already".into()),
+            UpdateState::Failed { why } => ("failed", why.clone()),
+            UpdateState::Skipped { why } => ("skipped", why.clone()),
+        };
+        table.row(vec![
+            u.place.to_string(),
+            state.into(),
+            note,
+            span(output::now().since(u.since)),
+        ]);
+    }
+    table.to_string()
+}
+
+/// Prints what a rotation came to.
+pub async fn rotate(cli: &Cli, client: &Client, name: &Name) -> Result<u8> {
+    let answer = client
+        .call(Method::POST, &format!("/v1/credentials/{name}/rotate"), None)
+        .await?;
+    let rotated: rack::request::Rotated = serde_json::from_value(answer.clone())?;
+    if cli.json {
+        output::json(&answer, false)?;
+    } else {
+        output::text(format!("{} BMCs have the new password of {name}", rotated.done.len()));
+        rotated.left.iter().for_each(|l| output::note(plain(l)));
+        if !rotated.left.is_empty() {
+            output::note(format!(
+                "the others keep the old one: busbar credential rotate {name} goes on"
+            ));
+        }
+    }
+    Ok(match (rotated.done.is_empty(), rotated.left.is_empty()) {
+        (_, true) => 0,
+        (true, false) => 9,
+        (false, false) => 7,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_cap_is_read_as_people_write_it() {
+        assert_eq!(watts("600W"), Ok(CapWish::Watts(600.0)));
+        assert_eq!(watts("1.2kW"), Ok(CapWish::Watts(1200.0)));
+        assert_eq!(watts("none"), Ok(CapWish::Lifted));
+        for bad in ["", "W", "-5", "0", "lots", "1e999"] {
+            assert!(watts(bad).is_err(), "{bad}");
+        }
+    }
+}
