@@ -230,6 +230,7 @@ impl City {
             secrets: house_secrets(),
             images: Some(images().0.clone()),
             config: Arc::new(Config {
+                streams: 0,
                 network: Some(BootNetwork {
                     server: Ipv4Addr::new(127, 77, 0, 1),
                     prefix: 16,

@@ -62,6 +62,9 @@ impl House {
                 )
                 .is_some_and(|id| id == node.id);
                 let before = s.view.power;
+                if before.is_some() && before != glance.power {
+                    s.turned = Some(now);
+                }
                 s.view.power = glance.power;
                 s.view.seen = Some(now);
                 s.view.silent = None;

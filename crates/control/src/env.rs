@@ -105,6 +105,8 @@ pub struct Config {
     pub inventory: Duration,
     /// How many BMCs are talked to at once; each has a limit of its own besides.
     pub at_once: usize,
+    /// How many event streams of BMCs are kept open; each is an idle connection. None where polling is all there is.
+    pub streams: usize,
     /// The state folder, for the doctor's free space.
     pub state: PathBuf,
     /// Racks that are made of software.
@@ -120,6 +122,7 @@ impl Default for Config {
             readings: Duration::from_secs(30),
             inventory: Duration::from_secs(6 * 3600),
             at_once: 64,
+            streams: 1024,
             state: PathBuf::new(),
             emulated: Vec::new(),
         }

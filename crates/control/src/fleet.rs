@@ -22,10 +22,13 @@ struct Made {
     certificate: Option<String>,
 }
 
+/// Connections by URL.
+type Open = HashMap<String, (Made, Arc<dyn Driver>)>;
+
 /// Every connection.
 pub(crate) struct Fleet {
     dial: Arc<dyn Dial>,
-    open: Mutex<HashMap<String, (Made, Arc<dyn Driver>)>>,
+    open: Mutex<Open>,
     armed: Mutex<(Revision, HashSet<String>)>,
 }
 

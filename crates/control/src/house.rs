@@ -13,7 +13,7 @@ use crate::env::Env;
 use crate::fleet::Fleet;
 use crate::live::Live;
 use crate::record::{EVENTS, Record};
-use crate::{inventory, keys, machines, rollouts, settings};
+use crate::{events, inventory, keys, machines, rollouts, settings};
 
 /// Why a request was not done.
 #[derive(Debug, thiserror::Error)]
@@ -119,6 +119,7 @@ impl House {
         loops.spawn(async move { following.follow().await });
         loops.spawn(machines::run(self.clone()));
         loops.spawn(inventory::run(self.clone()));
+        loops.spawn(events::run(self.clone()));
         loops.spawn(settings::run(self.clone()));
         loops.spawn(rollouts::run(self.clone()));
         match loops.join_next().await {

@@ -9,6 +9,7 @@ use rack::{Node, NodeId, Time};
 use tokio::task::JoinSet;
 
 use crate::House;
+use crate::live::Sight;
 use crate::record::WatchedBmc;
 
 /// How often the loop looks at what is due; far below every period that it serves.
@@ -67,12 +68,8 @@ fn due(house: &House, tried: &HashMap<String, Time>, busy: &HashSet<String>) -> 
     for node in world.nodes.values() {
         let name = node.id.to_string();
         let waited = since(&name);
-        let period = if house.live(&node.id).silent.is_some() {
-            config.poll.max(ASK_AGAIN)
-        } else {
-            config.poll
-        };
-        if !busy.contains(&name) && waited >= period {
+        let is_due = |sight: &Sight| sight.poked || waited >= pace(sight, config.poll, now);
+        if !busy.contains(&name) && house.inner.live.peek(&node.id, is_due) {
             found.push((waited, name, Job::Look(Arc::clone(node))));
         }
     }
@@ -106,9 +103,25 @@ fn due(house: &House, tried: &HashMap<String, Time>, busy: &HashSet<String>) -> 
     found.into_iter().map(|(_, name, job)| (name, job)).collect()
 }
 
+/// How long a node is left alone: what just changed is looked at more often, what tells of its changes itself less.
+fn pace(sight: &Sight, poll: Duration, now: Time) -> Duration {
+    /// A power state that just changed often changes again: a reset, a boot that fails.
+    const LIVELY: Duration = Duration::from_secs(120);
+    if sight.view.silent.is_some() {
+        poll.max(ASK_AGAIN)
+    } else if sight.turned.is_some_and(|t| now.since(t) < LIVELY) {
+        poll / 4
+    } else if sight.told {
+        poll * 3
+    } else {
+        poll
+    }
+}
+
 async fn work(house: &House, job: Job) {
     match job {
         Job::Look(node) => {
+            house.inner.live.update(&node.id, |s| s.poked = false);
             house.look(&node).await;
             if house.live(&node.id).silent.is_none() {
                 house.read(&node).await;

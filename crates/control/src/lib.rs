@@ -15,6 +15,7 @@ pub mod desk;
 mod discover;
 mod doctor;
 pub mod env;
+mod events;
 mod fleet;
 pub mod house;
 mod images;

@@ -31,6 +31,12 @@ pub struct Sight {
     pub settings: SettingsView,
     /// When they were last looked at.
     pub tended: Option<Time>,
+    /// Its BMC tells of changes itself, so that polling may be slow.
+    pub told: bool,
+    /// Its BMC told of something: it is looked at as soon as there is a place.
+    pub poked: bool,
+    /// When its power was last seen to change.
+    pub turned: Option<Time>,
 }
 
 /// What is seen of a device that is no machine.
@@ -72,6 +78,14 @@ impl Live {
     /// What is seen of `node`, copied.
     pub fn sight(&self, node: &NodeId) -> Sight {
         lock(&self.sights).get(node).cloned().unwrap_or_default()
+    }
+
+    /// Looks at what is seen of `node` without a copy. Nothing is awaited under the lock.
+    pub fn peek<R>(&self, node: &NodeId, look: impl FnOnce(&Sight) -> R) -> R {
+        match lock(&self.sights).get(node) {
+            Some(sight) => look(sight),
+            None => look(&Sight::default()),
+        }
     }
 
     /// Only what users are shown of `node`.

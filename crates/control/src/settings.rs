@@ -16,6 +16,7 @@ use store::Txn;
 use crate::House;
 use crate::house::HouseError;
 use crate::keys;
+use crate::live::Sight;
 
 /// How often a box with a wish is compared: a BMC may lose a cap whenever it restarts.
 const EVERY: Duration = Duration::from_secs(60);
@@ -55,8 +56,8 @@ impl House {
         let all: Vec<Arc<Settings>> = self.record(|r| r.settings.values().cloned().collect());
         let due = |s: &Arc<Settings>| {
             let Some(id) = &s.node else { return false };
-            let sight = self.inner.live.sight(id);
-            (s.cap.is_some() || !s.bios.is_empty()) && sight.tended.is_none_or(|t| now.since(t) >= EVERY)
+            let waited = |sight: &Sight| sight.tended.is_none_or(|t| now.since(t) >= EVERY);
+            (s.cap.is_some() || !s.bios.is_empty()) && self.inner.live.peek(id, waited)
         };
         all.into_iter().filter(due).collect()
     }
