@@ -64,7 +64,8 @@ fn already(kind: ResetKind, power: Option<PowerState>) -> Option<Receipt> {
     }
 }
 
-fn receipt(answer: &Answer) -> Receipt {
+/// What an answer says of the order.
+pub(crate) fn receipt(answer: &Answer) -> Receipt {
     let body = link(&answer.body["@odata.id"]).filter(|p| p.contains("/Tasks/") || p.contains("/TaskMonitors/"));
     Receipt::Accepted {
         task: answer.location().or(body),

@@ -31,6 +31,10 @@ pub const FIRST_BACKOFF: Duration = Duration::from_millis(500);
 pub const LONGEST_RETRY_AFTER: Duration = Duration::from_secs(10);
 /// After user and password were refused, nothing is asked for so long: BMCs lock accounts that fail too often.
 pub const LOCKOUT_PAUSE: Duration = Duration::from_secs(60);
+/// The kind of nearly every body.
+const JSON: &str = "application/json";
+/// Bytes a second that the slowest BMC takes.
+const SLOWEST_UPLOAD: u64 = 50_000;
 /// Text taken from an error body.
 const MESSAGE: usize = 400;
 
@@ -73,7 +77,7 @@ enum Session {
 pub struct Client {
     url: String,
     transport: Arc<dyn Transport>,
-    credential: Credential,
+    credential: Mutex<Credential>,
     armed: AtomicBool,
     session: tokio::sync::Mutex<Session>,
     known: AtomicBool,
@@ -89,7 +93,7 @@ impl Client {
         Client {
             url: url.trim_end_matches('/').to_owned(),
             transport,
-            credential,
+            credential: Mutex::new(credential),
             armed: AtomicBool::new(mode == Mode::Act),
             session: tokio::sync::Mutex::new(Session::Unknown),
             known: AtomicBool::new(false),
@@ -126,6 +130,28 @@ impl Client {
             (Some(at), None) => Contact::Answers { at },
             (None, None) => Contact::Unknown,
         }
+    }
+
+    fn credential(&self) -> Credential {
+        self.credential.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// The user it logs in as.
+    pub fn user(&self) -> String {
+        self.credential().user.clone()
+    }
+
+    /// Logs in with another password from now on; answers with the one before. Sessions of the old one go on where the
+    /// service lets them, and are not relied on.
+    pub fn use_password(&self, new: &str) -> String {
+        let mut credential = self.credential.lock().unwrap_or_else(PoisonError::into_inner);
+        let old = std::mem::replace(&mut credential.password, new.to_owned());
+        drop(credential);
+        *self.locked_out.lock().unwrap_or_else(PoisonError::into_inner) = None;
+        if let Ok(mut session) = self.session.try_lock() {
+            *session = Session::Unknown;
+        }
+        old
     }
 
     /// Requests sent so far.
@@ -168,18 +194,26 @@ impl Client {
     /// Sends a `POST` once. A failure leaves open whether it was done: observe before repeating it.
     pub async fn post(&self, path: &str, body: &Value, permit: &Permit) -> Result<Answer, Error> {
         tracing::info!(bmc = %self.url, path, audit = permit.key(), node = %permit.node(), "POST");
-        self.exchange(Method::POST, path, Some(body), None).await
+        self.exchange(Method::POST, path, Some((JSON, body.to_string().into())), None)
+            .await
+    }
+
+    /// Sends a file once, in a body of its own kind. Slow BMCs take 50 kB a second, and so long it may take.
+    pub async fn upload(&self, path: &str, kind: &str, body: Bytes, permit: &Permit) -> Result<Answer, Error> {
+        tracing::info!(bmc = %self.url, path, bytes = body.len(), audit = permit.key(), node = %permit.node(), "POST");
+        self.exchange(Method::POST, path, Some((kind, body)), None).await
     }
 
     /// Changes a resource. `etag` guards against a change in between; when that is refused as out of date (412), a
     /// fresh one is fetched once.
     pub async fn patch(&self, path: &str, body: &Value, etag: Option<&str>, permit: &Permit) -> Result<Answer, Error> {
         tracing::info!(bmc = %self.url, path, audit = permit.key(), node = %permit.node(), "PATCH");
-        match self.exchange(Method::PATCH, path, Some(body), etag).await {
+        let body = || Some((JSON, Bytes::from(body.to_string())));
+        match self.exchange(Method::PATCH, path, body(), etag).await {
             // 428: the service insists on If-Match, which a GET without an ETag header can hide.
             Err(Error::Rejected { status: 412 | 428, .. }) => {
                 let fresh = self.get(path).await?.etag();
-                self.exchange(Method::PATCH, path, Some(body), fresh.as_deref()).await
+                self.exchange(Method::PATCH, path, body(), fresh.as_deref()).await
             }
             other => other,
         }
@@ -188,7 +222,7 @@ impl Client {
     /// Opens a body that keeps coming.
     pub async fn stream(&self, path: &str, last_event_id: Option<&str>) -> Result<ByteStream, Error> {
         self.gate(&Method::GET, path)?;
-        let mut request = self.request(Method::GET, path, Bytes::new())?;
+        let mut request = self.request(Method::GET, path, JSON, Bytes::new())?;
         request
             .headers_mut()
             .insert(ACCEPT, HeaderValue::from_static("text/event-stream"));
@@ -215,15 +249,12 @@ impl Client {
         &self,
         method: Method,
         path: &str,
-        body: Option<&Value>,
+        body: Option<(&str, Bytes)>,
         etag: Option<&str>,
     ) -> Result<Answer, Error> {
         for relogin in [false, true] {
-            let mut request = self.request(
-                method.clone(),
-                path,
-                body.map_or_else(Bytes::new, |b| b.to_string().into()),
-            )?;
+            let (kind, bytes) = body.clone().unwrap_or((JSON, Bytes::new()));
+            let mut request = self.request(method.clone(), path, kind, bytes)?;
             if let Some(tag) = etag.and_then(|t| HeaderValue::from_str(t).ok()) {
                 request.headers_mut().insert(IF_MATCH, tag);
             }
@@ -255,7 +286,7 @@ impl Client {
         unreachable!("the second round returns")
     }
 
-    fn request(&self, method: Method, path: &str, body: Bytes) -> Result<http::Request<Bytes>, Error> {
+    fn request(&self, method: Method, path: &str, kind: &str, body: Bytes) -> Result<http::Request<Bytes>, Error> {
         let mut builder = http::Request::builder()
             .method(method)
             .uri(format!("{}{path}", self.url));
@@ -263,7 +294,7 @@ impl Client {
             .header(ACCEPT, "application/json")
             .header("OData-Version", "4.0");
         if !body.is_empty() {
-            builder = builder.header(CONTENT_TYPE, "application/json");
+            builder = builder.header(CONTENT_TYPE, kind);
         }
         builder
             .body(body)
@@ -295,7 +326,8 @@ impl Client {
     }
 
     fn basic(&self) -> HeaderValue {
-        let pair = format!("{}:{}", self.credential.user, self.credential.password);
+        let credential = self.credential();
+        let pair = format!("{}:{}", credential.user, credential.password);
         let text = format!("Basic {}", base64::engine::general_purpose::STANDARD.encode(pair));
         let mut value = HeaderValue::from_str(&text).unwrap_or_else(|_| HeaderValue::from_static("Basic"));
         value.set_sensitive(true);
@@ -306,8 +338,9 @@ impl Client {
     /// password in each request.
     async fn login(&self) -> Result<Session, Error> {
         const SESSIONS: &str = "/redfish/v1/SessionService/Sessions";
-        let body = json!({"UserName": self.credential.user, "Password": self.credential.password});
-        let request = self.request(Method::POST, SESSIONS, body.to_string().into())?;
+        let credential = self.credential();
+        let body = json!({"UserName": credential.user, "Password": credential.password});
+        let request = self.request(Method::POST, SESSIONS, JSON, body.to_string().into())?;
         match self.send(request, SESSIONS).await {
             Ok(answer) => {
                 let Some(mut token) = answer.headers.get("X-Auth-Token").cloned() else {
@@ -345,12 +378,13 @@ impl Client {
         let _place = self.pace.enter().await;
         self.gate(request.method(), path)?;
         self.requests.fetch_add(1, Ordering::Relaxed);
+        let uploading = Duration::from_secs(request.body().len() as u64 / SLOWEST_UPLOAD);
         let limits = Limits {
-            timeout: REQUEST_TIMEOUT,
+            timeout: REQUEST_TIMEOUT + uploading,
             body: BODY_LIMIT,
         };
         // The transport keeps the time too; this one holds for every transport and under a paused clock.
-        let result = tokio::time::timeout(REQUEST_TIMEOUT, self.transport.send(request, limits))
+        let result = tokio::time::timeout(limits.timeout, self.transport.send(request, limits))
             .await
             .unwrap_or(Err(TransportError::Timeout));
         let answer = match result {
@@ -472,7 +506,7 @@ impl Drop for Client {
         let (Ok(runtime), Mode::Act) = (tokio::runtime::Handle::try_current(), self.mode()) else {
             return;
         };
-        let Ok(mut request) = self.request(Method::DELETE, &uri, Bytes::new()) else {
+        let Ok(mut request) = self.request(Method::DELETE, &uri, JSON, Bytes::new()) else {
             return;
         };
         request.headers_mut().insert("X-Auth-Token", token);

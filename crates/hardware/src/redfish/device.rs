@@ -98,7 +98,8 @@ pub fn positive(value: &Value) -> Option<f64> {
     number(&value["Reading"]).or_else(|| number(value)).filter(|w| *w > 0.0)
 }
 
-fn outlet(path: &str, doc: &Value) -> Outlet {
+/// One outlet.
+pub(crate) fn outlet(path: &str, doc: &Value) -> Outlet {
     Outlet {
         id: text(&doc["Id"]).unwrap_or_else(|| last(path).to_owned()),
         label: text(&doc["UserLabel"]),

@@ -3,15 +3,22 @@
 //! Below [`Redfish`]: [`client`] (sessions, retries, pace, circuit breaker), [`json`] (tolerant reading), [`crawl`]
 //! (walking resources), [`discover`] and [`part`] (from resources to nouns), and one file for each capability.
 
+pub mod accounts;
 pub mod act;
+pub mod bios;
 pub mod boot;
+pub mod caps;
 pub mod client;
 pub mod crawl;
 pub mod device;
 pub mod discover;
 mod driver;
 pub mod events;
+pub mod firmware;
+pub mod indicator;
 pub mod json;
+pub mod log;
+pub mod outlets;
 pub mod part;
 pub mod sensors;
 

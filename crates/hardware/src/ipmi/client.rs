@@ -1,0 +1,419 @@
+//! One BMC as something that answers commands: its session, opened when needed and again when it expired; one request
+//! in flight; the circuit breaker; and the one gate that keeps [`Mode::Observe`] honest.
+
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use crate::error::Error;
+use crate::found::Contact;
+use crate::ipmi::command::Command;
+use crate::ipmi::crypt::Suite;
+use crate::ipmi::packet::{Response, completion};
+use crate::ipmi::session::{Refused, Session, privilege};
+use crate::ipmi::udp::{Channel, DEADLINE, Datagrams, Lost};
+use crate::pace::Breaker;
+use crate::permit::{Credential, Mode, Permit};
+
+/// The port of RMCP (§13.1.2).
+pub const PORT: u16 = 623;
+/// A session that was idle for so long counts as gone: BMCs close theirs after 60 s (§6.12.15).
+pub const IDLE: Duration = Duration::from_secs(50);
+/// After user and password were refused, nothing is asked for so long: BMCs lock accounts that fail too often.
+pub const LOCKOUT_PAUSE: Duration = Duration::from_secs(60);
+/// Tries while the BMC says that it is busy (completion code C0h).
+pub const BUSY_TRIES: u32 = 4;
+/// Between them.
+pub const BUSY_PAUSE: Duration = Duration::from_millis(250);
+const BUSY: u8 = 0xc0;
+/// Tried in this order.
+const SUITES: [Suite; 2] = [Suite::Seventeen, Suite::Three];
+
+/// Opening a session, as errors name it.
+const OPENING: &str = "the opening of a session";
+
+/// A channel and the session on it.
+pub struct Link {
+    /// The socket.
+    pub channel: Box<dyn Channel>,
+    /// What runs on it.
+    pub session: Session,
+    used: Instant,
+    armed: bool,
+}
+
+/// One BMC.
+pub struct Client {
+    url: String,
+    host: String,
+    port: u16,
+    datagrams: Arc<dyn Datagrams>,
+    credential: Mutex<Credential>,
+    armed: AtomicBool,
+    link: tokio::sync::Mutex<Option<Link>>,
+    suite: Mutex<Option<Suite>>,
+    locked_out: Mutex<Option<Instant>>,
+    sessions: AtomicU32,
+    breaker: Breaker,
+    requests: AtomicU32,
+}
+
+/// Host and port of `ipmi://host[:port]`.
+pub fn address(url: &str) -> Option<(String, u16)> {
+    let rest = url.strip_prefix("ipmi://")?;
+    let rest = rest.trim_end_matches('/');
+    if let Some(v6) = rest.strip_prefix('[') {
+        let (host, port) = v6.split_once(']')?;
+        host.parse::<std::net::Ipv6Addr>().ok()?;
+        let port = match port {
+            "" => PORT,
+            p => p.strip_prefix(':')?.parse().ok()?,
+        };
+        return Some((host.to_owned(), port));
+    }
+    let (host, port) = match rest.split_once(':') {
+        Some((host, port)) => (host, port.parse().ok()?),
+        None => (rest, PORT),
+    };
+    let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | '_');
+    (!host.is_empty() && host.chars().all(plain) && port != 0).then(|| (host.to_owned(), port))
+}
+
+impl Client {
+    /// A client for the BMC at `url`. Nothing is sent before the first question.
+    pub fn new(url: &str, datagrams: Arc<dyn Datagrams>, credential: Credential, mode: Mode) -> Result<Client, Error> {
+        let (host, port) = address(url).ok_or_else(|| Error::Unreachable {
+            address: url.into(),
+            path: OPENING.into(),
+            why: "not an address of the form ipmi://host[:port]".into(),
+        })?;
+        Ok(Client {
+            url: url.trim_end_matches('/').to_owned(),
+            host,
+            port,
+            datagrams,
+            credential: Mutex::new(credential),
+            armed: AtomicBool::new(mode == Mode::Act),
+            link: tokio::sync::Mutex::new(None),
+            suite: Mutex::new(None),
+            locked_out: Mutex::new(None),
+            sessions: AtomicU32::new(0),
+            breaker: Breaker::default(),
+            requests: AtomicU32::new(0),
+        })
+    }
+
+    /// The address it was made for.
+    pub fn url(&self) -> &str {
+        &self.url
+    }
+
+    /// Whether it may be written to.
+    pub fn mode(&self) -> Mode {
+        if self.armed.load(Ordering::SeqCst) {
+            Mode::Act
+        } else {
+            Mode::Observe
+        }
+    }
+
+    /// Arms or disarms it.
+    pub fn set_mode(&self, mode: Mode) {
+        self.armed.store(mode == Mode::Act, Ordering::SeqCst);
+    }
+
+    /// Whether it answers, and since when not.
+    pub fn contact(&self) -> Contact {
+        match self.breaker.state() {
+            (_, Some((since, why))) => Contact::Silent { since, why },
+            (Some(at), None) => Contact::Answers { at },
+            (None, None) => Contact::Unknown,
+        }
+    }
+
+    /// Requests sent so far.
+    pub fn requests(&self) -> u32 {
+        self.requests.load(Ordering::Relaxed)
+    }
+
+    /// Sessions opened so far: what was read of a box stays true within one, as its keys hold for one BMC only.
+    pub fn sessions(&self) -> u32 {
+        self.sessions.load(Ordering::Relaxed)
+    }
+
+    /// Packets and randomness.
+    pub fn datagrams(&self) -> Arc<dyn Datagrams> {
+        self.datagrams.clone()
+    }
+
+    /// The credential in use.
+    pub fn credential(&self) -> Credential {
+        lock(&self.credential).clone()
+    }
+
+    /// Uses another one from the next session on.
+    pub fn set_credential(&self, credential: Credential) {
+        *lock(&self.credential) = credential;
+        *lock(&self.locked_out) = None;
+    }
+
+    /// Asks for something; sends it again while no answer comes.
+    pub async fn ask(&self, command: Command, data: &[u8]) -> Result<Response, Error> {
+        self.ask_lun(command, 0, data).await
+    }
+
+    /// Asks a logical unit of the BMC.
+    pub async fn ask_lun(&self, command: Command, lun: u8, data: &[u8]) -> Result<Response, Error> {
+        self.send(command, lun, data, false).await
+    }
+
+    /// Asks; any completion code but "done" is an error.
+    pub async fn get(&self, command: Command, data: &[u8]) -> Result<Vec<u8>, Error> {
+        let answer = self.ask(command, data).await?;
+        self.accepted(command, answer)
+    }
+
+    /// Orders something: it is carried out once at most. A timeout leaves open whether it was: observe.
+    pub async fn order(&self, command: Command, data: &[u8], permit: &Permit) -> Result<Response, Error> {
+        tracing::info!(bmc = %self.url, command = command.name, audit = permit.key(), node = %permit.node(), "order");
+        self.send(command, 0, data, true).await
+    }
+
+    /// The data of an answer that says "done".
+    pub fn accepted(&self, command: Command, answer: Response) -> Result<Vec<u8>, Error> {
+        match answer.code {
+            0 => Ok(answer.data),
+            code => Err(self.rejected(command, code)),
+        }
+    }
+
+    /// The gate of invariant I4: nothing passes but what reads, unless the driver is armed.
+    pub fn gate(&self, command: Command) -> Result<(), Error> {
+        if command.reads || self.mode() == Mode::Act {
+            return Ok(());
+        }
+        Err(Error::NotArmed {
+            address: self.url.clone(),
+            method: "command".into(),
+            path: command.name.into(),
+        })
+    }
+
+    async fn send(&self, command: Command, lun: u8, data: &[u8], once: bool) -> Result<Response, Error> {
+        self.gate(command)?;
+        self.breaker
+            .admit(Instant::now())
+            .map_err(|why| self.unreachable(command.name, &why))?;
+        let mut place = self.link.lock().await;
+        let mut busy = 0;
+        loop {
+            let armed = self.mode() == Mode::Act;
+            let usable = |l: &Link| l.used.elapsed() < IDLE && (l.armed || !armed);
+            let fresh = !place.as_ref().is_some_and(usable);
+            if fresh {
+                if let Some(mut old) = place.take() {
+                    old.session.close(&*old.channel, &*self.datagrams).await;
+                }
+                *place = Some(self.connect().await?);
+            }
+            let link = place.as_mut().expect("opened above");
+            // Cancelled in between, a session is in an unknown state; it is put back only when the answer came.
+            self.requests.fetch_add(1, Ordering::Relaxed);
+            let answer = link
+                .session
+                .ask(&*link.channel, &*self.datagrams, command, lun, data, once)
+                .await;
+            match answer {
+                Ok(answer) => {
+                    link.used = Instant::now();
+                    self.breaker.answered(link.used);
+                    if answer.code == BUSY && busy < BUSY_TRIES {
+                        busy += 1;
+                        tokio::time::sleep(BUSY_PAUSE).await;
+                        continue;
+                    }
+                    return Ok(answer);
+                }
+                // The BMC may have restarted and forgotten the session: a fresh one tells. An order is not sent again.
+                Err(lost) => {
+                    *place = None;
+                    if !fresh && !once {
+                        continue;
+                    }
+                    let error = self.lost(command.name, &lost);
+                    self.breaker.failed(Instant::now(), &error.to_string());
+                    return Err(error);
+                }
+            }
+        }
+    }
+
+    /// Opens a session on a channel of its own.
+    async fn connect(&self) -> Result<Link, Error> {
+        match self.link().await {
+            Ok(link) => Ok(link),
+            Err(e) => {
+                if e.is_transient() {
+                    self.breaker.failed(Instant::now(), &e.to_string());
+                } else {
+                    self.breaker.answered(Instant::now());
+                }
+                Err(e)
+            }
+        }
+    }
+
+    /// A session beside the driver's own; the serial console needs one.
+    pub async fn link(&self) -> Result<Link, Error> {
+        if lock(&self.locked_out).is_some_and(|until| Instant::now() < until) {
+            return Err(self.unauthorized());
+        }
+        let armed = self.mode() == Mode::Act;
+        let privileges: &[u8] = if armed {
+            &[privilege::ADMINISTRATOR, privilege::OPERATOR]
+        } else {
+            &[privilege::OPERATOR, privilege::USER]
+        };
+        let credential = self.credential();
+        let known = *lock(&self.suite);
+        let suites = known.as_ref().map_or(&SUITES[..], std::slice::from_ref);
+        self.requests.fetch_add(1, Ordering::Relaxed);
+        let channel = self
+            .datagrams
+            .connect(&self.host, self.port)
+            .await
+            .map_err(|e| self.unreachable(OPENING, &e.to_string()))?;
+        match Session::negotiate(&*channel, &*self.datagrams, &credential, suites, privileges).await {
+            Ok(session) => {
+                *lock(&self.suite) = Some(session.suite());
+                self.sessions.fetch_add(1, Ordering::Relaxed);
+                tracing::debug!(bmc = %self.url, suite = ?session.suite(), "session opened");
+                Ok(Link {
+                    channel,
+                    session,
+                    used: Instant::now(),
+                    armed,
+                })
+            }
+            Err(refused) => {
+                // Other firmware may know other suites.
+                *lock(&self.suite) = None;
+                Err(match refused {
+                    Refused::Lost(lost) => self.lost(OPENING, &lost),
+                    Refused::Credentials => {
+                        *lock(&self.locked_out) = Some(Instant::now() + LOCKOUT_PAUSE);
+                        self.unauthorized()
+                    }
+                    Refused::Privilege => Error::NotOffered {
+                        address: self.url.clone(),
+                        what: "this account enough privilege; make it an administrator of the LAN channel".into(),
+                        have: Vec::new(),
+                    },
+                    Refused::Suite => self.lacks("cipher suite 17 or 3"),
+                    Refused::NotOffered(what) => self.lacks(what),
+                    Refused::Other(message) => Error::Rejected {
+                        address: self.url.clone(),
+                        path: OPENING.into(),
+                        status: 0,
+                        message,
+                    },
+                })
+            }
+        }
+    }
+
+    /// Forgets the session: the next request opens another.
+    pub async fn hang_up(&self) {
+        if let Some(mut old) = self.link.lock().await.take() {
+            old.session.close(&*old.channel, &*self.datagrams).await;
+        }
+    }
+
+    fn unauthorized(&self) -> Error {
+        Error::Unauthorized {
+            address: self.url.clone(),
+            path: OPENING.into(),
+        }
+    }
+
+    fn unreachable(&self, path: &str, why: &str) -> Error {
+        Error::Unreachable {
+            address: self.url.clone(),
+            path: path.into(),
+            why: why.into(),
+        }
+    }
+
+    fn lost(&self, path: &str, lost: &Lost) -> Error {
+        match lost {
+            Lost::Silence(_) => Error::Timeout {
+                address: self.url.clone(),
+                path: path.into(),
+                after: DEADLINE,
+            },
+            Lost::Network(e) => self.unreachable(path, &e.to_string()),
+        }
+    }
+
+    /// The BMC said no.
+    pub fn rejected(&self, command: Command, code: u8) -> Error {
+        self.rejected_as(command, code, completion(code))
+    }
+
+    /// The BMC said no with a code of that command alone.
+    pub fn rejected_as(&self, command: Command, code: u8, words: &str) -> Error {
+        Error::Rejected {
+            address: self.url.clone(),
+            path: command.name.into(),
+            status: 0,
+            message: format!("{words} (completion code {code:02X}h)"),
+        }
+    }
+
+    /// The answer can't be understood.
+    pub fn broken(&self, command: Command, what: &str) -> Error {
+        Error::Broken {
+            address: self.url.clone(),
+            path: command.name.into(),
+            what: what.into(),
+        }
+    }
+
+    /// It has no such thing.
+    pub fn lacks(&self, what: &str) -> Error {
+        Error::lacks(&self.url, what)
+    }
+}
+
+impl Drop for Client {
+    /// BMCs have few sessions: the one in use is given back, as far as that can be done without waiting.
+    fn drop(&mut self) {
+        if let (Some(mut link), Ok(runtime)) = (self.link.get_mut().take(), tokio::runtime::Handle::try_current()) {
+            let datagrams = self.datagrams.clone();
+            runtime.spawn(async move { link.session.close(&*link.channel, &*datagrams).await });
+        }
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_address_is_a_host_and_perhaps_a_port() {
+        let read = |url| address(url).map(|(host, port)| format!("{host} {port}"));
+        assert_eq!(read("ipmi://10.0.0.7").as_deref(), Some("10.0.0.7 623"));
+        assert_eq!(read("ipmi://10.0.0.7:9001/").as_deref(), Some("10.0.0.7 9001"));
+        assert_eq!(read("ipmi://[fd00::7]:9001").as_deref(), Some("fd00::7 9001"));
+        assert_eq!(read("ipmi://bmc-7.rack").as_deref(), Some("bmc-7.rack 623"));
+        for odd in ["https://10.0.0.7", "ipmi://", "ipmi://a:b", "ipmi://a/b", "ipmi://[x]", "ipmi://a:0", "ipmi://u@h"] {
+            assert_eq!(read(odd), None, "{odd}");
+        }
+    }
+}

@@ -1,0 +1,445 @@
+//! Power caps, in the five dialects that boxes have, and the truth about the numbers that they show.
+//!
+//! From documents to caps it is pure ([`paths`]). A reported limit is often no limit: it counts only when its control
+//! mode and its range agree with it, and when the box does not draw more than it (measured on boxes that show
+//! `LimitInWatts 500, HardPowerOff` and draw kilowatts).
+
+use std::time::Duration;
+
+use rack::node::BmcAddress;
+use serde_json::{Value, json};
+
+use crate::capability::Cap;
+use crate::error::Error;
+use crate::found::Receipt;
+use crate::permit::Permit;
+use crate::redfish::Redfish;
+use crate::redfish::crawl::{Crawl, Resource};
+use crate::redfish::json::{at, last, link, list, number, text};
+
+/// The cap of the whole box.
+pub const SYSTEM: &str = "system";
+/// Caps closer than this are the same: BMCs round.
+const SAME: f64 = 1.0;
+/// Looks after a cap was written, and the pause between them; the slowest control measured takes 6 s.
+const READ_BACKS: u32 = 6;
+const READ_BACK_PAUSE: Duration = Duration::from_secs(2);
+/// Most that one box is believed to be limited to, in watts.
+const MOST: f64 = 1_000_000.0;
+
+/// How a cap is written.
+#[derive(Debug, Clone, PartialEq)]
+enum Dialect {
+    /// `Power.PowerControl[n].PowerLimit` (DSP0268, deprecated `Power`).
+    PowerControl(usize),
+    /// `EnvironmentMetrics.PowerLimitWatts`.
+    Environment,
+    /// A `Control`.
+    Control,
+}
+
+/// A cap, and where it is written.
+#[derive(Debug, Clone, PartialEq)]
+pub struct CapPath {
+    /// What is shown of it.
+    pub cap: Cap,
+    path: String,
+    dialect: Dialect,
+}
+
+/// What the caps of a system are read from.
+#[derive(Debug, Default)]
+pub struct Documents {
+    /// `Power` of the chassis.
+    pub power: Option<Resource>,
+    /// `EnvironmentMetrics` of the chassis.
+    pub environment: Option<Resource>,
+    /// `Controls` of the chassis.
+    pub controls: Vec<Resource>,
+    /// Ids of parts with their `EnvironmentMetrics`.
+    pub parts: Vec<(String, Resource)>,
+}
+
+/// Every cap of the system at `system`, the whole box's first. Of several ways to cap the same thing the newest counts.
+pub fn paths(documents: &Documents, system: &str) -> Vec<CapPath> {
+    let mut out: Vec<CapPath> = Vec::new();
+    let mut add = |path: Option<CapPath>| {
+        let Some(new) = path else { return };
+        match out.iter_mut().find(|o| o.cap.id == new.cap.id) {
+            // A way that can be written beats one that can't.
+            Some(known) if !known.cap.writable && new.cap.writable => *known = new,
+            Some(_) => {}
+            None => out.push(new),
+        }
+    };
+    // A limit of the environment whose control counts in percent is none in watts.
+    let percent = |source: &str| {
+        documents
+            .controls
+            .iter()
+            .any(|(path, doc)| path == source && !in_watts(doc))
+    };
+    if let Some((path, doc)) = &documents.environment {
+        let source = link(at(doc, "PowerLimitWatts/DataSourceUri")).unwrap_or_default();
+        if !percent(&source) {
+            add(limit(
+                SYSTEM.into(),
+                path,
+                &doc["PowerLimitWatts"],
+                Dialect::Environment,
+            ));
+        }
+    }
+    for (path, doc) in &documents.controls {
+        let power = doc["ControlType"].as_str() == Some("Power") || doc["ControlType"].is_null();
+        // The twin that outlives a restart wears the BMC's flash; what is wanted is set again after one anyway.
+        let lasting = last(path).to_ascii_lowercase().contains("nonvolatile");
+        if power && in_watts(doc) && !lasting {
+            add(limit(control_id(path, doc), path, doc, Dialect::Control));
+        }
+    }
+    if let Some((path, doc)) = &documents.power {
+        add(power_control(path, doc, system));
+    }
+    for (id, (path, doc)) in &documents.parts {
+        add(limit(id.clone(), path, &doc["PowerLimitWatts"], Dialect::Environment));
+    }
+    out.sort_by_key(|p| p.cap.id != SYSTEM);
+    out
+}
+
+fn in_watts(control: &Value) -> bool {
+    match text(&control["SetPointUnits"]) {
+        None => true,
+        Some(unit) => unit.to_ascii_lowercase().starts_with('w'),
+    }
+}
+
+/// What a control limits: the box, or a part of it by its own name.
+fn control_id(path: &str, doc: &Value) -> String {
+    let name = last(path).to_ascii_lowercase();
+    let of_box = matches!(
+        doc["PhysicalContext"].as_str(),
+        None | Some("Chassis" | "SystemBoard" | "PowerSupplyBay")
+    );
+    if of_box {
+        return SYSTEM.into();
+    }
+    let short = ["powerlimit", "powervolatile"]
+        .iter()
+        .fold(name.clone(), |n, word| n.replace(word, ""));
+    let short = short.trim_matches(['_', '-']).to_owned();
+    if short.is_empty() { name } else { short }
+}
+
+/// A limit with a set point, a range and a control mode: `PowerLimitWatts` (DSP0268, ControlExcerpt), or a `Control`.
+fn limit(id: String, path: &str, doc: &Value, dialect: Dialect) -> Option<CapPath> {
+    doc.as_object()?;
+    let bound = |names: [&str; 2]| names.iter().find_map(|n| number(&doc[*n]));
+    let range = bound(["AllowableMin", "SettingRangeMin"]).zip(bound(["AllowableMax", "SettingRangeMax"]));
+    let range = range.filter(|(low, high)| *high > 0.0 && low <= high && *high < MOST);
+    let mode = doc["ControlMode"].as_str();
+    let set = number(&doc["SetPoint"]).or_else(|| number(&doc["Reading"]));
+    let off = matches!(mode, Some("Disabled"));
+    let agrees = |w: &f64| range.is_none_or(|(low, high)| *w >= low - SAME && *w <= high + SAME);
+    let watts = set.filter(|w| !off && *w > 0.0 && *w < MOST).filter(agrees);
+    if range.is_none() && set.is_none() && mode.is_none() {
+        return None;
+    }
+    Some(CapPath {
+        cap: Cap {
+            id,
+            watts,
+            range,
+            // A control that someone drives by hand elsewhere says so.
+            writable: !matches!(mode, Some("Manual")) || set.is_some(),
+        },
+        path: path.to_owned(),
+        dialect,
+    })
+}
+
+/// The entry of a system in `PowerControl`: on a blade chassis each blade has its own.
+fn power_control(path: &str, power: &Value, system: &str) -> Option<CapPath> {
+    let entries = list(&power["PowerControl"]);
+    let mine = entries
+        .iter()
+        .position(|e| entries.len() > 1 && list(&e["RelatedItem"]).iter().filter_map(link).any(|l| l == system));
+    let whole = |e: &Value| {
+        let name = text(&e["Name"]).unwrap_or_default().to_ascii_lowercase();
+        !["cpu", "memory", "gpu", "fan", "accelerator"]
+            .iter()
+            .any(|w| name.contains(w))
+    };
+    let index = mine.or_else(|| entries.iter().position(whole))?;
+    let entry = &entries[index];
+    let limit = &entry["PowerLimit"];
+    limit.as_object()?;
+    let drawn = number(&entry["PowerConsumedWatts"]);
+    let capacity = number(&entry["PowerCapacityWatts"]);
+    // Here is no control mode, so the numbers around it must agree: a capacity that is told as zero was never filled in,
+    // and a box that draws more than its limit has none.
+    let agrees = |w: &f64| {
+        drawn.is_none_or(|d| d <= *w * 1.05)
+            && capacity.is_none_or(|c| c >= *w)
+            && limit["LimitException"].as_str().is_none_or(|e| e != "Oem")
+    };
+    Some(CapPath {
+        cap: Cap {
+            id: SYSTEM.into(),
+            watts: number(&limit["LimitInWatts"])
+                .filter(|w| *w > 0.0 && *w < MOST)
+                .filter(agrees),
+            range: None,
+            writable: limit.get("LimitInWatts").is_some(),
+        },
+        path: path.to_owned(),
+        dialect: Dialect::PowerControl(index),
+    })
+}
+
+impl CapPath {
+    /// Bodies to try until one shows.
+    fn bodies(&self, watts: Option<f64>) -> Vec<Value> {
+        let highest = self.cap.range.map(|r| json!(r.1));
+        match (&self.dialect, watts) {
+            (Dialect::PowerControl(index), _) => {
+                // An empty object leaves its element as it is (DSP0266 §7.8.3).
+                let mut entries = vec![json!({}); *index];
+                entries.push(json!({"PowerLimit": {"LimitInWatts": watts}}));
+                vec![json!({"PowerControl": entries})]
+            }
+            (dialect, Some(watts)) => [
+                json!({"SetPoint": watts, "ControlMode": "Automatic"}),
+                json!({"SetPoint": watts}),
+            ]
+            .map(|b| dialect.wrap(b))
+            .to_vec(),
+            (dialect, None) => {
+                let mut bodies = vec![json!({"ControlMode": "Disabled"})];
+                bodies.extend(highest.map(|h| json!({"SetPoint": h})));
+                bodies.push(json!({"SetPoint": null}));
+                bodies.into_iter().map(|b| dialect.wrap(b)).collect()
+            }
+        }
+    }
+
+    /// Whether what is shown is what was wanted. A limit at the highest that the box takes limits nothing.
+    fn is(&self, watts: Option<f64>) -> bool {
+        match (self.cap.watts, watts) {
+            (None, None) => true,
+            (Some(now), Some(wanted)) => (now - wanted).abs() <= SAME,
+            (Some(now), None) => self.cap.range.is_some_and(|(_, high)| now >= high - SAME),
+            (None, Some(_)) => false,
+        }
+    }
+}
+
+impl Dialect {
+    fn wrap(&self, body: Value) -> Value {
+        match self {
+            Dialect::Environment => json!({"PowerLimitWatts": body}),
+            _ => body,
+        }
+    }
+}
+
+impl Redfish {
+    /// Every cap of a system, with where it is written.
+    async fn cap_paths(&self, at: &BmcAddress) -> Result<Vec<CapPath>, Error> {
+        let root = self.root().await?;
+        let crawl = Crawl::new(&self.client, &root);
+        let mut documents = Documents::default();
+        if let Some(path) = &at.chassis {
+            let chassis = self.client.get(path).await?.body;
+            documents.power = crawl.follow(&chassis, "Power").await;
+            documents.environment = crawl.follow(&chassis, "EnvironmentMetrics").await;
+            documents.controls = crawl.members(&chassis, "Controls").await;
+        }
+        let system = self.client.get(&at.system).await?.body;
+        for (path, processor) in crawl.members(&system, "Processors").await {
+            if !matches!(processor["ProcessorType"].as_str(), Some("GPU" | "Accelerator" | "CPU")) {
+                continue;
+            }
+            if let Some(metrics) = crawl.follow(&processor, "EnvironmentMetrics").await {
+                documents.parts.push((last(&path).to_ascii_lowercase(), metrics));
+            }
+        }
+        Ok(paths(&documents, &at.system))
+    }
+
+    /// Every cap of a system; see [`crate::capability::PowerCap::caps`].
+    pub async fn caps(&self, at: &BmcAddress) -> Result<Vec<Cap>, Error> {
+        Ok(self.cap_paths(at).await?.into_iter().map(|p| p.cap).collect())
+    }
+
+    /// Sets a cap or lifts it; see [`crate::capability::PowerCap::set_cap`].
+    pub async fn set_cap(
+        &self,
+        at: &BmcAddress,
+        id: &str,
+        watts: Option<f64>,
+        permit: &Permit,
+    ) -> Result<Receipt, Error> {
+        let known = self.cap_paths(at).await?;
+        let Some(cap) = known.iter().find(|p| p.cap.id == id) else {
+            let have = known.into_iter().map(|p| p.cap.id).collect();
+            return Err(self.client.not_offered(&format!("a power cap named `{id}`"), have));
+        };
+        if cap.is(watts) {
+            return Ok(Receipt::Done);
+        }
+        if !cap.cap.writable {
+            return Err(self
+                .client
+                .not_offered("setting this power cap", vec!["showing it".into()]));
+        }
+        if let (Some(w), Some((low, high))) = (watts, cap.cap.range)
+            && !(low..=high).contains(&w)
+        {
+            let range = vec![format!("{low:.0} to {high:.0} W")];
+            return Err(self.client.not_offered(&format!("a cap of {w:.0} W"), range));
+        }
+        let mut refused = self.client.broken(&cap.path, "it took the cap but does not show it");
+        for body in cap.bodies(watts) {
+            let etag = self.client.get(&cap.path).await?.etag();
+            match self.client.patch(&cap.path, &body, etag.as_deref(), permit).await {
+                Ok(_) => {}
+                Err(e @ (Error::Rejected { .. } | Error::Broken { .. })) => {
+                    refused = e;
+                    continue;
+                }
+                Err(e) => return Err(e),
+            }
+            for look in 0..READ_BACKS {
+                if look > 0 {
+                    tokio::time::sleep(READ_BACK_PAUSE).await;
+                }
+                let shown = self.cap_paths(at).await?;
+                if shown.iter().any(|p| p.cap.id == id && p.is(watts)) {
+                    return Ok(Receipt::Done);
+                }
+            }
+        }
+        Err(refused)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::sync::Arc;
+
+    const SYSTEM_PATH: &str = "/redfish/v1/Systems/1";
+
+    fn resource(path: &str, doc: Value) -> Resource {
+        (format!("/redfish/v1/{path}"), Arc::new(doc))
+    }
+
+    fn power(entries: Value) -> Documents {
+        Documents {
+            power: Some(resource("Chassis/1/Power", json!({ "PowerControl": entries }))),
+            ..Documents::default()
+        }
+    }
+
+    fn control(path: &str, doc: Value) -> Documents {
+        Documents {
+            controls: vec![resource(path, doc)],
+            ..Documents::default()
+        }
+    }
+
+    fn only(documents: &Documents) -> Cap {
+        let all = paths(documents, SYSTEM_PATH);
+        assert_eq!(all.len(), 1, "{all:?}");
+        all[0].cap.clone()
+    }
+
+    #[test]
+    fn a_reported_limit_counts_only_when_the_numbers_around_it_agree() {
+        let entry = |limit: Value, drawn: Value, capacity: Value| {
+            power(json!([{"PowerConsumedWatts": drawn, "PowerCapacityWatts": capacity,
+                "PowerLimit": {"LimitInWatts": limit, "LimitException": "HardPowerOff"}}]))
+        };
+        for (limit, drawn, capacity, watts) in [
+            (json!(1205), json!(614), json!(6720), Some(1205.0)),
+            (json!(500), json!(2900), json!(6000), None),
+            (json!(500), json!(100), json!(0), None),
+            (json!(null), json!(531), json!(3200), None),
+            (json!(0), json!(531), json!(3200), None),
+        ] {
+            assert_eq!(only(&entry(limit, drawn, capacity)).watts, watts);
+        }
+    }
+
+    #[test]
+    fn a_disabled_control_with_a_range_is_no_cap_and_can_be_set() {
+        let node = json!({"ControlType": "Power", "SetPoint": 0, "SettingRangeMin": 764, "SettingRangeMax": 2754,
+            "ControlMode": "Disabled", "PhysicalContext": "Chassis"});
+        let cap = only(&control("Chassis/Node0/Controls/NodePowerLimit", node));
+        assert_eq!(
+            (cap.id.as_str(), cap.watts, cap.range),
+            ("system", None, Some((764.0, 2754.0)))
+        );
+        let gpu = json!({"ControlType": "Power", "SetPoint": 300, "SettingRangeMin": 100, "SettingRangeMax": 560,
+            "ControlMode": "Automatic", "PhysicalContext": "Accelerator"});
+        let cap = only(&control("Chassis/Node0/Controls/Accelerator1PowerLimit", gpu));
+        assert_eq!((cap.id.as_str(), cap.watts), ("accelerator1", Some(300.0)));
+    }
+
+    #[test]
+    fn a_control_in_percent_is_no_cap_in_watts() {
+        let mut documents = control(
+            "Chassis/C/Controls/PowerLimit_0",
+            json!({"ControlType": "Power", "SetPoint": 0, "SetPointUnits": "%", "AllowableMin": 0, "AllowableMax": 1000}),
+        );
+        documents.environment = Some(resource(
+            "Chassis/C/EnvironmentMetrics",
+            json!({"PowerLimitWatts": {"AllowableMin": 0, "AllowableMax": 1000,
+                "DataSourceUri": "/redfish/v1/Chassis/C/Controls/PowerLimit_0"}}),
+        ));
+        assert!(paths(&documents, SYSTEM_PATH).is_empty());
+    }
+
+    #[test]
+    fn a_blade_is_capped_by_its_own_entry_and_leaves_the_others() {
+        let documents = power(json!([
+            {"Name": "a", "RelatedItem": [{"@odata.id": "/redfish/v1/Systems/0"}], "PowerLimit": {"LimitInWatts": null}},
+            {"Name": "b", "RelatedItem": [{"@odata.id": SYSTEM_PATH}], "PowerLimit": {"LimitInWatts": 400}},
+        ]));
+        let all = paths(&documents, SYSTEM_PATH);
+        assert_eq!(all[0].cap.watts, Some(400.0));
+        assert_eq!(
+            all[0].bodies(Some(350.0)),
+            [json!({"PowerControl": [{}, {"PowerLimit": {"LimitInWatts": 350.0}}]})]
+        );
+    }
+
+    #[test]
+    fn of_the_volatile_twins_the_volatile_one_is_written() {
+        let twin = json!({"ControlType": "Power", "SetPoint": 300, "SetPointUnits": "W", "AllowableMin": 50,
+            "AllowableMax": 300, "ControlMode": "Automatic", "PhysicalContext": "CPU"});
+        let documents = Documents {
+            controls: vec![
+                resource("Chassis/CPU_0/Controls/CPU_0_TDPPowerNonvolatile_0", twin.clone()),
+                resource("Chassis/CPU_0/Controls/CPU_0_TDPPowerVolatile_0", twin),
+            ],
+            ..Documents::default()
+        };
+        let all = paths(&documents, SYSTEM_PATH);
+        assert_eq!(all.len(), 1);
+        assert!(all[0].path.ends_with("CPU_0_TDPPowerVolatile_0"));
+    }
+
+    #[test]
+    fn a_limit_at_its_highest_is_lifted_already() {
+        let documents = control(
+            "Chassis/1/Controls/PowerLimit",
+            json!({"ControlType": "Power", "SetPoint": 900, "AllowableMin": 100, "AllowableMax": 900,
+                "ControlMode": "Automatic"}),
+        );
+        let all = paths(&documents, SYSTEM_PATH);
+        assert!(all[0].is(None) && all[0].is(Some(900.0)) && !all[0].is(Some(500.0)));
+    }
+}
