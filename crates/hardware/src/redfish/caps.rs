@@ -16,6 +16,7 @@ use crate::permit::Permit;
 use crate::redfish::Redfish;
 use crate::redfish::crawl::{Crawl, Resource};
 use crate::redfish::json::{at, last, link, list, number, text};
+use crate::redfish::quirks::{self, CapAttributes, LimitPlaceholder, Quirks};
 
 /// The cap of the whole box.
 pub const SYSTEM: &str = "system";
@@ -36,6 +37,8 @@ enum Dialect {
     Environment,
     /// A `Control`.
     Control,
+    /// Attributes of the manager, as a quirk says.
+    Attributes(CapAttributes),
 }
 
 /// A cap, and where it is written.
@@ -58,6 +61,10 @@ pub struct Documents {
     pub controls: Vec<Resource>,
     /// Ids of parts with their `EnvironmentMetrics`.
     pub parts: Vec<(String, Resource)>,
+    /// Attributes of the manager that a quirk names.
+    pub attributes: Option<Resource>,
+    /// What is known of boxes like this one.
+    pub quirks: Quirks,
 }
 
 /// Every cap of the system at `system`, the whole box's first. Of several ways to cap the same thing the newest counts.
@@ -79,6 +86,9 @@ pub fn paths(documents: &Documents, system: &str) -> Vec<CapPath> {
             .iter()
             .any(|(path, doc)| path == source && !in_watts(doc))
     };
+    if let (Some((path, doc)), Some(names)) = (&documents.attributes, &documents.quirks.cap_attributes) {
+        add(by_attributes(path, doc, names));
+    }
     if let Some((path, doc)) = &documents.environment {
         let source = link(at(doc, "PowerLimitWatts/DataSourceUri")).unwrap_or_default();
         if !percent(&source) {
@@ -99,7 +109,12 @@ pub fn paths(documents: &Documents, system: &str) -> Vec<CapPath> {
         }
     }
     if let Some((path, doc)) = &documents.power {
-        add(power_control(path, doc, system));
+        add(power_control(
+            path,
+            doc,
+            system,
+            documents.quirks.limit_placeholder.as_ref(),
+        ));
     }
     for (id, (path, doc)) in &documents.parts {
         add(limit(id.clone(), path, &doc["PowerLimitWatts"], Dialect::Environment));
@@ -160,7 +175,7 @@ fn limit(id: String, path: &str, doc: &Value, dialect: Dialect) -> Option<CapPat
 }
 
 /// The entry of a system in `PowerControl`: on a blade chassis each blade has its own.
-fn power_control(path: &str, power: &Value, system: &str) -> Option<CapPath> {
+fn power_control(path: &str, power: &Value, system: &str, placeholder: Option<&LimitPlaceholder>) -> Option<CapPath> {
     let entries = list(&power["PowerControl"]);
     let mine = entries
         .iter()
@@ -182,7 +197,7 @@ fn power_control(path: &str, power: &Value, system: &str) -> Option<CapPath> {
     let agrees = |w: &f64| {
         drawn.is_none_or(|d| d <= *w * 1.05)
             && capacity.is_none_or(|c| c >= *w)
-            && limit["LimitException"].as_str().is_none_or(|e| e != "Oem")
+            && placeholder.is_none_or(|p| *w != p.watts || limit["LimitException"].as_str() != Some(&p.exception))
     };
     Some(CapPath {
         cap: Cap {
@@ -198,6 +213,23 @@ fn power_control(path: &str, power: &Value, system: &str) -> Option<CapPath> {
     })
 }
 
+/// A cap whose switch, watts and range are attributes of the manager.
+fn by_attributes(path: &str, doc: &Value, names: &CapAttributes) -> Option<CapPath> {
+    let value = |name: &str| doc["Attributes"].get(name).unwrap_or(&Value::Null);
+    let on = text(value(&names.switch))? == names.on;
+    let range = number(value(&names.lowest)).zip(number(value(&names.highest)));
+    Some(CapPath {
+        cap: Cap {
+            id: SYSTEM.into(),
+            watts: number(value(&names.watts)).filter(|w| on && *w > 0.0 && *w < MOST),
+            range: range.filter(|(low, high)| low < high),
+            writable: true,
+        },
+        path: path.to_owned(),
+        dialect: Dialect::Attributes(names.clone()),
+    })
+}
+
 impl CapPath {
     /// Bodies to try until one shows.
     fn bodies(&self, watts: Option<f64>) -> Vec<Value> {
@@ -209,6 +241,12 @@ impl CapPath {
                 entries.push(json!({"PowerLimit": {"LimitInWatts": watts}}));
                 vec![json!({"PowerControl": entries})]
             }
+            (Dialect::Attributes(names), Some(watts)) => {
+                // Watts are whole numbers there.
+                let watts = watts.round() as i64;
+                vec![json!({"Attributes": {&names.watts: watts, &names.switch: &names.on}})]
+            }
+            (Dialect::Attributes(names), None) => vec![json!({"Attributes": {&names.switch: &names.off}})],
             (dialect, Some(watts)) => [
                 json!({"SetPoint": watts, "ControlMode": "Automatic"}),
                 json!({"SetPoint": watts}),
@@ -257,6 +295,11 @@ impl Redfish {
             documents.controls = crawl.members(&chassis, "Controls").await;
         }
         let system = self.client.get(&at.system).await?.body;
+        documents.quirks = quirks::of_system(&system, None);
+        if let (Some(names), Some(manager)) = (&documents.quirks.cap_attributes, &at.manager) {
+            let path = format!("{manager}{}", names.path);
+            documents.attributes = crawl.read(&path).await.map(|doc| (path, doc));
+        }
         for (path, processor) in crawl.members(&system, "Processors").await {
             if !matches!(processor["ProcessorType"].as_str(), Some("GPU" | "Accelerator" | "CPU")) {
                 continue;
@@ -430,6 +473,32 @@ mod tests {
         let all = paths(&documents, SYSTEM_PATH);
         assert_eq!(all.len(), 1);
         assert!(all[0].path.ends_with("CPU_0_TDPPowerVolatile_0"));
+    }
+
+    #[test]
+    fn a_limit_whose_own_switch_is_off_is_none_and_is_set_through_the_attributes() {
+        let mut documents = power(json!([{"PowerConsumedWatts": 614, "PowerCapacityWatts": 6720,
+            "PowerLimit": {"LimitInWatts": 1205}}]));
+        documents.quirks = quirks::of(Some("Dell Inc."), None, None);
+        documents.attributes = Some(resource(
+            "Managers/1/Attributes",
+            json!({"Attributes": {"ServerPwr.1.PowerCapSetting": "Disabled", "ServerPwr.1.PowerCapValue": 1205,
+                "ServerPwr.1.PowerCapMinThres": 898, "ServerPwr.1.PowerCapMaxThres": 1441}}),
+        ));
+        let all = paths(&documents, SYSTEM_PATH);
+        assert_eq!((all[0].cap.watts, all[0].cap.range), (None, Some((898.0, 1441.0))));
+        let attributes = &all[0].bodies(Some(1000.0))[0]["Attributes"];
+        assert_eq!(attributes["ServerPwr.1.PowerCapSetting"], "Enabled");
+        assert_eq!(attributes["ServerPwr.1.PowerCapValue"], 1000);
+    }
+
+    #[test]
+    fn a_placeholder_limit_is_none() {
+        let mut documents = power(json!([{"PowerConsumedWatts": 100, "PowerLimit":
+            {"LimitInWatts": 500, "LimitException": "HardPowerOff"}}]));
+        assert_eq!(only(&documents).watts, Some(500.0));
+        documents.quirks = quirks::of(Some("GIGABYTE"), None, None);
+        assert_eq!(only(&documents).watts, None);
     }
 
     #[test]

@@ -20,6 +20,7 @@ pub mod json;
 pub mod log;
 pub mod outlets;
 pub mod part;
+pub mod quirks;
 pub mod sensors;
 
 use std::sync::Arc;
