@@ -1,9 +1,9 @@
 //! What is in a rack and is no server: PDUs, power shelves, transfer switches, cooling units, bare enclosures.
 
-use rack::Identity;
+use rack::{Identity, Unit};
 use serde_json::Value;
 
-use crate::found::{DeviceKind, FoundDevice, Outlet};
+use crate::found::{DeviceKind, FoundDevice, Outlet, Raw};
 use crate::redfish::crawl::Crawl;
 use crate::redfish::json::{at, last, list, number, text};
 use crate::redfish::part;
@@ -30,6 +30,7 @@ pub async fn equipment(crawl: &Crawl<'_>, root: &Value) -> Vec<FoundDevice> {
             for (path, member) in crawl.members(&doc, collection).await {
                 let mut device = device(&path, &member, *kind);
                 device.watts = watts(crawl, &member).await;
+                inside(crawl, &member, &mut device).await;
                 for (path, outlet) in crawl.members(&member, "Outlets").await {
                     device.outlets.push(self::outlet(&path, &outlet));
                 }
@@ -73,6 +74,99 @@ fn device(path: &str, doc: &Value, kind: DeviceKind) -> FoundDevice {
         readings: Vec::new(),
         outlets: Vec::new(),
     }
+}
+
+/// Leaves of a device: pumps, detectors, supplies, mains. Their health is the device's, and what they measure is told.
+async fn inside(crawl: &Crawl<'_>, doc: &Value, device: &mut FoundDevice) {
+    let mut health = device.health;
+    for name in ["Pumps", "Filters", "Reservoirs", "PowerSupplies"] {
+        for (_, leaf) in crawl.members(doc, name).await {
+            health = health.max(part::health(&leaf));
+        }
+    }
+    if let Some((_, detection)) = crawl.follow(doc, "LeakDetection").await {
+        for (path, detector) in crawl.members(&detection, "LeakDetectors").await {
+            if let Some(detector) = part::leak_detector(&path, &detector) {
+                health = health.max(detector.health);
+            }
+        }
+    }
+    for (name, side) in [
+        ("PrimaryCoolantConnectors", "primary"),
+        ("SecondaryCoolantConnectors", "secondary"),
+    ] {
+        let connectors = crawl.members(doc, name).await;
+        for (n, (_, connector)) in connectors.iter().enumerate() {
+            health = health.max(part::health(connector));
+            let side = if n == 0 {
+                side.to_owned()
+            } else {
+                format!("{side}{}", n + 1)
+            };
+            device.readings.extend(coolant(&side, connector));
+        }
+    }
+    for name in ["Mains", "Feeders"] {
+        for (path, circuit) in crawl.members(doc, name).await {
+            health = health.max(part::health(&circuit));
+            device
+                .readings
+                .extend(electric(&last(&path).to_ascii_lowercase(), &circuit));
+        }
+    }
+    device.health = health;
+}
+
+/// A coolant connector's measured values; those that it does not tell are left out.
+fn coolant(side: &str, doc: &Value) -> Vec<Raw> {
+    let mut out = Vec::new();
+    for (property, name, unit) in [
+        ("SupplyTemperatureCelsius", "supply", Unit::Celsius),
+        ("ReturnTemperatureCelsius", "return", Unit::Celsius),
+        ("FlowLitersPerMinute", "flow", Unit::LitresPerMinute),
+        ("SupplyPressurekPa", "supply-pressure", Unit::Kilopascals),
+        ("ReturnPressurekPa", "return-pressure", Unit::Kilopascals),
+        ("DeltaPressurekPa", "delta-pressure", Unit::Kilopascals),
+    ] {
+        if !doc[property].is_null() {
+            out.push((
+                format!("{side}-{name}"),
+                number(at(doc, &format!("{property}/Reading"))),
+                unit,
+            ));
+        }
+    }
+    let heat = number(at(doc, "HeatRemovedkW/Reading")).map(|kw| kw * 1000.0);
+    out.extend(heat.map(|w| (format!("{side}-heat"), Some(w), Unit::Watts)));
+    out
+}
+
+/// A circuit's measured values.
+fn electric(id: &str, doc: &Value) -> Vec<Raw> {
+    let mut out = Vec::new();
+    for (property, name, unit) in [
+        ("CurrentAmps", "amps", Unit::Amperes),
+        ("Voltage", "volts", Unit::Volts),
+        ("PowerWatts", "watts", Unit::Watts),
+        ("EnergykWh", "energy", Unit::KilowattHours),
+    ] {
+        if let Some(value) = number(at(doc, &format!("{property}/Reading"))) {
+            out.push((format!("{id}-{name}"), Some(value), unit));
+        }
+    }
+    let phases = doc["PolyPhaseCurrentAmps"].as_object().into_iter().flatten();
+    for (phase, excerpt) in phases {
+        if let Some(amps) = number(&excerpt["Reading"]) {
+            let phase: String = phase
+                .to_ascii_lowercase()
+                .chars()
+                .filter(char::is_ascii_alphanumeric)
+                .take(16)
+                .collect();
+            out.push((format!("{id}-{phase}-amps"), Some(amps), Unit::Amperes));
+        }
+    }
+    out
 }
 
 /// From the device's own metrics, or from those of the chassis that it is.

@@ -9,9 +9,9 @@ use serde_json::Value;
 use crate::error::Error;
 use crate::found::{Found, FoundSystem, Glance};
 use crate::redfish::crawl::{Crawl, Resource};
-use crate::redfish::device;
 use crate::redfish::json::{at, count, link, list, number, text, texts};
 use crate::redfish::{Redfish, boot, part};
+use crate::redfish::{caps, device, firmware, indicator};
 
 /// Parts kept of one system.
 pub const PARTS: usize = 2_048;
@@ -39,6 +39,14 @@ impl Redfish {
         let mut devices = device::equipment(&crawl, &root).await;
         if systems.is_empty() && devices.is_empty() {
             devices = device::enclosures(&crawl, &root).await;
+        }
+        let firmware = firmware::inventory(&crawl, &root).await;
+        let alone = systems.iter().filter(|s| s.is_machine).count() == 1;
+        for system in systems.iter_mut().filter(|s| s.is_machine) {
+            // Of several boxes behind one service it is not told whose firmware is whose.
+            if alone {
+                system.firmware.clone_from(&firmware);
+            }
         }
         let requests = self.client.requests().wrapping_sub(before);
         Ok(Found {
@@ -152,12 +160,16 @@ async fn system(
             }
         }
     }
+    if let Some((_, chassis)) = chassis.as_ref().filter(|_| machine) {
+        parts.extend(leak_detectors(crawl, chassis).await);
+    }
     parts.truncate(PARTS);
     part::tell_apart(&mut parts);
+    let chassis_doc = chassis.as_ref().map(|c| &*c.1);
     let manager_doc = manager.as_ref().map(|m| &*m.1);
     FoundSystem {
-        identity: identity(doc, manager_doc),
-        abilities: abilities(crawl, doc, manager_doc).await,
+        identity: named_by_chassis(identity(doc, manager_doc), chassis_doc),
+        abilities: abilities(crawl, path, doc, manager_doc, chassis_doc).await,
         health: worst(&parts, doc),
         parts,
         power: power_state(doc),
@@ -182,7 +194,51 @@ fn rank(chassis: &Value) -> u8 {
     }
 }
 
-async fn abilities(crawl: &Crawl<'_>, doc: &Value, manager: Option<&Value>) -> Abilities {
+/// A system that does not say what it is, is what its chassis is. Its serial stays its own: that is what it is known by.
+fn named_by_chassis(mut identity: Identity, chassis: Option<&Value>) -> Identity {
+    if let Some(chassis) = chassis.filter(|c| rank(c) >= RANK_BOX) {
+        identity.maker = identity.maker.or_else(|| text(&chassis["Manufacturer"]));
+        identity.model = identity.model.or_else(|| text(&chassis["Model"]));
+    }
+    identity
+}
+
+/// Whether a serial console is offered: by the system (DSP0268 ComputerSystem, `SerialConsole`), or by its manager.
+fn console(system: &Value, manager: Option<&Value>) -> bool {
+    let own = ["SSH", "IPMI", "WebSocket"]
+        .iter()
+        .any(|way| system["SerialConsole"][*way]["ServiceEnabled"] == true);
+    let of_manager = manager.is_some_and(|m| {
+        let console = &m["SerialConsole"];
+        let ways = texts(&console["ConnectTypesSupported"]);
+        console["ServiceEnabled"] == true && ways.iter().any(|w| w == "SSH" || w == "IPMI")
+    });
+    own || of_manager
+}
+
+/// Whether the power of the whole box can be limited.
+async fn can_cap(crawl: &Crawl<'_>, path: &str, system: &Value, chassis: Option<&Value>) -> bool {
+    let Some(chassis) = chassis else { return false };
+    let documents = caps::Documents {
+        power: crawl.follow(chassis, "Power").await,
+        environment: crawl.follow(chassis, "EnvironmentMetrics").await,
+        controls: crawl.members(chassis, "Controls").await,
+        quirks: crate::redfish::quirks::of_system(system, None),
+        ..caps::Documents::default()
+    };
+    documents.quirks.cap_attributes.is_some()
+        || caps::paths(&documents, path)
+            .iter()
+            .any(|c| c.cap.id == caps::SYSTEM && c.cap.writable)
+}
+
+async fn abilities(
+    crawl: &Crawl<'_>,
+    path: &str,
+    doc: &Value,
+    manager: Option<&Value>,
+    chassis: Option<&Value>,
+) -> Abilities {
     let reset = match reset_action(doc) {
         None => Vec::new(),
         Some((action, _)) => {
@@ -206,7 +262,9 @@ async fn abilities(crawl: &Crawl<'_>, doc: &Value, manager: Option<&Value>) -> A
         virtual_media: link(&doc["VirtualMedia"]).is_some()
             || manager.is_some_and(|m| link(&m["VirtualMedia"]).is_some()),
         manager_reset: manager.is_some_and(|m| link(&m["Actions"]["#Manager.Reset"]["target"]).is_some()),
-        ..Abilities::default()
+        cap: is_machine(doc) && can_cap(crawl, path, doc, chassis).await,
+        indicator: indicator::has_light(doc) || chassis.is_some_and(indicator::has_light),
+        console: console(doc, manager),
     }
 }
 
@@ -377,6 +435,21 @@ async fn chassis_parts(crawl: &Crawl<'_>, path: &str, chassis: &Value, ports: bo
     }
     tracing::trace!(path, parts = parts.len(), "chassis");
     parts
+}
+
+/// Where coolant is looked for (DSP0268 LeakDetection).
+async fn leak_detectors(crawl: &Crawl<'_>, chassis: &Value) -> Vec<Part> {
+    let Some((_, thermal)) = crawl.follow(chassis, "ThermalSubsystem").await else {
+        return Vec::new();
+    };
+    let Some((_, detection)) = crawl.follow(&thermal, "LeakDetection").await else {
+        return Vec::new();
+    };
+    let detectors = crawl.members(&detection, "LeakDetectors").await;
+    detectors
+        .iter()
+        .filter_map(|(path, doc)| part::leak_detector(path, doc))
+        .collect()
 }
 
 /// Accelerators that are listed as PCIe devices of the chassis only.

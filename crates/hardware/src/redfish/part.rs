@@ -20,12 +20,14 @@ pub fn health(doc: &Value) -> Health {
     }
 }
 
-/// Whether there is nothing in this slot.
+/// Whether there is nothing in this slot. A part that is switched off or offline is there when it complains.
 pub fn absent(doc: &Value) -> bool {
-    matches!(
-        at(doc, "Status/State").as_str(),
-        Some("Absent" | "Disabled" | "UnavailableOffline")
-    )
+    let complains = matches!(at(doc, "Status/Health").as_str(), Some("Warning" | "Critical"));
+    match at(doc, "Status/State").as_str() {
+        Some("Absent") => true,
+        Some("Disabled" | "UnavailableOffline") => !complains,
+        _ => false,
+    }
 }
 
 fn part(path: &str, doc: &Value, kind: PartKind) -> Part {
@@ -148,7 +150,7 @@ pub fn nic(path: &str, doc: &Value) -> Option<Part> {
             mac: Some(mac),
             link,
             mbps,
-            neighbour: None,
+            neighbour: neighbour(doc),
         },
     ))
 }
@@ -162,6 +164,31 @@ pub fn supply(path: &str, doc: &Value) -> Option<Part> {
 /// A fan, old model or new.
 pub fn fan(path: &str, doc: &Value) -> Option<Part> {
     (!absent(doc)).then(|| part(path, doc, PartKind::Fan))
+}
+
+/// A leak detector. Its own state counts beside its status: boxes show `OK` in one and `Critical` in the other.
+pub fn leak_detector(path: &str, doc: &Value) -> Option<Part> {
+    if absent(doc) {
+        return None;
+    }
+    let state = match doc["DetectorState"].as_str() {
+        Some("OK") => Health::Ok,
+        Some("Warning") => Health::Warning,
+        Some("Critical") => Health::Critical,
+        _ => Health::Unknown,
+    };
+    let mut detector = part(path, doc, PartKind::LeakDetector);
+    detector.health = detector.health.max(state);
+    Some(detector)
+}
+
+/// Who is at the other end of a port's cable, as it hears by LLDP (DSP0268 Port, `LLDPReceive`).
+pub fn neighbour(port: &Value) -> Option<rack::node::Neighbour> {
+    let heard = at(port, "Ethernet/LLDPReceive");
+    Some(rack::node::Neighbour {
+        system: text(&heard["SystemName"]).or_else(|| text(&heard["ChassisId"]))?,
+        port: text(&heard["PortId"])?,
+    })
 }
 
 /// A PCIe device that is an accelerator.

@@ -9,7 +9,7 @@ use serde_json::Value;
 
 use crate::error::Error;
 use crate::redfish::Redfish;
-use crate::redfish::crawl::Crawl;
+use crate::redfish::crawl::{Crawl, Resource};
 use crate::redfish::device::positive;
 use crate::redfish::json::{last, link, list, number, text};
 use crate::redfish::part::absent;
@@ -86,7 +86,10 @@ pub async fn chassis(crawl: &Crawl<'_>, path: &str, doc: &Value, system: Option<
     if needs_sensors {
         let sensors = crawl.members(doc, "Sensors").await;
         if watts.is_none() {
-            watts = sensors.iter().find_map(|(_, s)| total(s));
+            watts = sensors
+                .iter()
+                .find_map(|(_, s)| total(s))
+                .or_else(|| sane(rectifiers(&sensors)));
         }
         if out.is_empty() {
             out = sensors.iter().filter_map(|(p, s)| sensor(p, s)).collect();
@@ -146,6 +149,25 @@ fn input(supply: &Value) -> Option<f64> {
     }
     let names = ["PowerInputWatts", "PowerOutputWatts", "LastPowerOutputWatts"];
     names.iter().find_map(|n| sane(number(&supply[*n])))
+}
+
+/// What all rectifiers or supplies draw: the sum of their input sensors, when each of them tells.
+fn rectifiers(sensors: &[Resource]) -> Option<f64> {
+    let mine = |(_, s): &&Resource| {
+        let supply = matches!(
+            s["PhysicalContext"].as_str(),
+            Some("Rectifier" | "PowerSupply" | "PowerSupplyBay")
+        );
+        let input = s["PhysicalSubContext"].as_str() == Some("Input");
+        supply && input && s["ReadingType"].as_str() == Some("Power") && !absent(s)
+    };
+    let inputs: Vec<Option<f64>> = sensors
+        .iter()
+        .filter(mine)
+        .map(|(_, s)| number(&s["Reading"]))
+        .collect();
+    let all: Option<Vec<f64>> = inputs.into_iter().collect();
+    all.filter(|v| !v.is_empty()).map(|v| v.iter().sum())
 }
 
 /// A `Sensor` for the power of the whole box.
