@@ -84,6 +84,12 @@ pub enum StartError {
         /// What the system said.
         source: std::io::Error,
     },
+    /// A captured tree.
+    #[error(transparent)]
+    Tree(#[from] crate::tree::BadTree),
+    /// More captured trees than there are addresses for.
+    #[error("more than 254 captured trees can't stand beside one rack: name fewer")]
+    TooManyTrees,
     /// The certificate.
     #[error("cannot make the emulated BMCs' certificate: {0}")]
     Certificate(String),

@@ -124,8 +124,9 @@ pub struct Emulated {
     /// Its PDUs.
     pub pdus: Vec<Pdu>,
     /// The faults that are set.
-    pub faults: Faults,
+    pub faults: Arc<Faults>,
     by_address: HashMap<IpAddr, Bmc>,
+    trees: std::sync::OnceLock<crate::tree::ByAddress>,
     saving: Mutex<()>,
     lives: Mutex<JoinSet<()>>,
 }
@@ -213,7 +214,8 @@ impl Emulated {
             config,
             servers,
             pdus,
-            faults: Faults::default(),
+            faults: Arc::default(),
+            trees: Default::default(),
             by_address,
             saving: Mutex::new(()),
             lives: Mutex::default(),
@@ -239,6 +241,16 @@ impl Emulated {
     /// Who answers at this address.
     pub fn at(&self, address: IpAddr) -> Option<Bmc> {
         self.by_address.get(&address).copied()
+    }
+
+    /// Boxes served from captured trees, which answer beside the rack; told once, at the start.
+    pub(crate) fn set_trees(&self, trees: crate::tree::ByAddress) {
+        let _ = self.trees.set(trees);
+    }
+
+    /// The captured tree that answers at this address.
+    pub(crate) fn tree(&self, address: IpAddr) -> Option<Arc<crate::tree::Tree>> {
+        self.trees.get()?.get(&address).cloned()
     }
 
     /// The server at this place.

@@ -7,6 +7,7 @@ use tokio::task::JoinSet;
 
 use crate::config::{Config, StartError};
 use crate::emulated::Emulated;
+use crate::tree::Tree;
 
 /// A rack that runs.
 pub struct Handle {
@@ -34,15 +35,38 @@ impl Drop for Handle {
     }
 }
 
+/// Where the n-th captured tree answers, apart from the addresses of servers and PDUs.
+pub fn tree_address(n: usize) -> Option<Ipv4Addr> {
+    let unit = u8::try_from(n + 1).ok().filter(|u| *u < 255)?;
+    Some(Ipv4Addr::new(127, 11, 1, unit))
+}
+
 impl Emulated {
     /// Builds the rack and answers on its sockets until the handle is stopped or dropped.
     pub async fn start(config: Config) -> Result<Handle, StartError> {
+        Emulated::start_beside(config, |_| Ok(Vec::new())).await
+    }
+
+    /// The same, with boxes made of captured trees beside it: at [`tree_address`], on the same port, hit by the same faults.
+    pub async fn start_beside(
+        config: Config,
+        trees: impl FnOnce(&Emulated) -> Result<Vec<Arc<Tree>>, crate::tree::BadTree>,
+    ) -> Result<Handle, StartError> {
         let tls = config
             .tls
             .then(|| crate::serve::certificate(config.state.as_deref()))
             .transpose()?;
         let mut addresses: Vec<Ipv4Addr> = config.layout.build_servers(config.seed).iter().map(|s| s.bmc).collect();
         addresses.extend(config.layout.build_pdus(config.seed).iter().map(|p| p.bmc));
+        let rack = Emulated::build(config.clone())?;
+        let trees = trees(&rack)?;
+        let at = |n: usize| tree_address(n).ok_or(StartError::TooManyTrees);
+        let by_address = trees.into_iter().enumerate();
+        let by_address: Vec<(Ipv4Addr, Arc<Tree>)> = by_address
+            .map(|(n, tree)| Ok((at(n)?, tree)))
+            .collect::<Result<_, StartError>>()?;
+        addresses.extend(by_address.iter().map(|(at, _)| *at));
+        rack.set_trees(by_address.into_iter().map(|(at, tree)| (at.into(), tree)).collect());
         let (listeners, port) = crate::serve::listen(config.port, &addresses)?;
         let control = match config.control {
             Some(at) => Some(
@@ -52,7 +76,6 @@ impl Emulated {
             ),
             None => None,
         };
-        let rack = Emulated::build(config)?;
         let router = crate::redfish::router(rack.clone());
         let mut tasks = JoinSet::new();
         for listener in listeners {

@@ -52,7 +52,11 @@ pub(crate) type Answer = Result<Response, Response>;
 
 async fn answer(State(rack): State<Arc<Emulated>>, request: Request<Body>) -> Response {
     let peer = request.extensions().get::<Peer>().copied();
-    let Some(bmc) = peer.and_then(|p| rack.at(p.local.ip())) else {
+    let at = peer.map(|p| p.local.ip());
+    if let Some(tree) = at.and_then(|at| rack.tree(at)) {
+        return crate::tree::answer(State(tree), request).await;
+    }
+    let Some(bmc) = at.and_then(|at| rack.at(at)) else {
         return closed();
     };
     if !rack.answers(bmc) {
@@ -72,54 +76,66 @@ async fn answer(State(rack): State<Arc<Emulated>>, request: Request<Body>) -> Re
     response
 }
 
-fn closed() -> Response {
+pub(crate) fn closed() -> Response {
     let mut response = Response::new(Body::empty());
     response.extensions_mut().insert(CloseConnection);
     response
 }
 
 async fn faulty(rack: &Arc<Emulated>, bmc: Bmc, request: Request<Body>) -> Response {
-    let mut refuse = false;
-    match rack
+    let action = rack
         .faults
-        .on_request(rack.name(bmc), request.method().as_str(), request.uri().path())
+        .on_request(rack.name(bmc), request.method().as_str(), request.uri().path());
+    let refuse = action == Some(Action::WrongPassword);
+    if action == Some(Action::LosePower) {
+        if let Bmc::Server(i) = bmc {
+            rack.feed(i, 0, false);
+            rack.feed(i, 1, false);
+        }
+        return closed();
+    }
+    if let Some(action) = action
+        && let Some(failed) = fail(action).await
     {
-        None => {}
-        Some(Action::Hang) => std::future::pending().await,
-        Some(Action::Delay { millis }) => tokio::time::sleep(Duration::from_millis(millis)).await,
-        Some(Action::Status { code }) => {
-            let status = StatusCode::from_u16(code).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-            return error(status, "GeneralError", "The emulated BMC was told to fail.", &[]);
-        }
-        Some(Action::Reset) => return closed(),
-        Some(Action::BrokenJson) => {
-            return typed(
-                "application/json",
-                Body::from("{\"@odata.id\": \"/redfish/v1\", \"Members\": [{\"@od"),
-            );
-        }
-        Some(Action::HugeBody { bytes }) => {
-            const PIECE: &[u8] = &[b' '; 64 << 10];
-            let pieces = bytes.min(HUGE).div_ceil(PIECE.len() as u64) as usize;
-            let body = stream::iter((0..pieces).map(|_| Ok::<_, Infallible>(bytes::Bytes::from_static(PIECE))));
-            return typed("application/json", Body::from_stream(body));
-        }
-        Some(Action::WrongPassword) => refuse = true,
-        Some(Action::LosePower) => {
-            if let Bmc::Server(i) = bmc {
-                rack.feed(i, 0, false);
-                rack.feed(i, 1, false);
-            }
-            return closed();
-        }
-        // these act inside machines and are never found for a request
-        Some(
-            Action::IgnoreReset | Action::DropDhcp | Action::DiskError | Action::SlowDisk { .. } | Action::StuckPost,
-        ) => {}
+        return failed;
     }
     serve(rack, bmc, request, refuse)
         .await
         .unwrap_or_else(|refusal| refusal)
+}
+
+/// What a fault answers in place of the BMC; `None` when the BMC goes on.
+pub(crate) async fn fail(action: Action) -> Option<Response> {
+    match action {
+        Action::Hang => std::future::pending().await,
+        Action::Delay { millis } => {
+            tokio::time::sleep(Duration::from_millis(millis)).await;
+            None
+        }
+        Action::Status { code } => {
+            let status = StatusCode::from_u16(code).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+            Some(error(status, "GeneralError", "The emulated BMC was told to fail.", &[]))
+        }
+        Action::Reset => Some(closed()),
+        Action::BrokenJson => {
+            let broken = "{\"@odata.id\": \"/redfish/v1\", \"Members\": [{\"@od";
+            Some(typed("application/json", Body::from(broken)))
+        }
+        Action::HugeBody { bytes } => {
+            const PIECE: &[u8] = &[b' '; 64 << 10];
+            let pieces = bytes.min(HUGE).div_ceil(PIECE.len() as u64) as usize;
+            let body = stream::iter((0..pieces).map(|_| Ok::<_, Infallible>(bytes::Bytes::from_static(PIECE))));
+            Some(typed("application/json", Body::from_stream(body)))
+        }
+        // the two that need the box itself are its own to do; the others act inside machines, never on a request
+        Action::WrongPassword
+        | Action::LosePower
+        | Action::IgnoreReset
+        | Action::DropDhcp
+        | Action::DiskError
+        | Action::SlowDisk { .. }
+        | Action::StuckPost => None,
+    }
 }
 
 async fn serve(rack: &Arc<Emulated>, bmc: Bmc, request: Request<Body>, refuse: bool) -> Answer {
@@ -161,7 +177,7 @@ async fn serve(rack: &Arc<Emulated>, bmc: Bmc, request: Request<Body>, refuse: b
         "/redfish/v1/odata" if read => return Ok(plain(&root::odata())),
         "/redfish/v1/$metadata" if read => return Ok(typed("application/xml", Body::from(root::METADATA))),
         "/redfish/v1/EventService/SSE" if parts.method == Method::GET => {
-            return Ok(events(rack, bmc, &parts.headers));
+            return Ok(events(rack.core(bmc), &parts.headers));
         }
         _ => {}
     }
@@ -382,12 +398,12 @@ fn etag(document: &Value) -> String {
     format!("\"{hex}\"")
 }
 
-fn events(rack: &Emulated, bmc: Bmc, headers: &HeaderMap) -> Response {
+pub(crate) fn events(core: &core::BmcCore, headers: &HeaderMap) -> Response {
     let after = headers
         .get("last-event-id")
         .and_then(|v| v.to_str().ok())
         .and_then(|v| v.parse().ok());
-    let (kept, live) = rack.core(bmc).subscribe(after);
+    let (kept, live) = core.subscribe(after);
     let live = stream::unfold(live, |mut live| async move {
         loop {
             match live.recv().await {
@@ -406,7 +422,7 @@ fn events(rack: &Emulated, bmc: Bmc, headers: &HeaderMap) -> Response {
         .into_response()
 }
 
-fn typed(content: &'static str, body: Body) -> Response {
+pub(crate) fn typed(content: &'static str, body: Body) -> Response {
     let mut response = Response::new(body);
     response
         .headers_mut()
