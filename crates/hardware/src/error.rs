@@ -98,13 +98,13 @@ pub enum Error {
         have: Vec<String>,
     },
     /// The BMC said no.
-    #[error("{address} rejected {path} (HTTP {status}): {message}")]
+    #[error("{address} rejected {path}{}: {message}", if *status == 0 { String::new() } else { format!(" (HTTP {status})") })]
     Rejected {
         /// The BMC.
         address: String,
         /// What was asked.
         path: String,
-        /// HTTP status.
+        /// HTTP status; 0 where the protocol is another.
         status: u16,
         /// From `@Message.ExtendedInfo` (DSP0266 §8.6), else a short piece of the body.
         message: String,
@@ -132,7 +132,7 @@ impl Error {
     /// HTTP status, when the BMC gave one.
     pub fn status(&self) -> Option<u16> {
         match self {
-            Error::Rejected { status, .. } | Error::Busy { status, .. } => Some(*status),
+            Error::Rejected { status, .. } | Error::Busy { status, .. } => Some(*status).filter(|s| *s != 0),
             Error::Unauthorized { .. } => Some(401),
             _ => None,
         }

@@ -11,6 +11,7 @@
 pub mod capability;
 pub mod error;
 pub mod found;
+pub mod ipmi;
 pub mod pace;
 pub mod permit;
 pub mod redfish;
@@ -22,6 +23,7 @@ pub use found::{
     Contact, DeviceKind, Found, FoundDevice, FoundSystem, Glance, HardwareEvent, Outlet, Problem, Raw, Receipt,
     TaskState,
 };
+pub use ipmi::Ipmi;
 pub use permit::{Credential, Mode, Permit};
 pub use redfish::Redfish;
 pub use transport::{HttpTransport, Limits, Pin, Transport, TransportError};

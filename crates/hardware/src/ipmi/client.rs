@@ -346,7 +346,8 @@ impl Client {
         }
     }
 
-    fn lost(&self, path: &str, lost: &Lost) -> Error {
+    /// No answer came.
+    pub fn lost(&self, path: &str, lost: &Lost) -> Error {
         match lost {
             Lost::Silence(_) => Error::Timeout {
                 address: self.url.clone(),
@@ -412,7 +413,15 @@ mod tests {
         assert_eq!(read("ipmi://10.0.0.7:9001/").as_deref(), Some("10.0.0.7 9001"));
         assert_eq!(read("ipmi://[fd00::7]:9001").as_deref(), Some("fd00::7 9001"));
         assert_eq!(read("ipmi://bmc-7.rack").as_deref(), Some("bmc-7.rack 623"));
-        for odd in ["https://10.0.0.7", "ipmi://", "ipmi://a:b", "ipmi://a/b", "ipmi://[x]", "ipmi://a:0", "ipmi://u@h"] {
+        for odd in [
+            "https://10.0.0.7",
+            "ipmi://",
+            "ipmi://a:b",
+            "ipmi://a/b",
+            "ipmi://[x]",
+            "ipmi://a:0",
+            "ipmi://u@h",
+        ] {
             assert_eq!(read(odd), None, "{odd}");
         }
     }

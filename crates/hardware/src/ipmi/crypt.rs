@@ -83,7 +83,9 @@ pub struct Handshake {
 
 impl std::fmt::Debug for Handshake {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Handshake").field("suite", &self.suite).finish_non_exhaustive()
+        f.debug_struct("Handshake")
+            .field("suite", &self.suite)
+            .finish_non_exhaustive()
     }
 }
 
@@ -163,7 +165,9 @@ pub struct Keys {
 
 impl std::fmt::Debug for Keys {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Keys").field("suite", &self.suite).finish_non_exhaustive()
+        f.debug_struct("Keys")
+            .field("suite", &self.suite)
+            .finish_non_exhaustive()
     }
 }
 

@@ -56,7 +56,8 @@ fn sums_up(bytes: &[u8]) -> bool {
 fn area(data: &[u8], at: usize) -> Option<&[u8]> {
     let rest = data.get(at..)?;
     let length = usize::from(*rest.get(1)?) * 8;
-    rest.get(..length.min(rest.len())).filter(|a| a.len() >= 8 && a[0] & 0x0f == 1)
+    rest.get(..length.min(rest.len()))
+        .filter(|a| a.len() >= 8 && a[0] & 0x0f == 1)
 }
 
 fn fields(area: &[u8], mut at: usize, language: u8) -> Vec<Option<String>> {
@@ -89,7 +90,10 @@ pub fn text(kind: u8, bytes: &[u8], english: bool) -> Option<String> {
         _ if english => bytes.iter().map(|b| char::from(*b)).collect(),
         // Other languages are in UTF-16, low byte first; but many write ASCII all the same.
         _ if bytes.len() % 2 == 0 && bytes.iter().skip(1).step_by(2).any(|b| *b == 0) => {
-            let units: Vec<u16> = bytes.chunks_exact(2).map(|c| u16::from_le_bytes([c[0], c[1]])).collect();
+            let units: Vec<u16> = bytes
+                .chunks_exact(2)
+                .map(|c| u16::from_le_bytes([c[0], c[1]]))
+                .collect();
             String::from_utf16_lossy(&units)
         }
         _ => bytes.iter().map(|b| char::from(*b)).collect(),

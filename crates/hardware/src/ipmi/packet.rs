@@ -260,7 +260,12 @@ impl Serial {
 
     /// As it goes into a packet.
     pub fn encode(&self) -> Vec<u8> {
-        let mut out = vec![self.sequence & 0x0f, self.acknowledges & 0x0f, self.accepted, self.status];
+        let mut out = vec![
+            self.sequence & 0x0f,
+            self.acknowledges & 0x0f,
+            self.accepted,
+            self.status,
+        ];
         out.extend_from_slice(&self.data);
         out
     }

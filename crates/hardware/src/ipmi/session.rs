@@ -163,7 +163,9 @@ impl Session {
             return Err(refused(answer[1]));
         }
         let (Some(echo), Some(bmc), Some(agreed)) = (four(&answer, 4), four(&answer, 8), answer.get(12..36)) else {
-            return Err(Refused::Other("its answer to the session's opening is cut short".into()));
+            return Err(Refused::Other(
+                "its answer to the session's opening is cut short".into(),
+            ));
         };
         if echo != console || [agreed[4], agreed[12], agreed[20]] != suite.algorithms() {
             return Err(Refused::Suite);
@@ -206,7 +208,9 @@ impl Session {
             return Err(refused(four_[1]));
         }
         if four(&four_, 4) != Some(console) || !same(four_.get(8..).unwrap_or_default(), &shake.rakp4()) {
-            return Err(Refused::Other("its RAKP message 4 does not prove the session's key".into()));
+            return Err(Refused::Other(
+                "its RAKP message 4 does not prove the session's key".into(),
+            ));
         }
         let mut session = Session {
             keys: shake.keys(),
@@ -284,7 +288,11 @@ impl Session {
         let (highest, before) = self.seen;
         if packet.sequence > highest {
             let moved = packet.sequence - highest;
-            let shifted = if moved < u32::BITS { before << moved | 1 << (moved - 1) } else { 0 };
+            let shifted = if moved < u32::BITS {
+                before << moved | 1 << (moved - 1)
+            } else {
+                0
+            };
             self.seen = (packet.sequence, shifted);
         } else {
             let back = highest - packet.sequence;
@@ -334,9 +342,8 @@ impl Session {
             |session, bytes| {
                 let (kind, body) = session.unwrap(bytes)?;
                 let answer = Response::decode(&body).ok().filter(|_| kind == payload::IPMI)?;
-                let mine = answer.sequence == sequence
-                    && answer.command == command.code
-                    && answer.netfn == command.netfn | 1;
+                let mine =
+                    answer.sequence == sequence && answer.command == command.code && answer.netfn == command.netfn | 1;
                 mine.then_some(answer)
             },
         )
