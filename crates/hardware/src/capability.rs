@@ -257,6 +257,18 @@ pub struct ConsoleStream {
 pub trait Console: Send + Sync {
     /// Opens the console of a system. Devices have few of them: drop the stream to give it back.
     fn open<'a>(&'a self, at: &'a BmcAddress, permit: &'a Permit) -> Answer<'a, ConsoleStream>;
+    /// Why the console that was open last has ended, when it is known.
+    fn ended(&self) -> Option<String> {
+        None
+    }
+    /// The SHA-256 of the SSH host key that the console is known by, where it is reached by SSH.
+    fn host_key(&self) -> Option<String> {
+        None
+    }
+    /// Only this host key from now on; with nothing, the first that is seen.
+    fn expect_host_key(&self, fingerprint: Option<&str>) {
+        let _ = fingerprint;
+    }
 }
 
 /// What an outlet is told.

@@ -77,6 +77,18 @@ pub enum Error {
         /// SHA-256 it shows now.
         seen: String,
     },
+    /// Another SSH host key than the first time.
+    #[error(
+        "{address} shows host key {seen} instead of {expected}, so no password was sent; if it was replaced on purpose, run `busbar trust` for its place"
+    )]
+    HostKeyChanged {
+        /// The BMC's SSH service.
+        address: String,
+        /// SHA-256 it was known by.
+        expected: String,
+        /// SHA-256 it shows now.
+        seen: String,
+    },
     /// The driver only observes.
     #[error("{address} is observed only, so {method} {path} was not sent; run `busbar arm` for its node first")]
     NotArmed {

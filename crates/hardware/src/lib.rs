@@ -9,6 +9,7 @@
 //! anything leaves a driver.
 
 pub mod capability;
+pub mod console;
 pub mod error;
 pub mod found;
 pub mod ipmi;

@@ -39,7 +39,25 @@ pub trait Transport: Send + Sync + 'static {
         let _ = (request, limits);
         Box::pin(async { Err(TransportError::Failed("this transport has no streams".into())) })
     }
+
+    /// Sends `request`, which asks for another protocol, and hands out the connection when it was switched (101).
+    fn upgrade(
+        &self,
+        request: http::Request<Bytes>,
+        limits: Limits,
+    ) -> Future<'_, Result<http::Response<Option<Upgraded>>, TransportError>> {
+        let _ = (request, limits);
+        Box::pin(async { Err(TransportError::Failed("this transport switches no protocols".into())) })
+    }
 }
+
+/// A connection that speaks another protocol than HTTP from here on.
+pub type Upgraded = Box<dyn ReadWrite>;
+
+/// Both directions of a connection.
+pub trait ReadWrite: tokio::io::AsyncRead + tokio::io::AsyncWrite + Send + Unpin {}
+
+impl<T: tokio::io::AsyncRead + tokio::io::AsyncWrite + Send + Unpin> ReadWrite for T {}
 
 /// Bounds of one exchange.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -208,6 +226,27 @@ impl Transport for HttpTransport {
                 chunk.map_err(|e| TransportError::Failed(e.to_string()))
             }));
             Ok(head.map(|()| body))
+        })
+    }
+
+    fn upgrade(
+        &self,
+        request: http::Request<Bytes>,
+        limits: Limits,
+    ) -> Future<'_, Result<http::Response<Option<Upgraded>>, TransportError>> {
+        Box::pin(async move {
+            let exchange = async {
+                let response = self.head(request).await?;
+                let head = with_body(&response, ());
+                if head.status() != http::StatusCode::SWITCHING_PROTOCOLS {
+                    return Ok(head.map(|()| None));
+                }
+                let io = response.upgrade().await.map_err(|e| self.failed(&e))?;
+                Ok(head.map(|()| Some(Box::new(io) as Upgraded)))
+            };
+            tokio::time::timeout(limits.timeout, exchange)
+                .await
+                .map_err(|_| TransportError::Timeout)?
         })
     }
 }

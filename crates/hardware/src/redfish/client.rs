@@ -17,7 +17,7 @@ use crate::found::Contact;
 use crate::pace::{Breaker, Pace};
 use crate::permit::{Credential, Mode, Permit};
 use crate::redfish::json;
-use crate::transport::{ByteStream, Limits, Transport, TransportError};
+use crate::transport::{ByteStream, Limits, Transport, TransportError, Upgraded};
 
 /// For one exchange. The slowest good answer measured took 21 s.
 pub const REQUEST_TIMEOUT: Duration = Duration::from_secs(30);
@@ -132,7 +132,8 @@ impl Client {
         }
     }
 
-    fn credential(&self) -> Credential {
+    /// What it logs in with; for what a service offers beside HTTP.
+    pub fn credential(&self) -> Credential {
         self.credential.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
@@ -243,6 +244,31 @@ impl Client {
             return Err(self.status_error(path, answer.status(), answer.headers(), b""));
         }
         Ok(answer.into_body())
+    }
+
+    /// Asks for another protocol on the connection (RFC 9110 §7.8), with the service's own login.
+    pub async fn upgrade(
+        &self,
+        method: Method,
+        path: &str,
+        headers: impl IntoIterator<Item = (http::HeaderName, HeaderValue)>,
+    ) -> Result<(http::response::Parts, Upgraded), Error> {
+        self.gate(&method, path)?;
+        let mut request = self.request(method, path, JSON, Bytes::new())?;
+        request.headers_mut().extend(headers);
+        self.authorize(&mut request, path).await?;
+        self.requests.fetch_add(1, Ordering::Relaxed);
+        let limits = Limits {
+            timeout: REQUEST_TIMEOUT,
+            body: MESSAGE,
+        };
+        let answer = self.transport.upgrade(request, limits).await;
+        let (head, switched) = answer.map_err(|e| self.transport_error(path, e))?.into_parts();
+        match switched {
+            Some(io) => Ok((head, io)),
+            None if head.status.is_success() => Err(self.broken(path, "it answers without switching protocols")),
+            None => Err(self.status_error(path, head.status, &head.headers, b"")),
+        }
     }
 
     async fn exchange(

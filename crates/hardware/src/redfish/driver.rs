@@ -6,8 +6,8 @@ use rack::node::{BmcAddress, Firmware};
 use rack::{BootTarget, Reading, ResetKind, Time};
 
 use crate::capability::{
-    Accounts, Answer, Bios, BiosSettings, BootOrder, Cap, Driver, EventLog, EventStream, Events, FirmwareImage,
-    FirmwareUpdate, Indicator, LogEntry, OutletOrder, Outlets, Power, PowerCap, Sensors, VirtualMedia,
+    Accounts, Answer, Bios, BiosSettings, BootOrder, Cap, Console, Driver, EventLog, EventStream, Events,
+    FirmwareImage, FirmwareUpdate, Indicator, LogEntry, OutletOrder, Outlets, Power, PowerCap, Sensors, VirtualMedia,
 };
 use crate::found::{Contact, Found, Glance, Outlet, Receipt, TaskState};
 use crate::permit::{Mode, Permit};
@@ -79,6 +79,10 @@ impl Driver for Redfish {
     }
 
     fn accounts(&self) -> Option<&dyn Accounts> {
+        Some(self)
+    }
+
+    fn console(&self) -> Option<&dyn Console> {
         Some(self)
     }
 

@@ -9,6 +9,8 @@ pub mod bios;
 pub mod boot;
 pub mod caps;
 pub mod client;
+pub mod console;
+mod console_driver;
 pub mod crawl;
 pub mod device;
 pub mod discover;
@@ -35,6 +37,7 @@ use crate::transport::Transport;
 pub struct Redfish {
     client: Arc<client::Client>,
     root: std::sync::Mutex<Option<discover::Root>>,
+    console: console_driver::State,
 }
 
 impl Redfish {
@@ -43,6 +46,7 @@ impl Redfish {
         Redfish {
             client: Arc::new(client::Client::new(url, transport, credential, mode)),
             root: Default::default(),
+            console: Default::default(),
         }
     }
 
