@@ -438,7 +438,7 @@ async fn versions(cli: &Cli, client: &Client, only: Option<&Place>) -> Result<u8
         for f in &n.node.firmware {
             table.row(vec![
                 n.node.place.to_string(),
-                f.id.clone(),
+                f.component(),
                 f.version.clone().unwrap_or_else(|| "—".into()),
                 f.name.clone(),
                 if f.updateable { String::new() } else { "fixed".into() },

@@ -175,7 +175,13 @@ impl House {
                     .await
                     .map_err(|e| other(e.into()))?;
                 let image = FirmwareImage::Pull { url: ask.image.clone() };
-                let targets = [ask.component.clone()];
+                let mine = firmware.versions().await?;
+                let targets: Vec<String> = mine
+                    .into_iter()
+                    .filter(|f| f.component() == ask.component)
+                    .map(|f| f.id)
+                    .take(1)
+                    .collect();
                 Ok(match firmware.update(&image, &targets, &permit).await? {
                     Receipt::Accepted { task: Some(task) } => Some(UpdateState::Sent { task: Some(task) }),
                     Receipt::Accepted { task: None } | Receipt::Done => Some(UpdateState::Applied { restarted: false }),
@@ -410,6 +416,6 @@ fn cordon(name: &Name) -> String {
 
 async fn has_version(firmware: &dyn FirmwareUpdate, ask: &RolloutRequest) -> Result<bool, Error> {
     let versions = firmware.versions().await?;
-    let of = versions.iter().find(|f| f.id == ask.component);
-    Ok(of.is_some_and(|f| f.version.as_deref() == Some(ask.version.as_str())))
+    let mut of = versions.iter().filter(|f| f.component() == ask.component);
+    Ok(of.any(|f| f.version.as_deref() == Some(ask.version.as_str())))
 }

@@ -1,16 +1,18 @@
-//! Every captured tree is discovered without an error and yields watts or an explicit "no reading".
+//! Every captured tree is discovered without an error and comes out as its golden inventory says, which was reviewed by
+//! eye; there are watts, or an explicit "no reading". `BUSBAR_RENEW=1` writes the goldens anew.
 //!
 //! The trees are not part of the repository: `BUSBAR_CORPUS` names the folder that has `redfish-trees.tar.xz`.
 #![allow(clippy::unwrap_used)]
 
 mod common;
+mod golden;
 
 use std::path::Path;
 use std::process::Command;
 
 use common::{Folder, address, bmc};
-use hardware::{FoundSystem, Mode};
-use rack::{PartKind, Time};
+use hardware::Mode;
+use rack::Time;
 
 fn unpack() -> Option<tempfile::TempDir> {
     let Some(corpus) = std::env::var_os("BUSBAR_CORPUS") else {
@@ -30,46 +32,8 @@ fn unpack() -> Option<tempfile::TempDir> {
     Some(temp)
 }
 
-fn row(s: &FoundSystem, watts: Option<f64>, inlet: Option<f64>) -> String {
-    let n = |f: fn(&PartKind) -> bool| s.parts.iter().filter(|p| f(&p.kind)).count();
-    let mut cores = 0;
-    let mut memory = 0;
-    for p in &s.parts {
-        match p.kind {
-            PartKind::Processor { cores: c, .. } => cores += c,
-            PartKind::Memory { size } => memory += size.0,
-            _ => {}
-        }
-    }
-    format!(
-        "  {} {} | {} | {} | cores {cores} mem {} nics {} disks {} gpus {} psu {} fan {} | {watts:?} W {inlet:?} °C | {:?} {:?} | reset {} boot {:?} once {} vm {} mgr {} | chassis {:?}",
-        if s.is_machine { "machine" } else { "no machine" },
-        s.identity.maker.as_deref().unwrap_or("-"),
-        s.identity.model.as_deref().unwrap_or("-"),
-        s.identity
-            .serial
-            .as_deref()
-            .or(s.identity.uuid.as_deref())
-            .unwrap_or("-"),
-        rack::Bytes(memory),
-        n(|k| matches!(k, PartKind::Nic { .. })),
-        n(|k| matches!(k, PartKind::Drive { .. })),
-        n(|k| matches!(k, PartKind::Gpu { .. })),
-        n(|k| matches!(k, PartKind::Supply { .. })),
-        n(|k| matches!(k, PartKind::Fan)),
-        s.power,
-        s.health,
-        s.abilities.reset.len(),
-        s.abilities.boot,
-        s.abilities.boot_once,
-        s.abilities.virtual_media,
-        s.abilities.manager_reset,
-        s.chassis,
-    )
-}
-
 #[tokio::test(start_paused = true)]
-async fn every_tree_is_discovered() {
+async fn every_tree_is_discovered_as_its_golden_inventory_says() {
     let Some(trees) = unpack() else { return };
     let mut folders: Vec<_> = std::fs::read_dir(trees.path())
         .unwrap()
@@ -77,6 +41,7 @@ async fn every_tree_is_discovered() {
         .collect();
     folders.sort();
     assert!(!folders.is_empty());
+    let mut differ = Vec::new();
     for folder in folders {
         let tree = folder.file_name().unwrap().to_string_lossy().into_owned();
         let transport = Folder::new(&folder);
@@ -84,28 +49,25 @@ async fn every_tree_is_discovered() {
         let url = "https://bmc.test";
         let bmc = bmc(url, transport, Mode::Observe);
         let found = bmc.discover().await.unwrap_or_else(|e| panic!("{tree}: {e}"));
-        println!("{tree}: {} requests, {} problems", found.requests, found.problems.len());
         assert!(
             !found.systems.is_empty() || !found.devices.is_empty(),
             "{tree} shows nothing"
         );
+        let mut text = format!("{} requests\n", found.requests);
         for s in &found.systems {
             let at = address(url, s);
+            // The first reading finds out what is worth asking for; what a poll costs is what the second one does.
+            bmc.readings(&at, Time::from_millis(0))
+                .await
+                .unwrap_or_else(|e| panic!("{tree}: {e}"));
+            let before = bmc.requests();
             let readings = bmc
                 .readings(&at, Time::from_millis(0))
                 .await
                 .unwrap_or_else(|e| panic!("{tree}: {e}"));
-            let value = |name: &str| readings.iter().find(|r| r.name == name).and_then(|r| r.value);
-            println!("{}", row(s, value("watts"), value("inlet")));
-            println!(
-                "    {} readings: {:?}",
-                readings.len(),
-                readings
-                    .iter()
-                    .take(8)
-                    .map(|r| (r.name.as_str(), r.value))
-                    .collect::<Vec<_>>()
-            );
+            let polled = bmc.requests() - before;
+            let caps = bmc.caps(&at).await.unwrap_or_else(|e| panic!("{tree}: {e}"));
+            text += &golden::system(s, &readings, polled, &caps);
             assert_eq!(
                 readings[0].name, "watts",
                 "{tree}: watts, or an explicit absence of them"
@@ -120,21 +82,10 @@ async fn every_tree_is_discovered() {
             assert_eq!(ids.len(), s.parts.len(), "{tree}: part ids are unique");
             bmc.glance(&at).await.unwrap_or_else(|e| panic!("{tree}: {e}"));
         }
-        for d in &found.devices {
-            println!(
-                "  {:?} {} | {:?} {:?} {:?} | {:?} W | {} outlets {:?}",
-                d.kind,
-                d.name,
-                d.identity.maker,
-                d.identity.model,
-                d.identity.serial,
-                d.watts,
-                d.outlets.len(),
-                d.outlets.first()
-            );
-        }
-        for p in found.problems.iter().take(6) {
-            println!("    problem {}: {}", p.path, p.what);
+        found.devices.iter().for_each(|d| text += &golden::device(d));
+        text += &golden::problems(&found.problems);
+        if !golden::same(&tree, &text) {
+            differ.push(tree.clone());
         }
         let asked = asked.lock().unwrap();
         assert!(
@@ -143,7 +94,52 @@ async fn every_tree_is_discovered() {
         );
         assert!(
             asked.iter().all(|(_, path)| !path.contains("LogServices")),
-            "{tree}: logs are never read"
+            "{tree}: logs are never read in a discovery"
         );
     }
+    assert!(
+        differ.is_empty(),
+        "other than golden: {differ:?}; look, then BUSBAR_RENEW=1 writes them"
+    );
+}
+
+/// What a whole inventory costs on boxes that answer as real ones do. Printed with `--nocapture`; the bound is the
+/// promise: a crawl of the largest box takes 45 minutes.
+#[tokio::test(start_paused = true)]
+async fn an_inventory_takes_a_minute_where_a_crawl_takes_hours() {
+    let Some(trees) = unpack() else { return };
+    let mut folders: Vec<_> = std::fs::read_dir(trees.path())
+        .unwrap()
+        .map(|e| e.unwrap().path())
+        .collect();
+    folders.sort();
+    println!("{:<45} {:>9} {:>9} {:>9}", "tree", "resources", "requests", "seconds");
+    for folder in folders {
+        let tree = folder.file_name().unwrap().to_string_lossy().into_owned();
+        let mut transport = Folder::new(&folder);
+        transport.slow = true;
+        let bmc = bmc("https://bmc.test", transport, Mode::Observe);
+        let start = tokio::time::Instant::now();
+        let found = bmc.discover().await.unwrap_or_else(|e| panic!("{tree}: {e}"));
+        let seconds = start.elapsed().as_secs_f64();
+        println!(
+            "{tree:<45} {:>9} {:>9} {seconds:>9.1}",
+            resources(&folder),
+            found.requests
+        );
+        assert!(seconds <= 60.0, "{tree} took {seconds} simulated seconds");
+    }
+}
+
+fn resources(folder: &Path) -> usize {
+    let entries = std::fs::read_dir(folder).unwrap().map(|e| e.unwrap().path());
+    entries
+        .map(|p| {
+            if p.is_dir() {
+                resources(&p)
+            } else {
+                usize::from(p.ends_with("index.json"))
+            }
+        })
+        .sum()
 }

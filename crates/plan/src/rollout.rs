@@ -58,7 +58,7 @@ pub fn next(rollout: &Rollout, world: &World, now: Time) -> Vec<RolloutStep> {
             steps.push(skip("it is no longer known".into()));
             continue;
         };
-        let Some(firmware) = node.firmware.iter().find(|f| f.id == rollout.ask.component) else {
+        let Some(firmware) = node.firmware.iter().find(|f| f.component() == rollout.ask.component) else {
             steps.push(skip(format!("it has no firmware `{}`", rollout.ask.component)));
             continue;
         };

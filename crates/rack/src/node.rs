@@ -159,6 +159,16 @@ pub struct Firmware {
     pub updateable: bool,
 }
 
+impl Firmware {
+    /// Its id without its version: some devices put the one into the other, and an update must not change what is updated.
+    pub fn component(&self) -> String {
+        match self.version.as_deref().filter(|v| v.len() > 1) {
+            Some(version) => self.id.replace(version, ""),
+            None => self.id.clone(),
+        }
+    }
+}
+
 /// Who is at the other end of a cable, as LLDP tells (IEEE 802.1AB).
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, ToSchema)]
 pub struct Neighbour {
@@ -379,4 +389,23 @@ pub struct AddressLease {
     pub address: IpAddr,
     /// When it was first given.
     pub given: Time,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_component_is_the_same_before_and_after_its_update() {
+        let of = |id: &str, version: &str| Firmware {
+            id: id.into(),
+            name: "BIOS".into(),
+            version: Some(version.into()),
+            updateable: true,
+        };
+        let before = of("Installed-159-1.8.2__BIOS.Setup.1-1", "1.8.2");
+        let after = of("Installed-159-1.9.0__BIOS.Setup.1-1", "1.9.0");
+        assert_eq!(before.component(), after.component());
+        assert_eq!(of("BIOS", "2").component(), "BIOS");
+    }
 }

@@ -15,7 +15,7 @@ pub struct RolloutRequest {
     pub name: Name,
     /// Where each BMC fetches the image from: `http://` or `https://`.
     pub image: String,
-    /// Which firmware: its id as `busbar firmware ls` shows it.
+    /// Which firmware, as `busbar firmware ls` shows it.
     pub component: String,
     /// The version that must be read back afterwards.
     pub version: String,

@@ -60,6 +60,11 @@ impl<'a> Crawl<'a> {
         }
     }
 
+    /// Whether the service gives a collection with its members in one answer.
+    pub fn expands(&self) -> bool {
+        self.expand.is_some()
+    }
+
     /// Notes something that went wrong without being fatal.
     pub fn problem(&self, path: &str, what: impl Into<String>) {
         let mut problems = self.problems.lock().unwrap_or_else(PoisonError::into_inner);

@@ -9,7 +9,7 @@ use serde_json::Value;
 use crate::error::Error;
 use crate::found::{Found, FoundSystem, Glance};
 use crate::redfish::crawl::{Crawl, Resource};
-use crate::redfish::json::{at, count, link, list, number, text, texts};
+use crate::redfish::json::{at, count, link, list, number, text, texts, truth};
 use crate::redfish::{Redfish, boot, part};
 use crate::redfish::{caps, device, firmware, indicator};
 
@@ -293,7 +293,14 @@ async fn own_parts(crawl: &Crawl<'_>, doc: &Value) -> Vec<Part> {
         }
     }
     parts.extend(drives);
-    parts.extend(each(&nics, part::nic));
+    // A VLAN is no port, and some list a port once for each of its addresses.
+    let real = |(_, doc): &&Resource| truth(at(doc, "VLAN/VLANEnable")) != Some(true);
+    let mut macs = std::collections::HashSet::new();
+    for (path, doc) in nics.iter().filter(real) {
+        let nic = part::nic(path, doc);
+        let new = |p: &Part| matches!(p.kind, PartKind::Nic { mac, .. } if mac.is_none_or(|m| macs.insert(m)));
+        parts.extend(nic.filter(new));
+    }
     let gpu_known = parts.iter().any(|p| matches!(p.kind, PartKind::Gpu { .. }));
     for (path, device) in crawl.all(list(&doc["PCIeDevices"])).await {
         // An accelerator that was listed as a processor is the same piece again.

@@ -8,6 +8,7 @@ pub mod act;
 pub mod bios;
 pub mod boot;
 pub mod caps;
+pub mod capture;
 pub mod client;
 pub mod console;
 mod console_driver;
@@ -38,6 +39,8 @@ pub struct Redfish {
     client: Arc<client::Client>,
     root: std::sync::Mutex<Option<discover::Root>>,
     console: console_driver::State,
+    /// Which sensors are worth asking for, by chassis.
+    sensors: std::sync::Mutex<std::collections::HashMap<String, sensors::Plan>>,
 }
 
 impl Redfish {
@@ -47,6 +50,7 @@ impl Redfish {
             client: Arc::new(client::Client::new(url, transport, credential, mode)),
             root: Default::default(),
             console: Default::default(),
+            sensors: Default::default(),
         }
     }
 

@@ -101,7 +101,25 @@ pub fn memory(path: &str, doc: &Value) -> Option<Part> {
     if absent(doc) || device.starts_with("HBM") || device.starts_with("GDDR") {
         return None;
     }
-    Some(part(path, doc, PartKind::Memory { size: Bytes(mib << 20) }))
+    Some(part(
+        path,
+        doc,
+        PartKind::Memory {
+            size: Bytes(module(mib) << 20),
+        },
+    ))
+}
+
+/// A module's size in MiB. Some firmware counts 16 GiB as 16,384 million bytes and divides: 15,625 "MiB". Modules come in
+/// whole GiB, so a number that is only whole when it is read that way was meant that way.
+fn module(mib: u64) -> u64 {
+    let meant = mib as f64 * (1u64 << 20) as f64 / 1e6;
+    let whole = |m: f64| m >= 1024.0 && (m / 1024.0).fract() == 0.0;
+    if !whole(mib as f64) && whole(meant) {
+        meant as u64
+    } else {
+        mib
+    }
 }
 
 /// A `Drive`, or a member of `SimpleStorage.Devices`.
@@ -248,6 +266,36 @@ mod tests {
         assert_eq!(health(&slot), Health::Unknown);
         assert_eq!(memory("/redfish/v1/m/1", &slot), None);
         assert_eq!(supply("/redfish/v1/p/1", &slot), None);
+    }
+
+    #[test]
+    fn a_module_counted_in_millions_of_bytes_has_whole_gibibytes() {
+        for (mib, meant) in [
+            (15_625, 16_384),
+            (31_250, 32_768),
+            (16_384, 16_384),
+            (12_000, 12_000),
+            (512, 512),
+        ] {
+            assert_eq!(module(mib), meant);
+        }
+    }
+
+    #[test]
+    fn what_is_offline_and_complains_is_there() {
+        let pump = json!({"Status": {"State": "UnavailableOffline", "Health": "Critical"}});
+        assert_eq!(health(&pump), Health::Critical);
+        assert_eq!(
+            health(&json!({"Status": {"State": "Disabled", "Health": null}})),
+            Health::Unknown
+        );
+    }
+
+    #[test]
+    fn a_leak_shows_under_a_status_that_is_ok() {
+        let detector = json!({"DetectorState": "Critical", "Status": {"State": "Enabled", "Health": "OK"}});
+        let part = leak_detector("/redfish/v1/x/LeakDetector_1", &detector);
+        assert_eq!(part.map(|p| p.health), Some(Health::Critical));
     }
 
     #[test]

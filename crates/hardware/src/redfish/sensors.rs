@@ -3,6 +3,8 @@
 //!
 //! One rule above all: zero or null watts is "no reading", never zero (HARDWARE: zero or null from a running box).
 
+use std::sync::PoisonError;
+
 use rack::node::BmcAddress;
 use rack::{Reading, Time, Unit};
 use serde_json::Value;
@@ -34,7 +36,18 @@ impl Redfish {
         let root = self.root().await?;
         let doc = self.client.get(path).await?.body;
         let crawl = Crawl::new(&self.client, &root);
-        let raw = chassis(&crawl, path, &doc, Some(&at.system)).await;
+        let known = self
+            .sensors
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .get(path)
+            .cloned();
+        let mut plan = known.unwrap_or_default();
+        let raw = chassis_by(&crawl, path, &doc, Some(&at.system), &mut plan).await;
+        self.sensors
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .insert(path.to_owned(), plan);
         Ok(raw.into_iter().map(|r| reading(r, now)).collect())
     }
 }
@@ -48,8 +61,45 @@ fn reading((name, value, unit): Raw, taken: Time) -> Reading {
     }
 }
 
+/// Sensors that were of use at the last reading: where a service must be asked for each of them, only these are asked
+/// for, until one of them fails. Empty when nothing is known yet.
+pub type Plan = Vec<String>;
+
+/// Most sensors that are remembered of one chassis.
+const PLANNED: usize = 64;
+
 /// All readings of a chassis; `system` tells its own entry where one chassis has entries for several.
 pub async fn chassis(crawl: &Crawl<'_>, path: &str, doc: &Value, system: Option<&str>) -> Vec<Raw> {
+    chassis_by(crawl, path, doc, system, &mut Plan::new()).await
+}
+
+/// The sensors of a chassis: those of the plan, else all, which then make the plan.
+async fn planned(crawl: &Crawl<'_>, doc: &Value, plan: &mut Plan) -> Vec<Resource> {
+    if !plan.is_empty() && !crawl.expands() {
+        let links: Vec<Value> = plan.iter().map(|p| Value::String(p.clone())).collect();
+        let sensors = crawl.all(&links).await;
+        if sensors.len() == plan.len() {
+            return sensors;
+        }
+        plan.clear();
+    }
+    let sensors = crawl.members(doc, "Sensors").await;
+    let supply_inputs = rectifiers(&sensors).is_some();
+    let of_use = |(path, s): &&Resource| {
+        total(s).is_some()
+            || sensor(path, s).is_some()
+            || (supply_inputs && s["PhysicalSubContext"].as_str() == Some("Input"))
+    };
+    *plan = sensors
+        .iter()
+        .filter(of_use)
+        .map(|(p, _)| p.clone())
+        .take(PLANNED)
+        .collect();
+    sensors
+}
+
+async fn chassis_by(crawl: &Crawl<'_>, path: &str, doc: &Value, system: Option<&str>, plan: &mut Plan) -> Vec<Raw> {
     let power = crawl.follow(doc, "Power").await.map(|p| p.1);
     let thermal = crawl.follow(doc, "Thermal").await.map(|t| t.1);
     let mut watts = power.as_deref().and_then(|p| control(p, system));
@@ -84,7 +134,7 @@ pub async fn chassis(crawl: &Crawl<'_>, path: &str, doc: &Value, system: Option<
     let mut out: Vec<Raw> = thermal.as_deref().map(old_thermal).unwrap_or_default();
     let needs_sensors = (watts.is_none() && supplies.iter().all(Option::is_none)) || out.is_empty();
     if needs_sensors {
-        let sensors = crawl.members(doc, "Sensors").await;
+        let sensors = planned(crawl, doc, plan).await;
         if watts.is_none() {
             watts = sensors
                 .iter()
