@@ -7,16 +7,32 @@ use std::time::Duration;
 use bytes::Bytes;
 use control::env::{Dial, Future, Probe, Random};
 use hardware::transport::{HttpTransport, Limits, Pin, Transport};
+use hardware::{Credential, Driver, Ipmi, Mode, Redfish};
 use tokio::io::AsyncReadExt as _;
 
-/// Connections to BMCs over TLS, with the certificate pinned at first use.
+/// Drivers by protocol: Redfish over TLS with the certificate pinned at first use, IPMI and SNMP over UDP.
 pub struct Dialer;
 
 impl Dial for Dialer {
-    fn dial(&self, url: &str, pin: Option<&str>) -> Result<Arc<dyn Transport>, String> {
-        let pin = pin.map_or(Pin::Learn, |p| Pin::Expect(p.to_owned()));
-        let transport = HttpTransport::new(pin).map_err(|e| format!("{url}: {e}"))?;
-        Ok(Arc::new(transport))
+    fn driver(
+        &self,
+        url: &str,
+        pin: Option<&str>,
+        credential: Credential,
+        mode: Mode,
+    ) -> Result<Arc<dyn Driver>, String> {
+        let failed = |e: hardware::Error| e.to_string();
+        match url.split("://").next() {
+            Some("ipmi") => {
+                let udp = Arc::new(hardware::ipmi::udp::Udp);
+                Ok(Arc::new(Ipmi::new(url, udp, credential, mode).map_err(failed)?))
+            }
+            _ => {
+                let pin = pin.map_or(Pin::Learn, |p| Pin::Expect(p.to_owned()));
+                let transport = HttpTransport::new(pin).map_err(|e| format!("{url}: {e}"))?;
+                Ok(Arc::new(Redfish::new(url, Arc::new(transport), credential, mode)))
+            }
+        }
     }
 
     fn certificate<'a>(&'a self, url: &'a str) -> Future<'a, Result<Option<String>, String>> {

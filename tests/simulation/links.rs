@@ -14,6 +14,7 @@ use control::House;
 use control::env::{Dial, Probe, Random};
 use emulator::net::{Net, NetError};
 use hardware::transport::{Limits, Transport, TransportError};
+use hardware::{Credential, Driver, Mode, Redfish};
 use tokio_util::sync::CancellationToken;
 use tower::ServiceExt as _;
 
@@ -160,8 +161,14 @@ impl Transport for Wires {
 }
 
 impl Dial for Wires {
-    fn dial(&self, _url: &str, _pin: Option<&str>) -> Result<Arc<dyn Transport>, String> {
-        Ok(Arc::new(self.clone()))
+    fn driver(
+        &self,
+        url: &str,
+        _pin: Option<&str>,
+        credential: Credential,
+        mode: Mode,
+    ) -> Result<Arc<dyn Driver>, String> {
+        Ok(Arc::new(Redfish::new(url, Arc::new(self.clone()), credential, mode)))
     }
 
     fn certificate<'a>(&'a self, _url: &'a str) -> control::env::Future<'a, Result<Option<String>, String>> {

@@ -55,12 +55,14 @@ impl House {
         let holder = node.holder.clone();
         let changed = self.inner.live.update(&node.id, |s| match result {
             Ok(glance) => {
-                let same = rack::NodeId::from_identity(
+                let told = rack::NodeId::from_identity(
                     glance.identity.uuid.as_deref(),
                     glance.identity.maker.as_deref(),
                     glance.identity.serial.as_deref(),
-                )
-                .is_some_and(|id| id == node.id);
+                );
+                // A box that never said who it is still doesn't; one that did must go on saying the same.
+                let nameless = node.identity.uuid.is_none() && node.identity.serial.is_none();
+                let same = told.map_or(nameless, |id| id == node.id);
                 let before = s.view.power;
                 if before.is_some() && before != glance.power {
                     s.turned = Some(now);

@@ -155,7 +155,7 @@ impl House {
             let mut taken: Vec<Place> = Vec::new();
             let machines: Vec<&FoundSystem> = found.systems.iter().filter(|s| s.is_machine).collect();
             for system in &machines {
-                let Some(id) = identity(system) else { continue };
+                let id = identity(system, &bmc.url);
                 let known = world.nodes.get(&id);
                 let place = place_for(world, bmc, &id, system, machines.len(), &taken);
                 taken.push(place.clone());
@@ -317,9 +317,12 @@ impl House {
     }
 }
 
-fn identity(system: &FoundSystem) -> Option<NodeId> {
+/// What a box is known by. One that says nothing of itself is known by its address: moved, it is another one.
+fn identity(system: &FoundSystem, url: &str) -> NodeId {
     let i = &system.identity;
-    NodeId::from_identity(i.uuid.as_deref(), i.maker.as_deref(), i.serial.as_deref())
+    let told = NodeId::from_identity(i.uuid.as_deref(), i.maker.as_deref(), i.serial.as_deref());
+    let by_address = || NodeId::from_identity(None, Some("at"), Some(&format!("{url}{}", system.system)));
+    told.or_else(by_address).expect("an address tells two boxes apart")
 }
 
 /// Where a system stands: as its owner wrote, else where it was known to, else the next free number of its rack.

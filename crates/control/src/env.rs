@@ -7,7 +7,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
-use hardware::transport::Transport;
+use hardware::{Credential, Driver, Mode};
 use rack::Time;
 
 use crate::secrets::Secrets;
@@ -59,8 +59,15 @@ impl Clock for TimerClock {
 
 /// Opens connections to BMCs.
 pub trait Dial: Send + Sync + 'static {
-    /// A connection to the service at `url`. `pin` is the SHA-256 of the certificate that it must show.
-    fn dial(&self, url: &str, pin: Option<&str>) -> Result<Arc<dyn Transport>, String>;
+    /// A driver for the device at `url`, by the protocol that it names; nothing is sent yet. `pin` is the SHA-256 of the
+    /// certificate that it must show.
+    fn driver(
+        &self,
+        url: &str,
+        pin: Option<&str>,
+        credential: Credential,
+        mode: Mode,
+    ) -> Result<Arc<dyn Driver>, String>;
     /// The SHA-256 of the certificate that the service at `url` shows now, when it speaks TLS.
     fn certificate<'a>(&'a self, url: &'a str) -> Future<'a, Result<Option<String>, String>>;
 }

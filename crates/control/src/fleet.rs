@@ -3,7 +3,7 @@
 use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use hardware::{Credential, Driver, Mode, Redfish};
+use hardware::{Credential, Driver, Mode};
 use rack::request::CredentialRequest;
 use rack::{Name, Node};
 use store::Revision;
@@ -133,16 +133,12 @@ impl House {
         secret: CredentialRequest,
         mode: Mode,
     ) -> Result<Arc<dyn Driver>, HouseError> {
-        let transport = self
-            .inner
-            .fleet
-            .dial
-            .dial(url, certificate)
-            .map_err(HouseError::Unreachable)?;
         let login = Credential {
             user: secret.user,
             password: secret.password,
         };
-        Ok(Arc::new(Redfish::new(url, transport, login, mode)))
+        let dial = &self.inner.fleet.dial;
+        dial.driver(url, certificate, login, mode)
+            .map_err(HouseError::Unreachable)
     }
 }

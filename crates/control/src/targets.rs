@@ -14,10 +14,12 @@ pub fn urls(target: &str) -> Result<Vec<String>, String> {
     let bad = |why: &str| {
         let shown: String = text.chars().filter(|c| !c.is_control()).take(60).collect();
         Err(format!(
-            "`{shown}` {why}: write 10.0.0.5, 10.0.0.5:8000, https://bmc7:8443, 10.0.0.5-20 or 10.0.0.0/26"
+            "`{shown}` {why}: write 10.0.0.5, 10.0.0.5:8000, https://bmc7:8443, 10.0.0.5-20, 10.0.0.0/26, \
+             ipmi://10.0.0.5 or snmp://10.0.0.5"
         ))
     };
-    if let Some(rest) = text.strip_prefix("https://").or_else(|| text.strip_prefix("http://")) {
+    let schemes = ["https://", "http://", "ipmi://", "snmp://"];
+    if let Some(rest) = schemes.iter().find_map(|s| text.strip_prefix(s)) {
         let fine = !rest.is_empty() && rest.chars().all(|c| c.is_ascii_alphanumeric() || ".-:[]".contains(c));
         return if fine {
             Ok(vec![text.to_owned()])
@@ -79,6 +81,8 @@ mod tests {
             ("10.0.0.5-20", 16, "https://10.0.0.5"),
             ("10.0.0.0/26", 62, "https://10.0.0.1"),
             ("bmc-7.lab", 1, "https://bmc-7.lab"),
+            ("ipmi://10.0.0.5", 1, "ipmi://10.0.0.5"),
+            ("snmp://10.0.0.5:1161", 1, "snmp://10.0.0.5:1161"),
         ] {
             let urls = urls(text).unwrap_or_else(|e| panic!("{text}: {e}"));
             assert_eq!((urls.len(), urls[0].as_str()), (count, first), "{text}");

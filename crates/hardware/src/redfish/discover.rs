@@ -197,7 +197,10 @@ fn rank(chassis: &Value) -> u8 {
 /// A system that does not say what it is, is what its chassis is. Its serial stays its own: that is what it is known by.
 fn named_by_chassis(mut identity: Identity, chassis: Option<&Value>) -> Identity {
     if let Some(chassis) = chassis.filter(|c| rank(c) >= RANK_BOX) {
-        identity.maker = identity.maker.or_else(|| text(&chassis["Manufacturer"]));
+        // Beside a serial the maker is part of what it is known by, and a glance sees only the system.
+        if identity.uuid.is_some() || identity.serial.is_none() {
+            identity.maker = identity.maker.or_else(|| text(&chassis["Manufacturer"]));
+        }
         identity.model = identity.model.or_else(|| text(&chassis["Model"]));
     }
     identity
