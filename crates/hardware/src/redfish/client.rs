@@ -399,8 +399,45 @@ impl Client {
             .map_err(|why| self.unreachable(path, &why))
     }
 
+    /// What the service answers, as it came and whatever its status: for captures. Tries again when it fails in passing,
+    /// and is an error only when there was no answer, or when user and password are refused from the start.
+    pub async fn raw(&self, path: &str) -> Result<http::Response<Bytes>, Error> {
+        let mut backoff = FIRST_BACKOFF;
+        for attempt in 1.. {
+            let mut request = self.request(Method::GET, path, JSON, Bytes::new())?;
+            self.authorize(&mut request, path).await?;
+            match self.deliver(request, path).await {
+                Ok((head, body)) => {
+                    if head.status == StatusCode::UNAUTHORIZED && !self.known.load(Ordering::Relaxed) {
+                        *self.locked_out.lock().unwrap_or_else(PoisonError::into_inner) =
+                            Some(Instant::now() + LOCKOUT_PAUSE);
+                        return Err(self.status_error(path, head.status, &head.headers, &body));
+                    }
+                    if head.status.is_success() {
+                        self.pace.eased();
+                        self.known.fetch_or(!is_root(path), Ordering::Relaxed);
+                    }
+                    let busy = matches!(head.status.as_u16(), 429 | 502 | 503 | 504);
+                    if !busy || attempt >= TRIES {
+                        return Ok(http::Response::from_parts(head, body));
+                    }
+                    self.pace.strained();
+                }
+                Err(error) if attempt >= TRIES || !error.is_transient() => return Err(error),
+                Err(_) => {}
+            }
+            tokio::time::sleep(backoff).await;
+            backoff *= 2;
+        }
+        unreachable!("the loop returns")
+    }
+
     /// The one place where a request leaves.
-    pub async fn send(&self, request: http::Request<Bytes>, path: &str) -> Result<Answer, Error> {
+    async fn deliver(
+        &self,
+        request: http::Request<Bytes>,
+        path: &str,
+    ) -> Result<(http::response::Parts, Bytes), Error> {
         let _place = self.pace.enter().await;
         self.gate(request.method(), path)?;
         self.requests.fetch_add(1, Ordering::Relaxed);
@@ -424,7 +461,12 @@ impl Client {
             }
         };
         self.breaker.answered(Instant::now());
-        let (head, body) = answer.into_parts();
+        Ok(answer.into_parts())
+    }
+
+    /// Sends a request and reads the answer, which must be a success.
+    pub async fn send(&self, request: http::Request<Bytes>, path: &str) -> Result<Answer, Error> {
+        let (head, body) = self.deliver(request, path).await?;
         if !head.status.is_success() {
             let error = self.status_error(path, head.status, &head.headers, &body);
             if matches!(error, Error::Busy { .. }) {
