@@ -29,6 +29,7 @@ const NEEDED: &[(&str, &str)] = &[
     ("python3-jsonschema", "the same"),
     ("python3-jsonpatch", "the same"),
     ("python3-netifaces", "the same"),
+    ("openipmi", "ipmi_sim, the BMC that the IPMI driver is proved against"),
     ("openssl", "the BMC's self-signed certificate"),
     ("iproute2", "the network of the scenario"),
     ("openssh-client", "to log in to what was installed"),

@@ -56,6 +56,9 @@ pub struct Client {
     suite: Mutex<Option<Suite>>,
     locked_out: Mutex<Option<Instant>>,
     sessions: AtomicU32,
+    /// Sequence of the piece of serial data sent last: BMCs exist that remember it past the console's end, and would
+    /// take the first piece of the next console for a repeated one.
+    pub typed: std::sync::atomic::AtomicU8,
     breaker: Breaker,
     requests: AtomicU32,
 }
@@ -100,6 +103,7 @@ impl Client {
             suite: Mutex::new(None),
             locked_out: Mutex::new(None),
             sessions: AtomicU32::new(0),
+            typed: Default::default(),
             breaker: Breaker::default(),
             requests: AtomicU32::new(0),
         })

@@ -271,7 +271,7 @@ mod tests {
         assert_eq!(e.id, "18");
         assert_eq!(e.severity, Health::Warning);
         assert_eq!(e.message, "power supply 61h: input lost");
-        assert_eq!(e.at.unwrap().to_string(), "2020-03-11T22:41:04Z");
+        assert_eq!(e.at.unwrap().to_string(), "2020-03-11T18:16:32Z");
         let mut gone = record;
         gone[12] |= 0x80;
         let e = entry(&gone, &[]).unwrap();

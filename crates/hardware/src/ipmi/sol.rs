@@ -2,6 +2,7 @@
 //! for each other.
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use bytes::{Buf, Bytes};
@@ -71,11 +72,11 @@ pub async fn open(client: Arc<Client>, permit: &Permit) -> Result<ConsoleStream,
     let (output, mut printed) = channel(OUTPUT);
     let (typed, input) = channel(INPUT);
     let console = Console {
-        client,
         link,
         output,
         piece,
-        sequence: 0,
+        sequence: client.typed.load(Ordering::Relaxed),
+        client,
         received: 0,
         waiting: Bytes::new(),
         sent: None,
@@ -193,6 +194,7 @@ impl Console {
             .gate(command::ACTIVATE_PAYLOAD)
             .map_err(|e| End(e.to_string()))?;
         self.sequence = self.sequence % 15 + 1;
+        self.client.typed.store(self.sequence, Ordering::Relaxed);
         let piece = Serial {
             sequence: self.sequence,
             data: self.waiting.split_to(self.waiting.len().min(self.piece)).to_vec(),
