@@ -179,9 +179,18 @@ pub enum Command {
     },
     /// Check reach, clocks, certificates
     Doctor,
-    /// The emulated rack
-    #[command(subcommand)]
-    Emulate(Emulate),
+    /// Write down everything that a box answers, to report it or to emulate it
+    #[command(before_help = "busbar capture 10.0.0.12 --user root --redact\nbusbar emulate --tree capture-10.0.0.12")]
+    Capture(CaptureOptions),
+    /// The emulated rack; with --tree, captured boxes
+    #[command(args_conflicts_with_subcommands = true, subcommand_negates_reqs = true)]
+    #[command(before_help = "busbar emulate ls\nbusbar emulate --tree capture-10.0.0.12")]
+    Emulate {
+        #[command(flatten)]
+        trees: TreeOptions,
+        #[command(subcommand)]
+        what: Option<Emulate>,
+    },
     /// What machines netboot
     #[command(subcommand)]
     Kit(Kit),
@@ -199,6 +208,9 @@ pub struct UpOptions {
     /// With a rack made of software
     #[arg(long)]
     pub emulate: bool,
+    /// Captured boxes beside it, each with an address of its own, in the rack `trees`
+    #[arg(long, requires = "emulate")]
+    pub tree: Vec<PathBuf>,
     /// Emulated servers, beside one GPU box
     #[arg(long, default_value_t = 9, value_parser = clap::value_parser!(u32).range(1..=2000))]
     pub nodes: u32,
@@ -380,6 +392,55 @@ pub enum RoleName {
     Reader,
     Operator,
     Admin,
+}
+
+#[derive(Args)]
+pub struct CaptureOptions {
+    /// A BMC: address, or URL
+    pub address: String,
+    /// Its user
+    #[arg(long, default_value = "root")]
+    pub user: String,
+    /// A file with its password; asked for, or read from standard input, when absent
+    #[arg(long)]
+    pub password_file: Option<PathBuf>,
+    /// The folder to write; when it is there already, what is missing in it is added
+    #[arg(long, short)]
+    pub output: Option<PathBuf>,
+    /// Replace serials, addresses and names, everywhere alike
+    #[arg(long)]
+    pub redact: bool,
+    /// Schemas and message registries too
+    #[arg(long)]
+    pub schemas: bool,
+    /// At most so long
+    #[arg(long = "for", value_parser = duration, default_value = "30m")]
+    pub time: Duration,
+    /// At most so many resources
+    #[arg(long, default_value_t = hardware::redfish::capture::RESOURCES)]
+    pub resources: usize,
+}
+
+/// Captured boxes to serve.
+#[derive(Args)]
+pub struct TreeOptions {
+    /// Serve a captured tree as a live box; several ones at ports that count up
+    #[arg(long, required = true)]
+    pub tree: Vec<PathBuf>,
+    /// Where
+    #[arg(long, default_value = "127.0.0.1:8000")]
+    pub listen: SocketAddr,
+    /// HTTPS, with a certificate made now
+    #[arg(long)]
+    pub tls: bool,
+    /// Let in only this user, by the password in --password-file; anyone when absent
+    #[arg(long, requires = "password_file")]
+    pub user: Option<String>,
+    #[arg(long, requires = "user")]
+    pub password_file: Option<PathBuf>,
+    /// How much faster than real its resets are
+    #[arg(long, default_value_t = 1.0)]
+    pub speed: f64,
 }
 
 #[derive(Subcommand)]

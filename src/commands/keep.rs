@@ -97,7 +97,7 @@ pub async fn discover(cli: &Cli, client: &Client, body: Value) -> Result<u8> {
 const PASSWORD: u64 = 4096;
 
 /// From a file, from a terminal without echo, or from standard input; never from the command line.
-fn password(file: Option<&Path>) -> Result<String> {
+pub(super) fn password(file: Option<&Path>) -> Result<String> {
     let mut text = String::new();
     let stdin = std::io::stdin();
     if let Some(file) = file {

@@ -1,5 +1,6 @@
 //! What each command does.
 
+pub mod capture;
 mod follow;
 pub mod hardware;
 mod keep;
@@ -29,8 +30,11 @@ pub async fn online(cli: &Cli) -> Result<u8> {
     let Some(command) = &cli.command else {
         return look::overview(cli).await;
     };
-    if let Command::Emulate(what) = command {
-        return keep::emulate(cli, what).await;
+    match command {
+        Command::Emulate { what: Some(what), .. } => return keep::emulate(cli, what).await,
+        Command::Emulate { trees, what: None } => return capture::serve(cli, trees).await,
+        Command::Capture(options) => return capture::capture(cli, options).await,
+        _ => {}
     }
     let client = &Client::new(cli)?;
     match command {

@@ -1,7 +1,7 @@
 //! The rack made of software, beside the daemon and spoken to over sockets like any other.
 
 use std::net::{Ipv4Addr, SocketAddr};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -16,14 +16,25 @@ use rack::{Name, Place};
 use super::boot_services::Network;
 use super::{State, demo, edge, near, now};
 use crate::cli::UpOptions;
+use crate::commands::capture::tree_name;
 
 /// What every emulated BMC lets in. It guards nothing: the BMCs answer on this host's loopback only.
 const USER: &str = "admin";
 const PASSWORD: &str = "emulated";
 
+/// The rack that captured boxes stand in.
+const TREES: &str = "trees";
+
 /// The name of the emulated rack.
 pub fn rack_name() -> Name {
     "r1".parse().expect("`r1` is a name")
+}
+
+/// The names of the racks that are emulated.
+pub fn rack_names(options: &UpOptions) -> Vec<Name> {
+    let rack = options.emulate.then(rack_name);
+    let trees = (!options.tree.is_empty()).then(|| TREES.parse().ok()).flatten();
+    rack.into_iter().chain(trees).collect()
 }
 
 /// The emulated rack's boot network: loopback addresses, apart from another daemon's.
@@ -65,11 +76,24 @@ pub async fn start(options: &UpOptions, network: &Network, folder: &Path) -> Res
         control: Some(SocketAddr::from((Ipv4Addr::LOCALHOST, near(options.listen.port(), 81)))),
         clock: Arc::new(now),
     };
-    Ok(Emulated::start(config).await?)
+    let open = |rack: &Emulated| {
+        let captured = options.tree.iter().map(|folder| {
+            let name = format!("{TREES}/{}", tree_name(folder));
+            let how = emulator::tree::Options {
+                credential: Some(rack.config.credential.clone()),
+                speed: options.speed,
+                faults: Arc::clone(&rack.faults),
+                clock: Arc::clone(&rack.config.clock),
+            };
+            emulator::Tree::open(&name, folder, how)
+        });
+        captured.collect()
+    };
+    Ok(Emulated::start_beside(config, open).await?)
 }
 
 /// Makes the rack known and, at its first start, arms it: nobody's data is on it.
-pub async fn settle(house: &House, rack: &Handle, state: &State) -> Result<()> {
+pub async fn settle(house: &House, rack: &Handle, trees: &[PathBuf], state: &State) -> Result<()> {
     /// Discovery of a rack on this very host; a larger one goes on while the daemon runs.
     const PATIENCE: Duration = Duration::from_secs(60);
     let who = Who {
@@ -100,6 +124,17 @@ pub async fn settle(house: &House, rack: &Handle, state: &State) -> Result<()> {
     });
     let watched: Vec<WatchedBmc> = watched.collect();
     house.watch_bmcs(watched.clone()).await?;
+    let captured = beside(trees, rack.port, &credential);
+    house.watch_bmcs(captured.clone()).await?;
+    if !captured.is_empty() {
+        let house = house.clone();
+        // large ones take their time, and nobody waits for them
+        tokio::spawn(async move {
+            if let Ok((_, problems)) = house.discover_all(captured).await {
+                problems.iter().for_each(|p| tracing::warn!("{p}"));
+            }
+        });
+    }
     let servers = rack.rack.servers.len();
     if house.world().nodes.len() < servers {
         let found = tokio::time::timeout(PATIENCE, house.discover_all(watched)).await;
@@ -129,6 +164,22 @@ pub async fn settle(house: &House, rack: &Handle, state: &State) -> Result<()> {
         std::fs::remove_file(&disk)?;
     }
     Ok(())
+}
+
+/// Captured boxes, where the emulator serves them.
+fn beside(trees: &[PathBuf], port: u16, credential: &Name) -> Vec<WatchedBmc> {
+    let watched = trees.iter().enumerate().filter_map(|(n, folder)| {
+        let slot = tree_name(folder).parse().ok();
+        Some(WatchedBmc {
+            url: format!("https://{}:{port}", emulator::tree_address(n)?),
+            rack: TREES.parse().ok()?,
+            slots: slot.map(|s| ("*".to_owned(), s)).into_iter().collect(),
+            credential: credential.clone(),
+            certificate: None,
+            outlets: Vec::new(),
+        })
+    });
+    watched.collect()
 }
 
 /// Where the rack's BMCs answer, and where what they stand for stands.

@@ -3,7 +3,7 @@
 
 mod boot_services;
 mod demo;
-mod edge;
+pub mod edge;
 mod emulated;
 
 use std::net::{Ipv4Addr, SocketAddr};
@@ -54,7 +54,7 @@ pub async fn run(options: UpOptions) -> Result<()> {
     let config = Config {
         network: network.as_ref().map(|n| n.addresses.clone()),
         state: options.state.clone(),
-        emulated: options.emulate.then(emulated::rack_name).into_iter().collect(),
+        emulated: emulated::rack_names(&options),
         ..Config::default()
     };
     let house = House::open(Env {
@@ -112,7 +112,7 @@ pub async fn run(options: UpOptions) -> Result<()> {
         house.watch_bmcs(file.watched()).await?;
     }
     if let Some(rack) = &rack {
-        emulated::settle(&house, rack, &state).await?;
+        emulated::settle(&house, rack, &options.tree, &state).await?;
     }
     greet(&house, &options, api_at, network.as_ref(), &token);
 
@@ -241,7 +241,7 @@ fn greet(house: &House, options: &UpOptions, api: SocketAddr, network: Option<&b
 }
 
 /// Returns at SIGINT or SIGTERM.
-async fn told_to_stop() {
+pub async fn told_to_stop() {
     use tokio::signal::unix::{SignalKind, signal};
     match signal(SignalKind::terminate()) {
         Ok(mut terminated) => tokio::select! {

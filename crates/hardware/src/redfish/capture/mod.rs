@@ -276,7 +276,12 @@ impl Walk<'_> {
             .iter()
             .filter(|p| p.status().is_success())
             .map(|p| p.body().as_ref());
-        let body = bounded(path, first.body(), rest);
+        let mut body = bounded(path, first.body(), rest);
+        if let Ok(mut document) = json::parse(&body)
+            && redact::without_secrets(&mut document)
+        {
+            body = serde_json::to_vec_pretty(&document).unwrap_or_default();
+        }
         let written = self.store.write(path, status, xml, &body)?;
         if !written {
             let why = "its path can't be the name of a file";

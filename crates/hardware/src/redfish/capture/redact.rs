@@ -30,6 +30,7 @@ struct Rules {
     blobs: Vec<String>,
     identity: Vec<String>,
     tags: Vec<String>,
+    public: Vec<String>,
     keep: Vec<String>,
     usual: Vec<String>,
 }
@@ -52,6 +53,7 @@ fn rules() -> &'static Rules {
             &mut rules.blobs,
             &mut rules.identity,
             &mut rules.tags,
+            &mut rules.public,
             &mut rules.keep,
             &mut rules.usual,
         ];
@@ -113,6 +115,9 @@ pub fn without_secrets(value: &mut Value) -> bool {
 fn learn(hidden: &mut Hidden, value: &Value, name: &str, kind: Kind) {
     match value {
         Value::String(text) => {
+            if rules().public.iter().any(|p| p.eq_ignore_ascii_case(name)) {
+                return hidden.leave(text);
+            }
             match kind {
                 Kind::Identity => hidden.add(text),
                 Kind::Tag if text.len() == 7 && text.bytes().all(|b| b.is_ascii_alphanumeric()) => hidden.add(text),

@@ -39,6 +39,7 @@ struct Stand {
 pub struct Hidden {
     key: hmac::Key,
     values: BTreeSet<String>,
+    public: BTreeSet<String>,
     stands: BTreeMap<String, Stand>,
     /// Values by their first bytes, longest first.
     starts: HashMap<[u8; SHORTEST], Vec<String>>,
@@ -58,6 +59,7 @@ impl Hidden {
         Hidden {
             key: hmac::Key::new(hmac::HMAC_SHA256, &salt),
             values: BTreeSet::new(),
+            public: BTreeSet::new(),
             stands: BTreeMap::new(),
             starts: HashMap::new(),
         }
@@ -100,10 +102,18 @@ impl Hidden {
         self.values.insert(value);
     }
 
+    /// Never hides this value.
+    pub(super) fn leave(&mut self, value: &str) {
+        if self.public.len() < MOST {
+            self.public.insert(value.trim().to_ascii_lowercase());
+        }
+    }
+
     /// Finds a replacement for each value. To be called once, when all are known.
     pub(super) fn settle(&mut self) {
         let mut taken = BTreeSet::new();
-        let values = std::mem::take(&mut self.values);
+        let mut values = std::mem::take(&mut self.values);
+        values.retain(|v| !self.public.contains(v));
         for value in &values {
             let shape = shape_of(value);
             let secret = match shape {
