@@ -75,12 +75,6 @@ pub struct Session {
     pub guid: [u8; 16],
 }
 
-fn tag(datagrams: &dyn Datagrams) -> io::Result<u8> {
-    let mut one = [0];
-    datagrams.random(&mut one)?;
-    Ok(one[0])
-}
-
 /// Asks what the BMC's channel can do, outside of a session (§22.13).
 async fn capabilities(channel: &dyn Channel) -> Result<(), Refused> {
     let c = command::AUTH_CAPABILITIES;
@@ -135,13 +129,15 @@ async fn step(channel: &dyn Channel, kind: u8, answer: u8, body: &[u8]) -> Resul
 }
 
 impl Session {
-    /// Opens a session with one suite and one privilege.
+    /// Opens a session with one suite and one privilege. `tag` marks the messages of this try, so that a late answer to
+    /// another one is not taken for theirs.
     pub async fn open(
         channel: &dyn Channel,
         datagrams: &dyn Datagrams,
         credential: &Credential,
         suite: Suite,
         privilege: u8,
+        tag: u8,
     ) -> Result<Session, Refused> {
         if credential.user.len() > USER || credential.password.len() > PASSWORD {
             return Err(Refused::Credentials);
@@ -152,7 +148,6 @@ impl Session {
         // 0 stands for no session.
         let console = u32::from_le_bytes(console).max(1);
         let [auth, integrity, confidentiality] = suite.algorithms();
-        let tag = tag(datagrams).map_err(Lost::Network)?;
         let mut open = vec![tag, privilege, 0, 0];
         open.extend(console.to_le_bytes());
         for (kind, algorithm) in [(0, auth), (1, integrity), (2, confidentiality)] {
@@ -249,10 +244,13 @@ impl Session {
         privileges: &[u8],
     ) -> Result<Session, Refused> {
         capabilities(channel).await?;
+        let mut tag = [0];
+        datagrams.random(&mut tag).map_err(Lost::Network)?;
         let mut last = Refused::Suite;
         'suites: for suite in suites {
             for privilege in privileges {
-                match Session::open(channel, datagrams, credential, *suite, *privilege).await {
+                tag[0] = tag[0].wrapping_add(1);
+                match Session::open(channel, datagrams, credential, *suite, *privilege, tag[0]).await {
                     Ok(session) => return Ok(session),
                     Err(e @ Refused::Privilege) => last = e,
                     // Some old BMCs are silent about a suite that they don't know, though they answered before.

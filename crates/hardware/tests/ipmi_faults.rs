@@ -1,0 +1,280 @@
+//! The IPMI driver under a clock that stands still, against a BMC of our own: lost packets, restarts, suite 17, DCMI.
+#![allow(clippy::unwrap_used)]
+
+#[path = "ipmi/bmc.rs"]
+mod bmc;
+
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use bmc::{Bmc, Wire, padded};
+use hardware::ipmi::crypt::Suite;
+use hardware::{Contact, Credential, Driver, Error, Ipmi, Mode, Permit, Receipt};
+use rack::node::BmcAddress;
+use rack::{BootTarget, PowerState, ResetKind, Time};
+
+fn permit() -> Permit {
+    Permit::recorded("audit/1".into(), "node-1".parse().unwrap())
+}
+
+fn at() -> BmcAddress {
+    BmcAddress {
+        url: "ipmi://10.0.0.7".into(),
+        system: "/system".into(),
+        manager: None,
+        chassis: None,
+        credential: "bmc".parse().unwrap(),
+        certificate: None,
+    }
+}
+
+fn driver(bmc: Bmc, mode: Mode) -> (Ipmi, Arc<Mutex<Bmc>>) {
+    let bmc = Arc::new(Mutex::new(bmc));
+    let credential = Credential {
+        user: "admin".into(),
+        password: "secret".into(),
+    };
+    let wire = Arc::new(Wire(bmc.clone()));
+    (Ipmi::new("ipmi://10.0.0.7", wire, credential, mode).unwrap(), bmc)
+}
+
+async fn power(driver: &Ipmi) -> Result<Option<PowerState>, Error> {
+    Ok(driver.power().unwrap().glance(&at()).await?.power)
+}
+
+#[tokio::test(start_paused = true)]
+async fn suite_17_is_taken_before_3_and_3_where_17_is_unknown() {
+    for suites in [vec![Suite::Seventeen], vec![Suite::Three]] {
+        let (driver, _) = driver(Bmc { suites, ..Bmc::new() }, Mode::Observe);
+        assert_eq!(power(&driver).await.unwrap(), Some(PowerState::On));
+    }
+    let (driver, _) = driver(
+        Bmc {
+            suites: vec![],
+            ..Bmc::new()
+        },
+        Mode::Observe,
+    );
+    let e = power(&driver).await.unwrap_err();
+    assert!(e.to_string().contains("does not offer cipher suite 17 or 3"), "{e}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn no_single_lost_packet_costs_more_than_time() {
+    for n in 1..=8 {
+        let (driver, _) = driver(
+            Bmc {
+                lose: vec![n],
+                ..Bmc::new()
+            },
+            Mode::Observe,
+        );
+        assert_eq!(power(&driver).await.unwrap(), Some(PowerState::On), "packet {n}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_lost_answer_to_an_order_is_looked_for_and_the_order_not_repeated() {
+    let (driver, bmc) = driver(
+        Bmc {
+            on: false,
+            ..Bmc::new()
+        },
+        Mode::Act,
+    );
+    power(&driver).await.unwrap();
+    bmc.lock().unwrap().mute = vec![(0, 2)];
+    let receipt = driver.power().unwrap().reset(&at(), ResetKind::On, &permit()).await;
+    assert_eq!(receipt.unwrap(), Receipt::Done);
+    let orders = bmc.lock().unwrap().done.iter().filter(|c| **c == (0, 2)).count();
+    assert_eq!(orders, 1, "carried out once");
+    // A cycle leaves no trace that could be looked for: its end is open, and said so.
+    bmc.lock().unwrap().mute = vec![(0, 2)];
+    let e = driver
+        .power()
+        .unwrap()
+        .reset(&at(), ResetKind::PowerCycle, &permit())
+        .await;
+    assert!(matches!(e, Err(Error::Timeout { .. })), "{e:?}");
+    let orders = bmc.lock().unwrap().done.iter().filter(|c| **c == (0, 2)).count();
+    assert_eq!(orders, 2);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_session_that_the_bmc_forgot_is_opened_again() {
+    let (driver, bmc) = driver(Bmc::new(), Mode::Observe);
+    power(&driver).await.unwrap();
+    bmc.lock().unwrap().restart();
+    assert_eq!(power(&driver).await.unwrap(), Some(PowerState::On));
+    // One that was idle for long is not even tried.
+    tokio::time::advance(Duration::from_secs(120)).await;
+    bmc.lock().unwrap().restart();
+    let before = tokio::time::Instant::now();
+    power(&driver).await.unwrap();
+    assert_eq!(before.elapsed(), Duration::ZERO);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_dead_bmc_is_left_alone_and_found_again() {
+    let (driver, bmc) = driver(
+        Bmc {
+            dead: true,
+            ..Bmc::new()
+        },
+        Mode::Observe,
+    );
+    for _ in 0..3 {
+        assert!(matches!(power(&driver).await, Err(Error::Timeout { .. })));
+    }
+    assert!(matches!(driver.contact(), Contact::Silent { .. }));
+    let sent = driver.requests();
+    assert!(matches!(power(&driver).await, Err(Error::Unreachable { .. })));
+    assert_eq!(driver.requests(), sent);
+    bmc.lock().unwrap().dead = false;
+    tokio::time::advance(Duration::from_secs(60)).await;
+    power(&driver).await.unwrap();
+    assert!(matches!(driver.contact(), Contact::Answers { .. }));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_lesser_privilege_does_until_it_does_not() {
+    let (driver, _) = driver(Bmc { most: 2, ..Bmc::new() }, Mode::Observe);
+    power(&driver).await.unwrap();
+    driver.set_mode(Mode::Act);
+    let e = driver
+        .power()
+        .unwrap()
+        .reset(&at(), ResetKind::ForceOff, &permit())
+        .await
+        .unwrap_err();
+    assert!(e.to_string().contains("privilege"), "{e}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn watts_come_from_dcmi_and_zero_is_no_reading() {
+    let (driver, bmc) = driver(
+        Bmc {
+            unsteady: 3,
+            ..Bmc::new()
+        },
+        Mode::Observe,
+    );
+    let sensors = driver.sensors().unwrap();
+    let told = |readings: Vec<rack::Reading>| readings.into_iter().map(|r| (r.name, r.value)).collect::<Vec<_>>();
+    let readings = told(sensors.readings(&at(), Time::from_millis(0)).await.unwrap());
+    assert_eq!(readings, [("watts".into(), Some(412.0)), ("inlet".into(), None)]);
+    bmc.lock().unwrap().watts = 0;
+    let readings = told(sensors.readings(&at(), Time::from_millis(0)).await.unwrap());
+    assert_eq!(readings[0], ("watts".into(), None));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_limit_is_set_put_in_force_read_back_and_lifted() {
+    let (driver, bmc) = driver(Bmc::new(), Mode::Act);
+    let caps = driver.caps().unwrap();
+    assert_eq!(caps.caps(&at()).await.unwrap()[0].watts, None);
+    assert_eq!(
+        caps.set_cap(&at(), "system", Some(350.0), &permit()).await.unwrap(),
+        Receipt::Done
+    );
+    assert_eq!(bmc.lock().unwrap().limit, (true, 350));
+    assert_eq!(caps.caps(&at()).await.unwrap()[0].watts, Some(350.0));
+    let e = caps.set_cap(&at(), "system", Some(100.0), &permit()).await.unwrap_err();
+    assert!(e.to_string().contains("out of its range (completion code 84h)"), "{e}");
+    assert!(caps.set_cap(&at(), "gpu0", Some(300.0), &permit()).await.is_err());
+    assert_eq!(
+        caps.set_cap(&at(), "system", None, &permit()).await.unwrap(),
+        Receipt::Done
+    );
+    assert!(!bmc.lock().unwrap().limit.0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_boot_device_keeps_the_firmware_s_mode_and_is_cleared() {
+    let (driver, bmc) = driver(
+        Bmc {
+            boot: [0xe0, 0x08, 0, 0, 0],
+            ..Bmc::new()
+        },
+        Mode::Act,
+    );
+    let glance = || async { driver.power().unwrap().glance(&at()).await.unwrap().boot };
+    assert_eq!(glance().await, Some(BootTarget::Hdd));
+    let boot = driver.boot().unwrap();
+    assert_eq!(
+        boot.set_boot(&at(), BootTarget::Pxe, &permit()).await.unwrap(),
+        Receipt::Done
+    );
+    assert_eq!(
+        bmc.lock().unwrap().boot,
+        [0xa0, 0x04, 0, 0, 0],
+        "once, by EFI as before"
+    );
+    assert_eq!(glance().await, Some(BootTarget::Pxe));
+    assert_eq!(
+        boot.set_boot(&at(), BootTarget::None, &permit()).await.unwrap(),
+        Receipt::Done
+    );
+    assert_eq!(glance().await, Some(BootTarget::None));
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_light_goes_on_and_out() {
+    let (driver, bmc) = driver(Bmc::new(), Mode::Act);
+    let light = driver.indicator().unwrap();
+    for on in [true, false] {
+        assert_eq!(light.light(&at(), on, &permit()).await.unwrap(), Receipt::Done);
+        assert_eq!(light.is_lit(&at()).await.unwrap(), Some(on));
+        assert_eq!(bmc.lock().unwrap().lit, on);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_password_of_twenty_bytes_is_set_even_when_the_answer_is_lost() {
+    let (driver, bmc) = driver(Bmc::new(), Mode::Act);
+    let accounts = driver.accounts().unwrap();
+    let new = "a password of 20 byt";
+    assert_eq!(accounts.set_password(new, &permit()).await.unwrap(), Receipt::Done);
+    assert_eq!(bmc.lock().unwrap().password, padded(new));
+    bmc.lock().unwrap().mute = vec![(6, 0x47)];
+    assert_eq!(accounts.set_password("short", &permit()).await.unwrap(), Receipt::Done);
+    power(&driver).await.unwrap();
+    assert_eq!(bmc.lock().unwrap().password, padded("short"));
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_bmc_itself_is_restarted() {
+    let (driver, bmc) = driver(Bmc::new(), Mode::Act);
+    let receipt = driver.power().unwrap().reset_manager(&at(), &permit()).await.unwrap();
+    assert_eq!(receipt, Receipt::Accepted { task: None });
+    assert!(bmc.lock().unwrap().done.contains(&(6, 2)));
+}
+
+/// The BMC above shares its arithmetic with the driver: here someone else's console checks it, and so the driver's.
+#[test]
+fn ipmitool_agrees_with_the_arithmetic_of_both_suites() {
+    let socket = std::net::UdpSocket::bind("127.0.0.1:0").unwrap();
+    let port = socket.local_addr().unwrap().port().to_string();
+    std::thread::spawn(move || {
+        let mut bmc = Bmc::new();
+        let mut buffer = [0; 1500];
+        while let Ok((n, peer)) = socket.recv_from(&mut buffer) {
+            if let Some(answer) = bmc.answer(&buffer[..n]) {
+                socket.send_to(&answer, peer).unwrap();
+            }
+        }
+    });
+    for suite in ["17", "3"] {
+        let run = std::process::Command::new("ipmitool")
+            .args(["-I", "lanplus", "-C", suite, "-H", "127.0.0.1", "-p", &port])
+            .args(["-U", "admin", "-P", "secret", "mc", "info"])
+            .output();
+        let Ok(run) = run else {
+            eprintln!("SKIPPED: ipmitool is not installed; install the Debian package ipmitool");
+            return;
+        };
+        let said = String::from_utf8_lossy(&run.stdout);
+        let complaint = String::from_utf8_lossy(&run.stderr);
+        assert!(said.contains("Firmware Revision         : 2.31"), "{said}{complaint}");
+    }
+}
