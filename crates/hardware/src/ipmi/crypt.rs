@@ -228,3 +228,103 @@ impl Keys {
         Ok(out)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn bytes(hex: &str) -> Vec<u8> {
+        let digits: Vec<u8> = hex.bytes().filter(|b| !b.is_ascii_whitespace()).collect();
+        let pair = |p: &[u8]| u8::from_str_radix(std::str::from_utf8(p).unwrap(), 16).unwrap();
+        digits.chunks(2).map(pair).collect()
+    }
+
+    /// An opening as ipmitool 1.8.19 made it; its computations were printed by `-vvvvv`.
+    fn handshake(suite: Suite, bmc: u32, console_random: &str, bmc_random: u8) -> Handshake {
+        let mut password = [0; PASSWORD];
+        password[..6].copy_from_slice(b"secret");
+        Handshake {
+            suite,
+            console: 0xa0a2_a3a4,
+            bmc,
+            console_random: bytes(console_random).try_into().unwrap(),
+            bmc_random: [bmc_random; 16],
+            guid: [0x42; 16],
+            role: 0x14,
+            user: b"admin".to_vec(),
+            password,
+        }
+    }
+
+    #[test]
+    fn suite_17_computes_what_ipmitool_does() {
+        let h = handshake(Suite::Seventeen, 0x1000, "af090a99a99d61dadc114d189626acf2", 1);
+        let told = |hex| bytes(hex);
+        let rakp2 = "6f58596443329b68a0a8199be3455182 95aafc9bb42d4ada7a81719db65a3374";
+        let rakp3 = "ec38e2c4e93521bcda50621a9c76c30d 46e72dadbf81201a1b49faeaebe21237";
+        let sik = "389b1db96bd07b7b00e037af07afe582 0c9196e37797e5e31f3c35898213c89c";
+        assert_eq!(h.rakp2(), told(rakp2));
+        assert_eq!(h.rakp3(), told(rakp3));
+        assert_eq!(h.session_key(), told(sik));
+        assert_eq!(h.rakp4(), told("4f5fd3bbcbe3c6be91920b237be93f6e"));
+        assert_eq!(h.keys().cipher.to_vec(), told("840b4fc2ef32e0cd091f049060ef2e42"));
+    }
+
+    #[test]
+    fn suite_3_computes_what_ipmitool_does() {
+        let h = handshake(Suite::Three, 0x1001, "7eeaf4507077abb6599db3fe785dac72", 2);
+        assert_eq!(h.rakp2(), bytes("be94dc6750243da8a159e3c28e4aa193dc222315"));
+        assert_eq!(h.rakp3(), bytes("62aaf7fa4d0a097af9cf50ec64fbad5e4f3426b6"));
+        assert_eq!(h.session_key(), bytes("0f59aa22e2f7496b7a36a635ee10970c67e69694"));
+        assert_eq!(h.rakp4(), bytes("90e61ac2b527b43c0ed28d0a"));
+        assert_eq!(h.keys().cipher.to_vec(), bytes("ccd9536b8fe75c1b038c62130a53e8c7"));
+    }
+
+    #[test]
+    fn what_was_changed_on_its_way_or_sent_in_the_clear_is_refused() {
+        for suite in [Suite::Seventeen, Suite::Three] {
+            let keys = handshake(suite, 1, "7eeaf4507077abb6599db3fe785dac72", 2).keys();
+            let good = keys.seal(0, 5, 1, b"hello", [3; BLOCK]);
+            assert_eq!(keys.open(&Packet::parse(&good).unwrap()).unwrap(), b"hello");
+            for at in 4..good.len() {
+                let mut bad = good.clone();
+                bad[at] ^= 1;
+                let opened = Packet::parse(&bad).and_then(|p| keys.open(&p));
+                assert!(opened.is_err(), "{suite:?}, byte {at}");
+            }
+            let clear = rmcp_plus(0, 5, 1, b"hello");
+            assert_eq!(keys.open(&Packet::parse(&clear).unwrap()), Err(Malformed::Forged));
+        }
+    }
+
+    #[test]
+    fn no_secret_is_printed() {
+        let h = handshake(Suite::Three, 1, "7eeaf4507077abb6599db3fe785dac72", 2);
+        let printed = format!("{h:?} {:?}", h.keys());
+        assert_eq!(printed, "Handshake { suite: Three, .. } Keys { suite: Three, .. }");
+    }
+
+    proptest! {
+        #[test]
+        fn what_is_sealed_opens(body in proptest::collection::vec(any::<u8>(), 0..200), iv: [u8; BLOCK], session: u32) {
+            for suite in [Suite::Seventeen, Suite::Three] {
+                let keys = handshake(suite, 1, "7eeaf4507077abb6599db3fe785dac72", 2).keys();
+                let packet = keys.seal(1, session, 9, &body, iv);
+                // The code is computed over whole words (§13.28.4).
+                prop_assert_eq!((packet.len() - 4 - suite.code_length()) % 4, 0);
+                let parsed = Packet::parse(&packet).unwrap();
+                prop_assert_eq!((parsed.payload, parsed.session, parsed.sequence), (1, session, 9));
+                prop_assert_eq!(keys.open(&parsed).unwrap(), body.clone());
+            }
+        }
+
+        #[test]
+        fn no_bytes_make_a_session_panic(bytes in proptest::collection::vec(any::<u8>(), 0..200)) {
+            let keys = handshake(Suite::Three, 1, "7eeaf4507077abb6599db3fe785dac72", 2).keys();
+            let mut framed = vec![6, 0, 0xff, 7, 6, 0xc0];
+            framed.extend(bytes);
+            let _ = Packet::parse(&framed).map(|p| keys.open(&p));
+        }
+    }
+}

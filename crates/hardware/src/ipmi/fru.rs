@@ -89,7 +89,7 @@ pub fn text(kind: u8, bytes: &[u8], english: bool) -> Option<String> {
         2 => six_bit(bytes),
         _ if english => bytes.iter().map(|b| char::from(*b)).collect(),
         // Other languages are in UTF-16, low byte first; but many write ASCII all the same.
-        _ if bytes.len() % 2 == 0 && bytes.iter().skip(1).step_by(2).any(|b| *b == 0) => {
+        _ if bytes.len().is_multiple_of(2) && bytes.iter().skip(1).step_by(2).any(|b| *b == 0) => {
             let units: Vec<u16> = bytes
                 .chunks_exact(2)
                 .map(|c| u16::from_le_bytes([c[0], c[1]]))
