@@ -66,7 +66,13 @@ async fn ready(sim: &Sim, mode: Mode) -> Ipmi {
 async fn a_box_is_discovered_with_identity_parts_and_health() {
     let Some(sim) = Sim::start() else { return };
     let driver = ready(&sim, Mode::Observe).await;
+    let (before, begun) = (driver.requests(), std::time::Instant::now());
     let found = driver.discover().await.unwrap();
+    println!(
+        "discovered in {} requests, {:?}",
+        driver.requests() - before,
+        begun.elapsed()
+    );
     let [system] = found.systems.as_slice() else {
         panic!("{found:?}")
     };
@@ -306,6 +312,15 @@ async fn a_console_carries_both_ways_and_is_given_back() {
         drop(stream.input);
         while stream.output.next().await.is_some() {}
     }
+}
+
+#[tokio::test]
+async fn a_bmc_may_be_named() {
+    let Some(sim) = Sim::start() else { return };
+    ready(&sim, Mode::Observe).await;
+    let url = format!("ipmi://localhost:{}", sim.port);
+    let driver = Ipmi::new(&url, Arc::new(Udp), login("admin", "secret"), Mode::Observe).unwrap();
+    driver.power().unwrap().glance(&at(&url)).await.unwrap();
 }
 
 #[tokio::test]

@@ -256,6 +256,7 @@ impl Client {
 
     /// Opens a session on a channel of its own.
     async fn connect(&self) -> Result<Link, Error> {
+        self.locked_out()?;
         match self.link().await {
             Ok(link) => Ok(link),
             Err(e) => {
@@ -269,11 +270,16 @@ impl Client {
         }
     }
 
-    /// A session beside the driver's own; the serial console needs one.
-    pub async fn link(&self) -> Result<Link, Error> {
+    fn locked_out(&self) -> Result<(), Error> {
         if lock(&self.locked_out).is_some_and(|until| Instant::now() < until) {
             return Err(self.unauthorized());
         }
+        Ok(())
+    }
+
+    /// A session beside the driver's own; the serial console needs one.
+    pub async fn link(&self) -> Result<Link, Error> {
+        self.locked_out()?;
         let armed = self.mode() == Mode::Act;
         let privileges: &[u8] = if armed {
             &[privilege::ADMINISTRATOR, privilege::OPERATOR]
@@ -314,6 +320,12 @@ impl Client {
                         address: self.url.clone(),
                         what: "this account enough privilege; make it an administrator of the LAN channel".into(),
                         have: Vec::new(),
+                    },
+                    Refused::Crossed => Error::Rejected {
+                        address: self.url.clone(),
+                        path: OPENING.into(),
+                        status: 0,
+                        message: "it finds the proof of the password wrong, though its own is right".into(),
                     },
                     Refused::Suite => self.lacks("cipher suite 17 or 3"),
                     Refused::NotOffered(what) => self.lacks(what),

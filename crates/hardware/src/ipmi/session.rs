@@ -35,6 +35,9 @@ pub enum Refused {
     Credentials,
     /// The account may not have so much privilege.
     Privilege,
+    /// The BMC found the console's proof wrong, though its own was right: so the password is, and a repeated message
+    /// made it choose another random number.
+    Crossed,
     /// The BMC knows no such suite.
     Suite,
     /// It has no IPMI 2.0, or wants what is not offered here.
@@ -55,8 +58,7 @@ fn refused(status: u8) -> Refused {
         0x04 | 0x05 | 0x10 | 0x11 => Refused::Suite,
         0x09 | 0x0a => Refused::Privilege,
         0x0c | 0x0d => Refused::Credentials,
-        // The BMC found the console's code wrong: another password, as the console found its own right.
-        0x0f => Refused::Credentials,
+        0x0f => Refused::Crossed,
         0x01 | 0x0b => Refused::Other("it has no session left".into()),
         other => Refused::Other(format!("status {other:#04x} of the session's opening")),
     }
@@ -246,11 +248,18 @@ impl Session {
         capabilities(channel).await?;
         let mut tag = [0];
         datagrams.random(&mut tag).map_err(Lost::Network)?;
+        let mut open = async |suite, privilege| {
+            tag[0] = tag[0].wrapping_add(1);
+            Session::open(channel, datagrams, credential, suite, privilege, tag[0]).await
+        };
         let mut last = Refused::Suite;
         'suites: for suite in suites {
             for privilege in privileges {
-                tag[0] = tag[0].wrapping_add(1);
-                match Session::open(channel, datagrams, credential, *suite, *privilege, tag[0]).await {
+                let opened = match open(*suite, *privilege).await {
+                    Err(Refused::Crossed) => open(*suite, *privilege).await,
+                    other => other,
+                };
+                match opened {
                     Ok(session) => return Ok(session),
                     Err(e @ Refused::Privilege) => last = e,
                     // Some old BMCs are silent about a suite that they don't know, though they answered before.

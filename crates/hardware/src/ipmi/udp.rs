@@ -65,7 +65,7 @@ impl Datagrams for Udp {
     }
 }
 
-/// The first address of a name, asked of the name servers that the system is set to (a static binary has no
+/// The address of a name, of IPv4 where there is one, as many BMCs speak nothing else; asked of the name servers that the system is set to (a static binary has no
 /// `getaddrinfo`).
 async fn resolve(name: &str) -> io::Result<IpAddr> {
     let resolver = hickory_resolver::TokioResolver::builder_tokio()
@@ -74,7 +74,7 @@ async fn resolve(name: &str) -> io::Result<IpAddr> {
     let found = resolver.lookup_ip(name).await.map_err(io::Error::other)?;
     found
         .iter()
-        .next()
+        .min_by_key(IpAddr::is_ipv6)
         .ok_or_else(|| io::Error::new(io::ErrorKind::NotFound, "the name has no address"))
 }
 
