@@ -8,6 +8,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use bmc::{Bmc, Wire, padded};
+use futures_util::StreamExt as _;
 use hardware::ipmi::crypt::Suite;
 use hardware::{Contact, Credential, Driver, Error, Ipmi, Mode, Permit, Receipt};
 use rack::node::BmcAddress;
@@ -62,14 +63,17 @@ async fn suite_17_is_taken_before_3_and_3_where_17_is_unknown() {
 #[tokio::test(start_paused = true)]
 async fn no_single_lost_packet_costs_more_than_time() {
     for n in 1..=8 {
-        let (driver, _) = driver(
-            Bmc {
-                lose: vec![n],
-                ..Bmc::new()
-            },
-            Mode::Observe,
-        );
-        assert_eq!(power(&driver).await.unwrap(), Some(PowerState::On), "packet {n}");
+        for (lose, hush) in [(vec![n], vec![]), (vec![], vec![n])] {
+            let (driver, _) = driver(
+                Bmc {
+                    lose,
+                    hush,
+                    ..Bmc::new()
+                },
+                Mode::Observe,
+            );
+            assert_eq!(power(&driver).await.unwrap(), Some(PowerState::On), "packet {n}");
+        }
     }
 }
 
@@ -248,6 +252,76 @@ async fn the_bmc_itself_is_restarted() {
     let receipt = driver.power().unwrap().reset_manager(&at(), &permit()).await.unwrap();
     assert_eq!(receipt, Receipt::Accepted { task: None });
     assert!(bmc.lock().unwrap().done.contains(&(6, 2)));
+}
+
+const TYPED: &str = "the quick brown fox jumps over the lazy dog";
+
+/// Types [`TYPED`], and tells what came back until the console is closed.
+async fn echo(bmc: Bmc) -> (String, Arc<Mutex<Bmc>>) {
+    let (driver, bmc) = driver(bmc, Mode::Act);
+    let mut stream = driver.console().unwrap().open(&at(), &permit()).await.unwrap();
+    stream.input.send(TYPED.into()).await.unwrap();
+    let mut seen = Vec::new();
+    while seen.len() < TYPED.len() {
+        seen.extend(stream.output.next().await.expect("the console ended"));
+    }
+    drop(stream.input);
+    while let Some(more) = stream.output.next().await {
+        seen.extend(more);
+    }
+    (String::from_utf8(seen).unwrap(), bmc)
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_console_loses_and_doubles_nothing_whatever_packet_is_lost() {
+    for n in 0..30 {
+        let (lose, hush) = if n % 2 == 0 {
+            (vec![n, n + 1], vec![])
+        } else {
+            (vec![], vec![n, n + 1])
+        };
+        let (seen, bmc) = echo(Bmc {
+            lose,
+            hush,
+            ..Bmc::new()
+        })
+        .await;
+        assert_eq!(seen, TYPED, "packets {n}, {}", n + 1);
+        let bmc = bmc.lock().unwrap();
+        assert_eq!(String::from_utf8_lossy(&bmc.typed), TYPED);
+        assert!(!bmc.console, "it is given back");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_a_bmc_does_not_take_of_a_piece_is_sent_again() {
+    let (seen, bmc) = echo(Bmc {
+        takes: vec![255, 1, 0, 255, 3],
+        ..Bmc::new()
+    })
+    .await;
+    assert_eq!(seen, TYPED);
+    assert_eq!(String::from_utf8_lossy(&bmc.lock().unwrap().typed), TYPED);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_console_stays_open_in_silence_and_ends_when_the_bmc_is_gone() {
+    let (driver, bmc) = driver(Bmc::new(), Mode::Act);
+    let mut stream = driver.console().unwrap().open(&at(), &permit()).await.unwrap();
+    let quiet = tokio::time::timeout(Duration::from_secs(600), stream.output.next()).await;
+    assert!(quiet.is_err(), "kept alive");
+    bmc.lock().unwrap().dead = true;
+    assert_eq!(stream.output.next().await, None);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_driver_that_is_disarmed_types_no_more() {
+    let (driver, bmc) = driver(Bmc::new(), Mode::Act);
+    let mut stream = driver.console().unwrap().open(&at(), &permit()).await.unwrap();
+    driver.set_mode(Mode::Observe);
+    stream.input.send("reboot".into()).await.unwrap();
+    assert_eq!(stream.output.next().await, None);
+    assert_eq!(bmc.lock().unwrap().typed, b"");
 }
 
 /// The BMC above shares its arithmetic with the driver: here someone else's console checks it, and so the driver's.

@@ -6,7 +6,7 @@ use std::io;
 use std::sync::{Arc, Mutex};
 
 use hardware::ipmi::crypt::{Handshake, Keys, Suite};
-use hardware::ipmi::packet::{Packet, Request, payload, rmcp_plus, without_session};
+use hardware::ipmi::packet::{Packet, Request, Serial, payload, rmcp_plus, without_session};
 use hardware::ipmi::udp::{Channel, Datagrams, Doing};
 use tokio::sync::mpsc;
 
@@ -18,6 +18,8 @@ pub struct Bmc {
     pub most: u8,
     /// Packets that come in and are lost, by their count.
     pub lose: Vec<u32>,
+    /// Packets whose answer is lost, by their count.
+    pub hush: Vec<u32>,
     /// Answers that go out and are lost, by command.
     pub mute: Vec<(u8, u8)>,
     pub dead: bool,
@@ -30,6 +32,14 @@ pub struct Bmc {
     pub done: Vec<(u8, u8)>,
     /// Reservations that fail before one holds.
     pub unsteady: u32,
+    /// Characters taken of the next piece of serial data; the rest is refused.
+    pub takes: Vec<u8>,
+    /// What was typed.
+    pub typed: Vec<u8>,
+    /// Whether the console is open.
+    pub console: bool,
+    /// Last piece of serial data received and answered.
+    pub last: (u8, Serial),
     pub packets: u32,
     pub opening: HashMap<u32, Handshake>,
     pub open: HashMap<u32, Open>,
@@ -61,6 +71,7 @@ impl Bmc {
             suites: vec![Suite::Seventeen, Suite::Three],
             most: 4,
             lose: vec![],
+            hush: vec![],
             mute: vec![],
             dead: false,
             on: true,
@@ -70,6 +81,10 @@ impl Bmc {
             limit: (false, 0),
             done: vec![],
             unsteady: 0,
+            takes: vec![],
+            typed: vec![],
+            console: false,
+            last: (0, Serial::default()),
             packets: 0,
             opening: HashMap::new(),
             open: HashMap::new(),
@@ -189,6 +204,31 @@ impl Bmc {
                         .seal(payload::IPMI, open.console, open.sent, &message, [7; 16]),
                 )
             }
+            (payload::SOL, id) => {
+                let open = self.open.get_mut(&id)?;
+                let body = open.keys.open(&p).ok()?;
+                let piece = Serial::decode(&body).ok().filter(|s| s.sequence != 0)?;
+                // A piece that was seen gets its answer again, under the same number: that is what a lost one needs.
+                if piece.sequence != self.last.0 {
+                    let most = self.takes.pop().unwrap_or(u8::MAX);
+                    let took = piece.data.len().min(most.into());
+                    self.typed.extend(&piece.data[..took]);
+                    let answer = Serial {
+                        sequence: if took == 0 { 0 } else { self.last.1.sequence % 15 + 1 },
+                        acknowledges: piece.sequence,
+                        accepted: u8::try_from(took).unwrap(),
+                        status: if took < piece.data.len() { Serial::NACK } else { 0 },
+                        data: piece.data[..took].to_vec(),
+                    };
+                    // What was refused whole may come again under its number.
+                    self.last = (if took == 0 { 0 } else { piece.sequence }, answer);
+                }
+                open.sent += 1;
+                Some(
+                    open.keys
+                        .seal(payload::SOL, open.console, open.sent, &self.last.1.encode(), [7; 16]),
+                )
+            }
             _ => None,
         }
     }
@@ -236,6 +276,15 @@ impl Bmc {
             (0x06, 0x47) => {
                 let given = padded(std::str::from_utf8(&d[2..]).unwrap());
                 (if given == self.password { 0 } else { 0x80 }, vec![])
+            }
+            (0x06, 0x48) if self.console => (0x80, vec![]),
+            (0x06, 0x48) => {
+                self.console = true;
+                (0, vec![0, 0, 0, 0, 12, 0, 255, 0, 0x6f, 2, 0xff, 0xff])
+            }
+            (0x06, 0x49) => {
+                self.console = false;
+                (0, vec![])
             }
             (0x0a, 0x20) => (0, vec![0x51, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0]),
             (0x0a, 0x22) => (0, vec![1, 0]),
@@ -310,7 +359,9 @@ impl Datagrams for Wire {
 
 impl Channel for Socket {
     fn send<'a>(&'a self, packet: &'a [u8]) -> Doing<'a, ()> {
-        let answer = self.bmc.lock().unwrap().answer(packet);
+        let mut bmc = self.bmc.lock().unwrap();
+        let answer = bmc.answer(packet).filter(|_| !bmc.hush.contains(&bmc.packets));
+        drop(bmc);
         if let Some(answer) = answer {
             // Twice, as networks do: the second must not be taken for an answer to something else.
             let _ = self.out.send(answer.clone());
