@@ -40,6 +40,7 @@ pub struct Bmc {
     pub console: bool,
     /// Last piece of serial data received and answered.
     pub last: (u8, Serial),
+    pub serial: Option<u32>,
     pub packets: u32,
     pub opening: HashMap<u32, Handshake>,
     pub open: HashMap<u32, Open>,
@@ -85,6 +86,7 @@ impl Bmc {
             typed: vec![],
             console: false,
             last: (0, Serial::default()),
+            serial: None,
             packets: 0,
             opening: HashMap::new(),
             open: HashMap::new(),
@@ -207,6 +209,7 @@ impl Bmc {
             (payload::SOL, id) => {
                 let open = self.open.get_mut(&id)?;
                 let body = open.keys.open(&p).ok()?;
+                self.serial = Some(id);
                 let piece = Serial::decode(&body).ok().filter(|s| s.sequence != 0)?;
                 // A piece that was seen gets its answer again, under the same number: that is what a lost one needs.
                 if piece.sequence != self.last.0 {
@@ -231,6 +234,16 @@ impl Bmc {
             }
             _ => None,
         }
+    }
+
+    /// The last piece of serial data once more, as a BMC sends it that missed the acknowledgement.
+    fn repeat(&mut self) -> Option<Vec<u8>> {
+        let open = self.open.get_mut(&self.serial?)?;
+        open.sent += 1;
+        Some(
+            open.keys
+                .seal(payload::SOL, open.console, open.sent, &self.last.1.encode(), [7; 16]),
+        )
     }
 
     fn run(&mut self, r: &Request) -> (u8, Vec<u8>) {
@@ -361,7 +374,11 @@ impl Channel for Socket {
     fn send<'a>(&'a self, packet: &'a [u8]) -> Doing<'a, ()> {
         let mut bmc = self.bmc.lock().unwrap();
         let answer = bmc.answer(packet).filter(|_| !bmc.hush.contains(&bmc.packets));
+        let repeated = bmc.repeat().filter(|_| answer.is_some());
         drop(bmc);
+        if let Some(again) = repeated {
+            let _ = self.out.send(again);
+        }
         if let Some(answer) = answer {
             // Twice, as networks do: the second must not be taken for an answer to something else.
             let _ = self.out.send(answer.clone());
