@@ -173,6 +173,27 @@ async fn watts_come_from_dcmi_and_zero_is_no_reading() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_bmc_that_is_silent_about_one_command_still_tells_the_rest() {
+    let bmc = || Bmc {
+        deaf: vec![(0x2c, 2), (0x2c, 3)],
+        ..Bmc::new()
+    };
+    let (driver, _) = driver(bmc(), Mode::Observe);
+    let found = driver.discover().await.unwrap();
+    assert_eq!(found.systems[0].power, Some(PowerState::On));
+    let told: Vec<_> = found.problems.iter().map(|p| p.path.as_str()).collect();
+    assert_eq!(told, ["Get Power Limit"]);
+    let readings = driver
+        .sensors()
+        .unwrap()
+        .readings(&at(), Time::from_millis(0))
+        .await
+        .unwrap();
+    let names: Vec<_> = readings.iter().map(|r| r.name.as_str()).collect();
+    assert_eq!(names, ["watts", "inlet"]);
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_limit_is_set_put_in_force_read_back_and_lifted() {
     let (driver, bmc) = driver(Bmc::new(), Mode::Act);
     let caps = driver.caps().unwrap();

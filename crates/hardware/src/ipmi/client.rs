@@ -8,7 +8,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use crate::error::Error;
-use crate::found::Contact;
+use crate::found::{Contact, Problem};
 use crate::ipmi::command::Command;
 use crate::ipmi::crypt::Suite;
 use crate::ipmi::packet::{Response, completion};
@@ -27,6 +27,10 @@ pub const LOCKOUT_PAUSE: Duration = Duration::from_secs(60);
 pub const BUSY_TRIES: u32 = 4;
 /// Between them.
 pub const BUSY_PAUSE: Duration = Duration::from_millis(250);
+/// Silences that [`Patience`] has, fewer than the circuit breaker: each costs two openings' time.
+const SILENCES: u32 = 2;
+/// Problems told of one box.
+const PROBLEMS: usize = 64;
 const BUSY: u8 = 0xc0;
 /// Tried in this order.
 const SUITES: [Suite; 2] = [Suite::Seventeen, Suite::Three];
@@ -401,6 +405,46 @@ impl Client {
     /// It has no such thing.
     pub fn lacks(&self, what: &str) -> Error {
         Error::lacks(&self.url, what)
+    }
+}
+
+/// What may stay unanswered of a long reading before it is given up: BMCs exist that are silent about a command, or a
+/// sensor, that they don't like, and answer all others.
+pub struct Patience {
+    left: u32,
+    /// What was let pass.
+    pub problems: Vec<Problem>,
+}
+
+impl Default for Patience {
+    fn default() -> Self {
+        Patience {
+            left: SILENCES,
+            problems: Vec::new(),
+        }
+    }
+}
+
+impl Patience {
+    /// The answer; or none for a refusal, a broken answer, or a silence that there is patience for.
+    pub fn forgive<T>(&mut self, command: Command, result: Result<T, Error>) -> Result<Option<T>, Error> {
+        match result {
+            Ok(answer) => Ok(Some(answer)),
+            Err(Error::Timeout { .. }) if self.left == 0 => result.map(Some),
+            Err(e @ (Error::Timeout { .. } | Error::Rejected { .. } | Error::Broken { .. })) => {
+                if matches!(e, Error::Timeout { .. }) {
+                    self.left -= 1;
+                }
+                if self.problems.len() < PROBLEMS {
+                    self.problems.push(Problem {
+                        path: command.name.into(),
+                        what: e.to_string(),
+                    });
+                }
+                Ok(None)
+            }
+            Err(e) => Err(e),
+        }
     }
 }
 

@@ -5,7 +5,7 @@ use rack::{Health, Identity, Part, PartKind};
 
 use crate::error::Error;
 use crate::found::{Found, FoundSystem, Problem};
-use crate::ipmi::client::Client;
+use crate::ipmi::client::{Client, Patience};
 use crate::ipmi::fru::Fru;
 use crate::ipmi::repository::{self, Repository};
 use crate::ipmi::sdr::{self, Sensor, State, entity, kind};
@@ -79,11 +79,16 @@ fn uuid(bytes: &[u8]) -> Option<String> {
 
 /// Everything behind the BMC.
 pub async fn discover(client: &Client, identity: Identity, repository: &Repository) -> Result<Found, Error> {
-    let mut problems = Vec::new();
+    let mut patience = Patience::default();
     let status = chassis::status(client).await?;
-    let boot = chassis::boot(client).await?;
-    let caps = dcmi::caps(client).await?;
-    let console = client.ask(command::SOL_PARAMETERS, &[0x0e, 1, 0, 0]).await?;
+    let boot = patience
+        .forgive(command::GET_BOOT, chassis::boot(client).await)?
+        .flatten();
+    let caps = patience
+        .forgive(command::DCMI_GET_LIMIT, dcmi::caps(client).await)?
+        .unwrap_or_default();
+    let console = client.ask(command::SOL_PARAMETERS, &[0x0e, 1, 0, 0]).await;
+    let console = patience.forgive(command::SOL_PARAMETERS, console)?;
     let mut states: Vec<(&Sensor, State)> = Vec::new();
     for sensor in repository
         .sensors
@@ -91,17 +96,19 @@ pub async fn discover(client: &Client, identity: Identity, repository: &Reposito
         .filter(|s| s.owner == sensors::BMC)
         .take(STATES)
     {
-        states.extend(sensors::state(client, sensor).await?.map(|state| (sensor, state)));
+        let state = sensors::state(client, sensor).await;
+        let state = patience.forgive(command::SENSOR_READING, state)?.flatten();
+        states.extend(state.map(|state| (sensor, state)));
     }
     let elsewhere = repository.sensors.iter().filter(|s| s.owner != sensors::BMC).count();
     if elsewhere > 0 {
-        problems.push(Problem {
+        patience.problems.push(Problem {
             path: command::SENSOR_READING.name.into(),
             what: format!("{elsewhere} sensors belong to other controllers than the BMC and are not read"),
         });
     }
     if repository.lost > 0 {
-        problems.push(Problem {
+        patience.problems.push(Problem {
             path: command::GET_SDR.name.into(),
             what: format!("{} sensor records could not be read", repository.lost),
         });
@@ -109,7 +116,8 @@ pub async fn discover(client: &Client, identity: Identity, repository: &Reposito
     let mut frus = Vec::new();
     let known = |l: &&sdr::Locator| l.owner == sensors::BMC && l.device != 0;
     for locator in repository.parts.iter().filter(known).take(FRUS) {
-        let fru = repository::fru(client, locator.device).await?;
+        let fru = repository::fru(client, locator.device).await;
+        let fru = patience.forgive(command::READ_FRU, fru)?.unwrap_or_default();
         frus.push((locator.entity, locator.instance, fru));
     }
     let is_on = status.power == rack::PowerState::On;
@@ -133,7 +141,7 @@ pub async fn discover(client: &Client, identity: Identity, repository: &Reposito
                 manager_reset: true,
                 cap: !caps.is_empty(),
                 indicator: true,
-                console: console.code == 0 && console.data.get(1).is_some_and(|enabled| enabled & 1 != 0),
+                console: console.is_some_and(|c| c.code == 0 && c.data.get(1).is_some_and(|on| on & 1 != 0)),
             },
             parts,
             health,
@@ -145,7 +153,7 @@ pub async fn discover(client: &Client, identity: Identity, repository: &Reposito
             firmware: firmware.into_iter().collect(),
         }],
         devices: Vec::new(),
-        problems,
+        problems: patience.problems,
         requests: client.requests(),
     })
 }

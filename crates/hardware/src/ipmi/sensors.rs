@@ -6,7 +6,7 @@ use rack::{Reading, Time, Unit};
 
 use crate::error::Error;
 use crate::found::Raw;
-use crate::ipmi::client::Client;
+use crate::ipmi::client::{Client, Patience};
 use crate::ipmi::repository::Repository;
 use crate::ipmi::sdr::{Analog, Factors, Sensor, State, entity, kind};
 use crate::ipmi::{command, dcmi};
@@ -144,17 +144,22 @@ pub async fn value(client: &Client, sensor: &Sensor, analog: Analog, state: Stat
 
 /// The readings of a box. The first is `watts`, with a value or without.
 pub async fn readings(client: &Client, repository: &Repository, now: Time) -> Result<Vec<Reading>, Error> {
-    let mut watts = dcmi::watts(client).await?;
+    let mut patience = Patience::default();
+    let told = dcmi::watts(client).await;
+    let mut watts = patience.forgive(command::DCMI_POWER, told)?.flatten();
     let (mut supplies, mut out): (Vec<Option<f64>>, Vec<Raw>) = (Vec::new(), Vec::new());
     for (used, sensor, analog) in chosen(&repository.sensors) {
         // DCMI told already.
         if watts.is_some() && !matches!(used, Use::Named(_)) {
             continue;
         }
-        let value = match state(client, sensor).await? {
-            Some(state) => value(client, sensor, analog, state).await?,
-            None => None,
+        let read = async {
+            match state(client, sensor).await? {
+                Some(state) => value(client, sensor, analog, state).await,
+                None => Ok(None),
+            }
         };
+        let value = patience.forgive(command::SENSOR_READING, read.await)?.flatten();
         match used {
             Use::Total => watts = watts.or(sane(value)),
             Use::Supply => supplies.push(sane(value)),

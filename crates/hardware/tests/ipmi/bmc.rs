@@ -22,6 +22,8 @@ pub struct Bmc {
     pub hush: Vec<u32>,
     /// Answers that go out and are lost, by command.
     pub mute: Vec<(u8, u8)>,
+    /// Commands that are never answered.
+    pub deaf: Vec<(u8, u8)>,
     pub dead: bool,
     pub on: bool,
     pub lit: bool,
@@ -74,6 +76,7 @@ impl Bmc {
             lose: vec![],
             hush: vec![],
             mute: vec![],
+            deaf: vec![],
             dead: false,
             on: true,
             lit: false,
@@ -192,6 +195,9 @@ impl Bmc {
                 }
                 open.seen.push(p.sequence);
                 let (r, sequence) = Request::decode(&body).ok()?;
+                if self.deaf.contains(&(r.netfn, r.command)) {
+                    return None;
+                }
                 let (code, data) = self.run(&r);
                 self.done.push((r.netfn, r.command));
                 if let Some(i) = self.mute.iter().position(|m| *m == (r.netfn, r.command)) {
