@@ -191,6 +191,14 @@ async fn a_bmc_that_is_silent_about_one_command_still_tells_the_rest() {
         .unwrap();
     let names: Vec<_> = readings.iter().map(|r| r.name.as_str()).collect();
     assert_eq!(names, ["watts", "inlet"]);
+    let begun = tokio::time::Instant::now();
+    driver
+        .sensors()
+        .unwrap()
+        .readings(&at(), Time::from_millis(0))
+        .await
+        .unwrap();
+    assert_eq!(begun.elapsed(), Duration::ZERO, "it is not waited for again");
 }
 
 #[tokio::test(start_paused = true)]

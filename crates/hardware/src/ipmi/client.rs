@@ -63,6 +63,8 @@ pub struct Client {
     /// Sequence of the piece of serial data sent last: BMCs exist that remember it past the console's end, and would
     /// take the first piece of the next console for a repeated one.
     pub typed: std::sync::atomic::AtomicU8,
+    /// Whether it was found to have no power reading of DCMI; a discovery asks again.
+    pub no_dcmi: AtomicBool,
     breaker: Breaker,
     requests: AtomicU32,
 }
@@ -108,6 +110,7 @@ impl Client {
             locked_out: Mutex::new(None),
             sessions: AtomicU32::new(0),
             typed: Default::default(),
+            no_dcmi: AtomicBool::new(false),
             breaker: Breaker::default(),
             requests: AtomicU32::new(0),
         })

@@ -1,5 +1,7 @@
 //! Watts read and limited as data centres asked for it (DCMI 1.5 §6.6).
 
+use std::sync::atomic::Ordering;
+
 use crate::capability::Cap;
 use crate::error::Error;
 use crate::found::Receipt;
@@ -20,7 +22,15 @@ pub const SYSTEM: &str = "system";
 
 /// Watts now; nothing when the BMC has no DCMI, or measures nothing now.
 pub async fn watts(client: &Client) -> Result<Option<f64>, Error> {
-    let answer = client.ask(command::DCMI_POWER, &[GROUP, 1, 0, 0]).await?;
+    if client.no_dcmi.load(Ordering::Relaxed) {
+        return Ok(None);
+    }
+    let answer = client.ask(command::DCMI_POWER, &[GROUP, 1, 0, 0]).await;
+    // It does not know the command, or drops it: neither is waited for at each poll.
+    if matches!(&answer, Err(Error::Timeout { .. })) || answer.as_ref().is_ok_and(|a| a.code == 0xc1) {
+        client.no_dcmi.store(true, Ordering::Relaxed);
+    }
+    let answer = answer?;
     // Bit 6 of the last byte: the measurement is active.
     Ok(match (answer.code, answer.data.as_slice()) {
         (0, [GROUP, low, high, rest @ ..]) if rest.get(14).is_none_or(|state| state & 0x40 != 0) => {

@@ -1,5 +1,7 @@
 //! From answers of a BMC to the nouns of `rack`: the one system behind it, and what it is made of.
 
+use std::sync::atomic::Ordering;
+
 use rack::node::{Abilities, Firmware};
 use rack::{Health, Identity, Part, PartKind};
 
@@ -79,6 +81,7 @@ fn uuid(bytes: &[u8]) -> Option<String> {
 
 /// Everything behind the BMC.
 pub async fn discover(client: &Client, identity: Identity, repository: &Repository) -> Result<Found, Error> {
+    client.no_dcmi.store(false, Ordering::Relaxed);
     let mut patience = Patience::default();
     let status = chassis::status(client).await?;
     let boot = patience
