@@ -95,7 +95,7 @@ fn of_manager(console: &Value, protocols: Option<&Value>) -> Vec<Offer> {
         return Vec::new();
     }
     let kinds: Vec<&str> = json::list(&console["ConnectTypesSupported"])
-        .into_iter()
+        .iter()
         .filter_map(Value::as_str)
         .collect();
     let protocol = |name: &str| protocols.map_or(&Value::Null, |p| &p[name]);
