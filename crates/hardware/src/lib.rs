@@ -4,8 +4,8 @@
 //! nouns of `rack`, and orders into requests. Above it no maker is named; below, dialects are told apart by what a
 //! device says it offers, and what only experience tells is data (`redfish/quirks.toml`, `snmp/pdus.toml`).
 //!
-//! Start at [`capability`]: a [`Driver`] is one device, and offers the capabilities that it truly has. [`open`] makes
-//! the driver that speaks a URL's protocol. Every write takes a [`Permit`], and in [`Mode::Observe`] nothing that changes
+//! Start at [`capability`]: a [`Driver`] is one device, and offers the capabilities that it truly has: [`Redfish`],
+//! [`Ipmi`] or a [`Pdu`] by SNMP, as the scheme of its URL says. Every write takes a [`Permit`], and in [`Mode::Observe`] nothing that changes
 //! anything leaves a driver.
 
 pub mod capability;
@@ -16,6 +16,7 @@ pub mod ipmi;
 pub mod pace;
 pub mod permit;
 pub mod redfish;
+pub mod snmp;
 pub mod transport;
 
 pub use capability::Driver;
@@ -27,4 +28,5 @@ pub use found::{
 pub use ipmi::Ipmi;
 pub use permit::{Credential, Mode, Permit};
 pub use redfish::Redfish;
+pub use snmp::Pdu;
 pub use transport::{HttpTransport, Limits, Pin, Transport, TransportError};
