@@ -12,12 +12,25 @@ use crate::command::{cmd, run};
 /// OpenStack's BMC, with a real server to run it: its own leaks a descriptor for each request.
 const SUSHY_TOOLS: [&str; 2] = ["sushy-tools==2.2.0", "gunicorn==27.0.1"];
 
+/// An SNMP agent that plays recordings, some of real PDUs among them. It forgets to ask for pysmi; SNMPv3 is encrypted by
+/// cryptography, of which Debian's may be too old for it.
+const SNMPSIM: [&str; 4] = [
+    "snmpsim==1.2.2",
+    "snmpsim-data==1.0.1",
+    "pysmi==1.6.3",
+    "cryptography==50.0.2",
+];
+
 /// What tests need to know to find the peers.
 pub fn environment() -> Result<Vec<(&'static str, PathBuf)>> {
     Ok(vec![
         (
             "BUSBAR_SUSHY",
             sushy_tools().context("installing sushy-tools")?.join("bin"),
+        ),
+        (
+            "BUSBAR_SNMPSIM",
+            packages("snmpsim", &SNMPSIM).context("installing snmpsim")?.join("bin"),
         ),
         ("BUSBAR_CLOUD_INIT", cloud_init().context("unpacking cloud-init")?),
         // QEMU itself is among the Debian packages
@@ -27,11 +40,16 @@ pub fn environment() -> Result<Vec<(&'static str, PathBuf)>> {
 
 /// A virtual environment with sushy-tools, from PyPI.
 pub fn sushy_tools() -> Result<PathBuf> {
-    once("sushy-tools", &SUSHY_TOOLS.join("_"), |venv| {
+    packages("sushy-tools", &SUSHY_TOOLS)
+}
+
+/// A virtual environment with packages from PyPI.
+fn packages(name: &str, wanted: &[&str]) -> Result<PathBuf> {
+    once(name, &wanted.join("_"), |venv| {
         python(venv)?;
         run(Command::new(venv.join("bin/pip"))
             .args(["install", "--quiet", "--disable-pip-version-check"])
-            .args(SUSHY_TOOLS))
+            .args(wanted))
     })
 }
 

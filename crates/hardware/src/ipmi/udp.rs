@@ -67,7 +67,7 @@ impl Datagrams for Udp {
 
 /// The address of a name, of IPv4 where there is one, as many BMCs speak nothing else; asked of the name servers that the system is set to (a static binary has no
 /// `getaddrinfo`).
-async fn resolve(name: &str) -> io::Result<IpAddr> {
+pub(crate) async fn resolve(name: &str) -> io::Result<IpAddr> {
     let resolver = hickory_resolver::TokioResolver::builder_tokio()
         .and_then(|builder| builder.build())
         .map_err(io::Error::other)?;

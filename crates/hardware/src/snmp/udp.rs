@@ -59,10 +59,12 @@ impl UdpAgent {
     }
 
     async fn connect(&self, digest: AuthProtocol) -> Result<AsyncSession, Trouble> {
-        let address: IpAddr = self
-            .host
-            .parse()
-            .map_err(|_| Trouble::Silent(format!("`{}` is no IP address", self.host)))?;
+        let address = match self.host.parse::<IpAddr>() {
+            Ok(address) => address,
+            Err(_) => crate::ipmi::udp::resolve(&self.host)
+                .await
+                .map_err(|e| Trouble::Silent(format!("`{}` is no address and can't be resolved: {e}", self.host)))?,
+        };
         let to = SocketAddr::new(address, self.port);
         let first = first_id()?;
         let c = &self.credential;
