@@ -155,7 +155,7 @@ async fn place(client: &Client, of: &str) -> Result<Place> {
         fail(
             "BB0402",
             format!("{name} has no place yet"),
-            &format!("busbar why {name}"),
+            format!("busbar why {name}"),
         )
     })
 }
@@ -176,7 +176,11 @@ pub async fn cap(cli: &Cli, client: &Client, o: &CapOptions) -> Result<u8> {
         let view: SettingsView = serde_json::from_value(answer)?;
         let mut table = Table::new(&["CAP", ">WATTS", ">LOWEST", ">HIGHEST", "", "WANTED"]);
         for c in &view.caps {
-            let wanted = (c.id == "system").then(|| wish(&view.wanted)).unwrap_or_default();
+            let wanted = if c.id == "system" {
+                wish(&view.wanted)
+            } else {
+                String::new()
+            };
             let fixed = if c.writable { "" } else { "fixed" };
             table.row(vec![
                 c.id.clone(),
@@ -261,7 +265,7 @@ pub async fn bios(cli: &Cli, client: &Client, o: &BiosOptions) -> Result<u8> {
     for line in &o.attributes {
         let Some((name, value)) = line.split_once('=').filter(|(n, _)| !n.is_empty()) else {
             let what = format!("`{}` is not ATTRIBUTE=VALUE", plain(line));
-            return Err(fail("BB0101", what, &format!("busbar bios {place}")));
+            return Err(fail("BB0101", what, format!("busbar bios {place}")));
         };
         // Numbers and truth values are what BIOS registries know besides text.
         let value = match serde_json::from_str::<Value>(value) {

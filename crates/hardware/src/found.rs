@@ -178,7 +178,7 @@ pub enum Contact {
 /// One record of an event.
 #[derive(Debug, Clone, PartialEq)]
 pub struct HardwareEvent {
-    /// `id` of the server-sent event: give it to [`Redfish::events`] to go on after it.
+    /// `id` of the server-sent event: give it to [`crate::Redfish::events`] to go on after it.
     pub id: Option<String>,
     /// `MessageId`, with its registry.
     pub message_id: Option<String>,

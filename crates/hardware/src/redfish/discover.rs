@@ -18,7 +18,7 @@ pub const PARTS: usize = 2_048;
 
 impl Redfish {
     /// Reads the whole inventory. Fails only when the service itself can't be read; what fails below becomes a
-    /// [`Problem`]. Takes from seconds to minutes.
+    /// [`crate::Problem`]. Takes from seconds to minutes.
     pub async fn discover(&self) -> Result<Found, Error> {
         let before = self.client.requests();
         let root = self.fresh_root().await?;
