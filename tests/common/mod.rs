@@ -73,8 +73,17 @@ impl Rack {
         Rack::start_in(tempfile::tempdir().unwrap(), nodes, speed)
     }
 
+    /// The same, with more said to the daemon.
+    pub fn start_with(nodes: u32, speed: f64, more: &[&str]) -> Rack {
+        Rack::start_as(tempfile::tempdir().unwrap(), nodes, speed, more)
+    }
+
     /// The same, on a state folder that is there already.
     pub fn start_in(folder: tempfile::TempDir, nodes: u32, speed: f64) -> Rack {
+        Rack::start_as(folder, nodes, speed, &[])
+    }
+
+    fn start_as(folder: tempfile::TempDir, nodes: u32, speed: f64, more: &[&str]) -> Rack {
         let port = port();
         let args = [
             "up",
@@ -89,7 +98,7 @@ impl Rack {
         let mut rack = Rack {
             folder,
             port,
-            args: args.map(str::to_owned).into(),
+            args: args.iter().chain(more).map(|a| (*a).to_owned()).collect(),
             child: None,
         };
         rack.up();

@@ -30,7 +30,10 @@ const NEEDED: &[(&str, &str)] = &[
     ("python3-jsonpatch", "the same"),
     ("python3-netifaces", "the same"),
     ("openipmi", "ipmi_sim, the BMC that the IPMI driver is proved against"),
-    ("ipmitool", "another console of IPMI, which checks the arithmetic of ours"),
+    (
+        "ipmitool",
+        "another console of IPMI, which checks the arithmetic of ours",
+    ),
     ("openssl", "the BMC's self-signed certificate"),
     ("iproute2", "the network of the scenario"),
     ("openssh-client", "to log in to what was installed"),

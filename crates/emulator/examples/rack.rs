@@ -1,5 +1,5 @@
-//! An emulated rack alone, for tools that ask Redfish (DMTF's validators, Prometheus): `rack PORT`, plain HTTP, password
-//! `emulated`. Machines find no daemon on it.
+//! An emulated rack alone, for tools that ask Redfish (DMTF's validators, Prometheus): `rack PORT [https]`, HTTP unless
+//! told otherwise, password `emulated`. Machines find no daemon on it.
 
 use std::net::Ipv4Addr;
 use std::sync::Arc;
@@ -11,10 +11,11 @@ use emulator::{Config, Credential, Emulated, RackLayout};
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let port = std::env::args().nth(1).ok_or("give a port")?.parse()?;
+    let tls = std::env::args().nth(2).is_some_and(|a| a == "https");
     let config = Config {
         layout: RackLayout::default(),
         port,
-        tls: false,
+        tls,
         disks: Disks::Memory,
         state: None,
         speed: 10.0,
@@ -34,7 +35,11 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     };
     let handle = Emulated::start(config).await?;
     for address in handle.rack.addresses() {
-        println!("http://{address}:{}/redfish/v1/", handle.port);
+        println!(
+            "{}://{address}:{}/redfish/v1/",
+            if tls { "https" } else { "http" },
+            handle.port
+        );
     }
     tokio::signal::ctrl_c().await?;
     handle.stop().await;

@@ -4,7 +4,11 @@
 //! ruled it out. No I/O, no async, no clock, no randomness: a decision can be printed, tested and made again.
 //! Start at [`lifecycle::next`] for the machine's life and at [`place::place`] for where it lives.
 
+pub mod adopt;
+pub mod filter;
+pub mod fsck;
 pub mod lifecycle;
+pub mod near;
 pub mod order;
 pub mod place;
 pub mod policy;

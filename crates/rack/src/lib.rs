@@ -8,6 +8,7 @@
 pub mod agent;
 pub mod event;
 pub mod image;
+pub mod intent;
 pub mod invariants;
 pub mod machine;
 pub mod name;
