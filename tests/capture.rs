@@ -56,7 +56,7 @@ fn a_captured_box_is_emulated_from_its_folder_and_found_as_the_readme_says() {
         "a finished one is not mixed with another"
     );
 
-    let seen = |place: &str| rack.busbar(&format!("cat {place}/identity --json")).ok().json();
+    let seen = |place: &str| rack.busbar(&format!("cat {place}/identity --json")).ok().json()["value"].clone();
     let was = seen("r1/u1");
     let serial = was["serial"].as_str().unwrap();
     for entry in walk(&at("box")) {
