@@ -80,7 +80,7 @@ pub enum Firmware {
     },
     /// Update boxes in waves; each version is read back
     #[command(
-        before_help = "busbar firmware update r1 --component bios --version 2.4 --image http://10.0.0.1/bios-2.4.bin --wave 4"
+        before_help = "busbar firmware update r1 --component bios --to 2.4 --image http://10.0.0.1/bios-2.4.bin --wave 4"
     )]
     Update(UpdateOptions),
     /// How far updates are
@@ -98,8 +98,8 @@ pub struct UpdateOptions {
     #[arg(long)]
     pub component: String,
     /// The version that must be read back
-    #[arg(long)]
-    pub version: String,
+    #[arg(long, value_name = "VERSION")]
+    pub to: String,
     /// Where each BMC fetches the image
     #[arg(long)]
     pub image: String,
@@ -455,7 +455,7 @@ async fn versions(cli: &Cli, client: &Client, only: Option<&Place>) -> Result<u8
 
 async fn update(cli: &Cli, client: &Client, o: &UpdateOptions) -> Result<u8> {
     let made = || {
-        let text = format!("{}-{}", o.component, o.version).to_ascii_lowercase();
+        let text = format!("{}-{}", o.component, o.to).to_ascii_lowercase();
         let mapped: String = text
             .chars()
             .map(|c| if c.is_ascii_alphanumeric() { c } else { '-' })
@@ -467,7 +467,7 @@ async fn update(cli: &Cli, client: &Client, o: &UpdateOptions) -> Result<u8> {
         return Err(fail("BB0101", what, "busbar firmware update --name NAME"));
     };
     let body = json!({
-        "name": name, "image": o.image, "component": o.component, "version": o.version, "places": o.places,
+        "name": name, "image": o.image, "component": o.component, "version": o.to, "places": o.places,
         "wave": o.wave, "failures": o.failures, "in_use": o.in_use,
     });
     let foreseen = client
@@ -489,7 +489,7 @@ async fn update(cli: &Cli, client: &Client, o: &UpdateOptions) -> Result<u8> {
     }
     let what = format!(
         "{} boxes get {} {}; each is out of use meanwhile, and may restart.",
-        waiting, o.component, o.version
+        waiting, o.component, o.to
     );
     confirm(&what, o.yes)?;
     let answer = client.call(Method::POST, "/v1/rollouts", Some(body)).await?;

@@ -106,6 +106,12 @@ impl Live {
         self.bump();
     }
 
+    /// Notes the outlets of a device, and leaves the rest as it was.
+    pub fn see_outlets(&self, place: &Place, outlets: Vec<OutletView>) {
+        lock(&self.devices).entry(place.clone()).or_default().outlets = outlets;
+        self.bump();
+    }
+
     /// What is seen of a device.
     pub fn device(&self, place: &Place) -> DeviceSight {
         lock(&self.devices).get(place).cloned().unwrap_or_default()

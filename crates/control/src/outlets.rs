@@ -28,18 +28,21 @@ pub(crate) fn seen(device: &FoundDevice, now: Time) -> DeviceSight {
     };
     let mut readings = vec![reading(("watts".into(), device.watts, Unit::Watts))];
     readings.extend(device.readings.iter().cloned().map(reading));
-    let outlet = |o: &hardware::Outlet| OutletView {
+    DeviceSight {
+        health: device.health,
+        readings,
+        outlets: device.outlets.iter().map(outlet_view).collect(),
+    }
+}
+
+fn outlet_view(o: &hardware::Outlet) -> OutletView {
+    OutletView {
         id: o.id.clone(),
         label: o.label.clone(),
         power: o.power,
         watts: o.watts,
         amps: o.amps,
         switched: o.switched,
-    };
-    DeviceSight {
-        health: device.health,
-        readings,
-        outlets: device.outlets.iter().map(outlet).collect(),
     }
 }
 
@@ -150,6 +153,11 @@ impl House {
             .switch(&device.path, &outlet.outlet, order, &permit)
             .await
             .map_err(|e| HouseError::Unreachable(e.to_string()))?;
+        // What was switched is seen at once, and not only at the next look at the whole PDU.
+        if let Ok(now) = outlets.outlets(&device.path).await {
+            let shown = now.iter().map(outlet_view).collect();
+            self.inner.live.see_outlets(&outlet.pdu, shown);
+        }
         match receipt {
             Receipt::Done | Receipt::Accepted { .. } => Ok(()),
             Receipt::Blocked { by } => Err(HouseError::Conflict {
