@@ -6,6 +6,14 @@ mod common;
 
 use common::Rack;
 
+/// The commands of the README's section, without what is said of them.
+fn readme() -> Vec<&'static str> {
+    let text = include_str!("../README.md");
+    let section = text.split("## Boxes").nth(1).unwrap();
+    let block = section.split("```sh\n").nth(1).unwrap().split("```").next().unwrap();
+    block.lines().map(|l| l.split('#').next().unwrap().trim()).collect()
+}
+
 #[test]
 fn boxes_are_read_lit_and_set_from_the_command_line() {
     let rack = Rack::start(2, 50.0);
@@ -34,6 +42,10 @@ fn boxes_are_read_lit_and_set_from_the_command_line() {
         let seen = rack.busbar("bios r1/u2");
         seen.code == 1 && seen.err.contains("Nonsense")
     });
+
+    for line in readme() {
+        rack.busbar(line.strip_prefix("busbar ").unwrap()).ok();
+    }
 
     // Each supply hangs on an outlet of its own: one going dark is seen, and nobody's machine is on it.
     assert!(rack.busbar("outlet off r1/pdu-a/1 --yes").ok().out.contains("is off"));
