@@ -160,6 +160,15 @@ async fn place(client: &Client, of: &str) -> Result<Place> {
     })
 }
 
+/// A value that fits a table: some firmware keeps whole lists in one attribute.
+fn short(text: &str) -> String {
+    const WIDTH: usize = 40;
+    if text.chars().count() <= WIDTH {
+        return text.to_owned();
+    }
+    text.chars().take(WIDTH - 1).chain(['…']).collect()
+}
+
 /// A number of watts, or a dash.
 fn number(value: Option<f64>) -> String {
     value.map_or_else(|| "—".into(), |v| format!("{v:.0}"))
@@ -246,7 +255,7 @@ pub async fn bios(cli: &Cli, client: &Client, o: &BiosOptions) -> Result<u8> {
         let mut table = Table::new(&["ATTRIBUTE", "NOW", "NEXT BOOT", "WANTED"]);
         let shown = |v: Option<&Value>| match v {
             None => String::new(),
-            Some(Value::String(s)) => s.clone(),
+            Some(Value::String(s)) => short(s),
             Some(other) => other.to_string(),
         };
         for (name, now) in &view.bios {

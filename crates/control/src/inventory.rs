@@ -9,6 +9,7 @@ use rack::{Node, NodeId, Time};
 use tokio::task::JoinSet;
 
 use crate::House;
+use crate::env::Config;
 use crate::live::Sight;
 use crate::record::WatchedBmc;
 
@@ -68,7 +69,7 @@ fn due(house: &House, tried: &HashMap<String, Time>, busy: &HashSet<String>) -> 
     for node in world.nodes.values() {
         let name = node.id.to_string();
         let waited = since(&name);
-        let is_due = |sight: &Sight| sight.poked || waited >= pace(sight, config.poll, now);
+        let is_due = |sight: &Sight| sight.poked || waited >= pace(sight, config, now);
         if !busy.contains(&name) && house.inner.live.peek(&node.id, is_due) {
             found.push((waited, name, Job::Look(Arc::clone(node))));
         }
@@ -104,15 +105,17 @@ fn due(house: &House, tried: &HashMap<String, Time>, busy: &HashSet<String>) -> 
 }
 
 /// How long a node is left alone: what just changed is looked at more often, what tells of its changes itself less.
-fn pace(sight: &Sight, poll: Duration, now: Time) -> Duration {
+fn pace(sight: &Sight, config: &Config, now: Time) -> Duration {
     /// A power state that just changed often changes again: a reset, a boot that fails.
     const LIVELY: Duration = Duration::from_secs(120);
+    let poll = config.poll;
     if sight.view.silent.is_some() {
         poll.max(ASK_AGAIN)
     } else if sight.turned.is_some_and(|t| now.since(t) < LIVELY) {
         poll / 4
     } else if sight.told {
-        poll * 3
+        // Readings are no events: they are still read as often as they should be.
+        poll.max(config.readings)
     } else {
         poll
     }

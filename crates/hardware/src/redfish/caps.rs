@@ -192,11 +192,11 @@ fn power_control(path: &str, power: &Value, system: &str, placeholder: Option<&L
     limit.as_object()?;
     let drawn = number(&entry["PowerConsumedWatts"]);
     let capacity = number(&entry["PowerCapacityWatts"]);
-    // Here is no control mode, so the numbers around it must agree: a capacity that is told as zero was never filled in,
-    // and a box that draws more than its limit has none.
+    // Here is no control mode, so the numbers around it must agree: a box that draws more than its limit has none. A
+    // capacity that is told as zero was never filled in.
     let agrees = |w: &f64| {
         drawn.is_none_or(|d| d <= *w * 1.05)
-            && capacity.is_none_or(|c| c >= *w)
+            && capacity.is_none_or(|c| c <= 0.0 || c >= *w)
             && placeholder.is_none_or(|p| *w != p.watts || limit["LimitException"].as_str() != Some(&p.exception))
     };
     Some(CapPath {
@@ -408,7 +408,8 @@ mod tests {
         for (limit, drawn, capacity, watts) in [
             (json!(1205), json!(614), json!(6720), Some(1205.0)),
             (json!(500), json!(2900), json!(6000), None),
-            (json!(500), json!(100), json!(0), None),
+            (json!(900), json!(100), json!(0), Some(900.0)),
+            (json!(9000), json!(614), json!(6720), None),
             (json!(null), json!(531), json!(3200), None),
             (json!(0), json!(531), json!(3200), None),
         ] {
@@ -494,8 +495,10 @@ mod tests {
 
     #[test]
     fn a_placeholder_limit_is_none() {
-        let mut documents = power(json!([{"PowerConsumedWatts": 100, "PowerLimit":
-            {"LimitInWatts": 500, "LimitException": "HardPowerOff"}}]));
+        let mut documents = power(
+            json!([{"PowerConsumedWatts": 100, "PowerCapacityWatts": 0, "PowerLimit":
+            {"LimitInWatts": 500, "LimitException": "HardPowerOff"}}]),
+        );
         assert_eq!(only(&documents).watts, Some(500.0));
         documents.quirks = quirks::of(Some("GIGABYTE"), None, None);
         assert_eq!(only(&documents).watts, None);
