@@ -75,3 +75,75 @@ fn boxes_are_read_lit_and_set_from_the_command_line() {
     let refused = rack.busbar("cap r1/u1 lots");
     assert_eq!(refused.code, 2, "{}", refused.err);
 }
+
+/// Captured boxes of four dialects, served as live ones: a cap is set, shown and lifted through the whole house, and one
+/// that the box does not take is refused in words.
+#[test]
+fn a_cap_is_set_and_lifted_in_each_dialect_of_captured_boxes() {
+    let Some(corpus) = std::env::var_os("BUSBAR_CORPUS") else {
+        eprintln!("SKIPPED: BUSBAR_CORPUS names no folder with redfish-trees.tar.xz");
+        return;
+    };
+    let trees = [
+        "dell-poweredge-r750-idrac9-6.00",
+        "dmtf-public-rackmount1",
+        "hpe-cray-ex235a-mi250x-node",
+        "gigabyte-h262-z63-ami-megarac",
+    ];
+    let folder = tempfile::tempdir().unwrap();
+    let archive = std::path::Path::new(&corpus).join("redfish-trees.tar.xz");
+    let mut tar = std::process::Command::new("tar");
+    tar.arg("xJf")
+        .arg(archive)
+        .arg("-C")
+        .arg(folder.path())
+        .arg("--wildcards");
+    assert!(tar.args(trees.map(|t| format!("*{t}*"))).status().unwrap().success());
+    let mut more = Vec::new();
+    for tree in trees {
+        more.extend(["--tree".to_owned(), folder.path().join(tree).display().to_string()]);
+    }
+    let more: Vec<&str> = more.iter().map(String::as_str).collect();
+    let rack = Rack::start_with(1, 50.0, &more);
+    let places = || -> Vec<String> {
+        let all = rack.busbar("ls trees --json");
+        let nodes = if all.code == 0 {
+            all.json()
+        } else {
+            serde_json::Value::Null
+        };
+        let place = |n: &serde_json::Value| n["place"].as_str().unwrap().to_owned();
+        nodes
+            .as_array()
+            .map(|a| a.iter().map(place).collect())
+            .unwrap_or_default()
+    };
+    rack.until("the captured boxes are found", || places().len() == trees.len());
+    rack.busbar("arm trees --yes").ok();
+    let system = |place: &str| {
+        let seen = rack.busbar(&format!("cap {place} --json")).json();
+        seen["caps"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .find(|c| c["id"] == "system")
+            .unwrap()
+            .clone()
+    };
+    for place in places() {
+        rack.busbar(&format!("cap {place} 900W")).ok();
+        rack.until(&format!("the cap of {place} holds"), || {
+            system(&place)["watts"] == 900.0
+        });
+        rack.busbar(&format!("cap {place} none")).ok();
+        rack.until(&format!("the cap of {place} is lifted"), || {
+            system(&place)["watts"].is_null()
+        });
+    }
+    let picky = "trees/hpe-cray-ex235a-mi250x-node";
+    rack.busbar(&format!("cap {picky} 100W")).ok();
+    rack.until("the box says what it takes", || {
+        let seen = rack.busbar(&format!("cap {picky}"));
+        seen.code == 1 && seen.err.contains("764 to 2754 W")
+    });
+}

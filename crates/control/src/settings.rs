@@ -56,8 +56,10 @@ impl House {
         let all: Vec<Arc<Settings>> = self.record(|r| r.settings.values().cloned().collect());
         let due = |s: &Arc<Settings>| {
             let Some(id) = &s.node else { return false };
-            let waited = |sight: &Sight| sight.tended.is_none_or(|t| now.since(t) >= EVERY);
-            (s.cap.is_some() || !s.bios.is_empty()) && self.inner.live.peek(id, waited)
+            // A new wish is due at once; what was tended to is compared again after a while.
+            let is_due =
+                |sight: &Sight| sight.settings.wanted != **s || sight.tended.is_none_or(|t| now.since(t) >= EVERY);
+            (s.cap.is_some() || !s.bios.is_empty()) && self.inner.live.peek(id, is_due)
         };
         all.into_iter().filter(due).collect()
     }
@@ -79,7 +81,7 @@ impl House {
             let event = self.event(Level::Info, place, "the cap on trial was not kept and is undone");
             let txn = Txn::new().check(&key, self.unchanged(&key)).put(&key, &after)?;
             match self.commit(self.tell(txn, &event)?).await {
-                Ok(_) => self.inner.live.update(id, |s| s.tended = None),
+                Ok(_) => {}
                 // Someone kept or changed it in this very moment: the next round sees what holds.
                 Err(store::Error::Conflict { .. }) => {}
                 Err(error) => return Err(error),
@@ -287,9 +289,6 @@ impl House {
                 Ok((self.tell(txn, &self.audit(who, &place, what))?, after))
             })
             .await?;
-        if !dry_run {
-            self.inner.live.update(&node.id, |s| s.tended = None);
-        }
         Ok(after)
     }
 
