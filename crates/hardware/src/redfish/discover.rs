@@ -307,8 +307,10 @@ async fn own_parts(crawl: &Crawl<'_>, doc: &Value) -> Vec<Part> {
     let gpu_known = parts.iter().any(|p| matches!(p.kind, PartKind::Gpu { .. }));
     for (path, device) in crawl.all(list(&doc["PCIeDevices"])).await {
         // An accelerator that was listed as a processor is the same piece again.
-        let repeated = gpu_known && crate::redfish::json::last(&path).to_ascii_lowercase().contains("gpu");
-        if !repeated {
+        let named = gpu_known && crate::redfish::json::last(&path).to_ascii_lowercase().contains("gpu");
+        let serial = text(&device["SerialNumber"]);
+        let repeated = serial.is_some() && parts.iter().any(|p| p.serial == serial);
+        if !named && !repeated {
             parts.extend(part::pcie(&path, &device));
         }
     }

@@ -290,11 +290,17 @@ fn temperature(name: &str, context: &Value, value: Option<f64>) -> Option<Raw> {
     if named && box_wide {
         return Some(("inlet".into(), value, Unit::Celsius));
     }
-    if let Some("Intake" | "Ambient") = context.as_str() {
-        return Some((INTAKE.into(), value, Unit::Celsius));
-    }
     let cpu = matches!(context.as_str(), Some("CPU" | "CPUSubsystem")) || lower.contains("cpu");
     let other = ["dimm", "mem", "vr", "gpu", "dts"].iter().any(|w| lower.contains(w));
+    // Some firmware says `Intake` of every sensor: a name that says what it is counts more.
+    let elsewhere = cpu
+        || other
+        || ["outlet", "exhaust", "psu", "hdd", "nvme", "m2"]
+            .iter()
+            .any(|w| lower.contains(w));
+    if let (Some("Intake" | "Ambient"), false) = (context.as_str(), elsewhere) {
+        return Some((INTAKE.into(), value, Unit::Celsius));
+    }
     (cpu && !other).then(|| (slug(name), value, Unit::Celsius))
 }
 
@@ -338,6 +344,15 @@ mod tests {
             control(&json!({"PowerControl": [{"PowerConsumedWatts": "614"}]}), None),
             Some(614.0)
         );
+    }
+
+    #[test]
+    fn a_name_counts_more_than_a_context_that_is_said_of_everything() {
+        let at = |name: &str| temperature(name, &json!("Intake"), Some(40.0)).map(|r| r.0);
+        assert_eq!(at("CPU0_TEMP").as_deref(), Some("cpu0"));
+        assert_eq!(at("DIMM_P0_A0"), None);
+        assert_eq!(at("MB_TEMP1").as_deref(), Some(INTAKE));
+        assert_eq!(at("INLET_TEMP").as_deref(), Some("inlet"));
     }
 
     #[test]
