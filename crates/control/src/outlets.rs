@@ -6,10 +6,10 @@
 use std::time::Duration;
 
 use hardware::capability::OutletOrder;
-use hardware::{Driver, Error, FoundDevice, Receipt};
+use hardware::{Driver, Error, FoundDevice, Receipt, found};
 use rack::node::OutletRef;
-use rack::request::{OutletRequest, OutletVerb, OutletView, Who};
-use rack::{Node, NodeId, Place, Reading, Time, Unit};
+use rack::request::{OutletRequest, OutletVerb, Who};
+use rack::{Node, NodeId, Place, Time, Unit};
 
 use crate::House;
 use crate::house::HouseError;
@@ -20,29 +20,11 @@ const DARK: Duration = Duration::from_secs(10);
 
 /// What was seen of a device, with its time.
 pub(crate) fn seen(device: &FoundDevice, now: Time) -> DeviceSight {
-    let reading = |(name, value, unit): (String, Option<f64>, Unit)| Reading {
-        name,
-        value,
-        unit,
-        taken: now,
-    };
-    let mut readings = vec![reading(("watts".into(), device.watts, Unit::Watts))];
-    readings.extend(device.readings.iter().cloned().map(reading));
+    let raw = std::iter::once(("watts".into(), device.watts, Unit::Watts)).chain(device.readings.iter().cloned());
     DeviceSight {
         health: device.health,
-        readings,
-        outlets: device.outlets.iter().map(outlet_view).collect(),
-    }
-}
-
-fn outlet_view(o: &hardware::Outlet) -> OutletView {
-    OutletView {
-        id: o.id.clone(),
-        label: o.label.clone(),
-        power: o.power,
-        watts: o.watts,
-        amps: o.amps,
-        switched: o.switched,
+        readings: raw.map(|r| found::reading(r, now)).collect(),
+        outlets: device.outlets.clone(),
     }
 }
 
@@ -155,8 +137,7 @@ impl House {
             .map_err(|e| HouseError::Unreachable(e.to_string()))?;
         // What was switched is seen at once, and not only at the next look at the whole PDU.
         if let Ok(now) = outlets.outlets(&device.path).await {
-            let shown = now.iter().map(outlet_view).collect();
-            self.inner.live.see_outlets(&outlet.pdu, shown);
+            self.inner.live.see_outlets(&outlet.pdu, now);
         }
         match receipt {
             Receipt::Done | Receipt::Accepted { .. } => Ok(()),

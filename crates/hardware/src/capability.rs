@@ -15,6 +15,7 @@ use rack::{BootTarget, Health, Reading, ResetKind, Time};
 
 use crate::error::Error;
 use crate::found::{Contact, Found, Glance, HardwareEvent, Outlet, Receipt, TaskState};
+use crate::line::Line;
 use crate::permit::{Mode, Permit};
 
 /// What a driver answers, when it does.
@@ -22,16 +23,28 @@ pub type Answer<'a, T> = Pin<Box<dyn Future<Output = Result<T, Error>> + Send + 
 
 /// One device on the network.
 pub trait Driver: Send + Sync {
+    /// Its address, its mode, and whether it answers.
+    fn line(&self) -> &Line;
     /// The address it was made for.
-    fn url(&self) -> &str;
+    fn url(&self) -> &str {
+        self.line().url()
+    }
     /// Whether it may be written to.
-    fn mode(&self) -> Mode;
+    fn mode(&self) -> Mode {
+        self.line().mode()
+    }
     /// Arms or disarms it. Disarmed, nothing that changes anything is sent from the next request on.
-    fn set_mode(&self, mode: Mode);
+    fn set_mode(&self, mode: Mode) {
+        self.line().set_mode(mode);
+    }
     /// Requests that were sent so far.
-    fn requests(&self) -> u32;
+    fn requests(&self) -> u32 {
+        self.line().requests()
+    }
     /// Whether it answers, and since when not.
-    fn contact(&self) -> Contact;
+    fn contact(&self) -> Contact {
+        self.line().contact()
+    }
     /// Everything that stands behind the address. Fails only when the device itself can't be read; what fails below
     /// becomes a [`crate::Problem`]. Takes from seconds to minutes.
     fn discover(&self) -> Answer<'_, Found>;

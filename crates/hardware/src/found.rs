@@ -1,11 +1,24 @@
 //! What drivers find and answer, in words of their own: nothing here knows a protocol.
 
 use rack::node::{Abilities, Firmware};
-use rack::{BootTarget, Health, Identity, Part, PowerState, Unit};
+use rack::{BootTarget, Health, Identity, Part, PowerState, Reading, Time, Unit};
 use tokio::time::Instant;
+
+/// One outlet of a PDU: as it is read, and as it is shown.
+pub use rack::request::OutletView as Outlet;
 
 /// A value before it has a time: name, value, unit. No value is "no reading".
 pub type Raw = (String, Option<f64>, Unit);
+
+/// A value, now that it has a time.
+pub fn reading((name, value, unit): Raw, taken: Time) -> Reading {
+    Reading {
+        name,
+        value,
+        unit,
+        taken,
+    }
+}
 
 /// Something that could not be read, and did not stop the rest.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -82,23 +95,6 @@ pub enum DeviceKind {
     Cooling,
     /// A chassis with a BMC of its own but no system: a blade enclosure, a drive box.
     Enclosure,
-}
-
-/// One outlet of a PDU.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Outlet {
-    /// As the PDU counts it.
-    pub id: String,
-    /// What someone wrote on it.
-    pub label: Option<String>,
-    /// Whether it is switched on.
-    pub power: Option<PowerState>,
-    /// Watts drawn now.
-    pub watts: Option<f64>,
-    /// Amperes drawn now.
-    pub amps: Option<f64>,
-    /// Whether it can be switched.
-    pub switched: bool,
 }
 
 /// One device.

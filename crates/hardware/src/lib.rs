@@ -13,6 +13,7 @@ pub mod console;
 pub mod error;
 pub mod found;
 pub mod ipmi;
+pub mod line;
 pub mod pace;
 pub mod permit;
 pub mod redfish;

@@ -11,6 +11,7 @@ use std::path::Path;
 use std::process::Command;
 
 use common::{Folder, address, bmc};
+use hardware::Driver;
 use hardware::Mode;
 use rack::Time;
 

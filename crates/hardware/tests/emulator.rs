@@ -10,6 +10,7 @@ use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
 use common::{address, bmc, permit};
+use hardware::Driver;
 use hardware::{Contact, Error, HttpTransport, Mode, Pin, Receipt};
 use rack::{BootTarget, PowerState, ResetKind};
 

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use common::bmc;
+use hardware::Driver;
 use hardware::transport::{Limits, Transport};
 use hardware::{Contact, Error, HttpTransport, Mode, Pin, TransportError};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};

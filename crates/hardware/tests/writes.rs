@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use common::{bmc, permit};
+use hardware::Driver;
 use hardware::transport::{Future, Limits, Transport, TransportError};
 use hardware::{Error, Mode, Receipt};
 use http::{Method, Request, Response};

@@ -97,7 +97,7 @@ fn control(kind: ResetKind) -> Option<u8> {
 pub async fn reset(client: &Client, kind: ResetKind, permit: &Permit) -> Result<Receipt, Error> {
     client.gate(command::CHASSIS_CONTROL)?;
     let value = control(kind).ok_or_else(|| Error::NotOffered {
-        address: client.url().into(),
+        address: client.line.url().into(),
         what: format!("reset {kind:?}"),
         have: RESETS.iter().map(|k| format!("{k:?}")).collect(),
     })?;
@@ -197,7 +197,7 @@ pub async fn boot(client: &Client) -> Result<Option<BootFlags>, Error> {
 pub async fn set_boot(client: &Client, target: BootTarget, permit: &Permit) -> Result<Receipt, Error> {
     client.gate(command::SET_BOOT)?;
     let device = selector(target).ok_or_else(|| Error::NotOffered {
-        address: client.url().into(),
+        address: client.line.url().into(),
         what: format!("booting from {target:?}"),
         have: TARGETS.iter().map(|t| format!("{t:?}")).collect(),
     })?;

@@ -8,13 +8,13 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use crate::error::Error;
-use crate::found::{Contact, Problem};
+use crate::found::Problem;
 use crate::ipmi::command::Command;
 use crate::ipmi::crypt::Suite;
 use crate::ipmi::packet::{Response, completion};
 use crate::ipmi::session::{Refused, Session, privilege};
 use crate::ipmi::udp::{Channel, DEADLINE, Datagrams, Lost};
-use crate::pace::Breaker;
+use crate::line::Line;
 use crate::permit::{Credential, Mode, Permit};
 
 /// The port of RMCP (§13.1.2).
@@ -50,12 +50,12 @@ pub struct Link {
 
 /// One BMC.
 pub struct Client {
-    url: String,
+    /// What is kept of every device.
+    pub line: Line,
     host: String,
     port: u16,
     datagrams: Arc<dyn Datagrams>,
     credential: Mutex<Credential>,
-    armed: AtomicBool,
     link: tokio::sync::Mutex<Option<Link>>,
     suite: Mutex<Option<Suite>>,
     locked_out: Mutex<Option<Instant>>,
@@ -65,8 +65,6 @@ pub struct Client {
     pub typed: std::sync::atomic::AtomicU8,
     /// Whether it was found to have no power reading of DCMI; a discovery asks again.
     pub no_dcmi: AtomicBool,
-    breaker: Breaker,
-    requests: AtomicU32,
 }
 
 /// Host and port of `ipmi://host[:port]`.
@@ -99,54 +97,18 @@ impl Client {
             why: "not an address of the form ipmi://host[:port]".into(),
         })?;
         Ok(Client {
-            url: url.trim_end_matches('/').to_owned(),
+            line: Line::new(url.trim_end_matches('/'), mode),
             host,
             port,
             datagrams,
             credential: Mutex::new(credential),
-            armed: AtomicBool::new(mode == Mode::Act),
             link: tokio::sync::Mutex::new(None),
             suite: Mutex::new(None),
             locked_out: Mutex::new(None),
             sessions: AtomicU32::new(0),
             typed: Default::default(),
             no_dcmi: AtomicBool::new(false),
-            breaker: Breaker::default(),
-            requests: AtomicU32::new(0),
         })
-    }
-
-    /// The address it was made for.
-    pub fn url(&self) -> &str {
-        &self.url
-    }
-
-    /// Whether it may be written to.
-    pub fn mode(&self) -> Mode {
-        if self.armed.load(Ordering::SeqCst) {
-            Mode::Act
-        } else {
-            Mode::Observe
-        }
-    }
-
-    /// Arms or disarms it.
-    pub fn set_mode(&self, mode: Mode) {
-        self.armed.store(mode == Mode::Act, Ordering::SeqCst);
-    }
-
-    /// Whether it answers, and since when not.
-    pub fn contact(&self) -> Contact {
-        match self.breaker.state() {
-            (_, Some((since, why))) => Contact::Silent { since, why },
-            (Some(at), None) => Contact::Answers { at },
-            (None, None) => Contact::Unknown,
-        }
-    }
-
-    /// Requests sent so far.
-    pub fn requests(&self) -> u32 {
-        self.requests.load(Ordering::Relaxed)
     }
 
     /// Sessions opened so far: what was read of a box stays true within one, as its keys hold for one BMC only.
@@ -188,7 +150,7 @@ impl Client {
 
     /// Orders something: it is carried out once at most. A timeout leaves open whether it was: observe.
     pub async fn order(&self, command: Command, data: &[u8], permit: &Permit) -> Result<Response, Error> {
-        tracing::info!(bmc = %self.url, command = command.name, audit = permit.key(), node = %permit.node(), "order");
+        tracing::info!(bmc = %self.line.url(), command = command.name, audit = permit.key(), node = %permit.node(), "order");
         self.send(command, 0, data, true).await
     }
 
@@ -202,11 +164,11 @@ impl Client {
 
     /// The gate of invariant I4: nothing passes but what reads, unless the driver is armed.
     pub fn gate(&self, command: Command) -> Result<(), Error> {
-        if command.reads || self.mode() == Mode::Act {
+        if command.reads || self.line.mode() == Mode::Act {
             return Ok(());
         }
         Err(Error::NotArmed {
-            address: self.url.clone(),
+            address: self.line.url().to_owned(),
             method: "command".into(),
             path: command.name.into(),
         })
@@ -214,13 +176,14 @@ impl Client {
 
     async fn send(&self, command: Command, lun: u8, data: &[u8], once: bool) -> Result<Response, Error> {
         self.gate(command)?;
-        self.breaker
+        self.line
+            .breaker
             .admit(Instant::now())
             .map_err(|why| self.unreachable(command.name, &why))?;
         let mut place = self.link.lock().await;
         let mut busy = 0;
         loop {
-            let armed = self.mode() == Mode::Act;
+            let armed = self.line.mode() == Mode::Act;
             let usable = |l: &Link| l.used.elapsed() < IDLE && (l.armed || !armed);
             let fresh = !place.as_ref().is_some_and(usable);
             if fresh {
@@ -231,7 +194,7 @@ impl Client {
             }
             let link = place.as_mut().expect("opened above");
             // Cancelled in between, a session is in an unknown state; it is put back only when the answer came.
-            self.requests.fetch_add(1, Ordering::Relaxed);
+            self.line.count();
             let answer = link
                 .session
                 .ask(&*link.channel, &*self.datagrams, command, lun, data, once)
@@ -239,7 +202,7 @@ impl Client {
             match answer {
                 Ok(answer) => {
                     link.used = Instant::now();
-                    self.breaker.answered(link.used);
+                    self.line.breaker.answered(link.used);
                     if answer.code == BUSY && busy < BUSY_TRIES {
                         busy += 1;
                         tokio::time::sleep(BUSY_PAUSE).await;
@@ -254,7 +217,7 @@ impl Client {
                         continue;
                     }
                     let error = self.lost(command.name, &lost);
-                    self.breaker.failed(Instant::now(), &error.to_string());
+                    self.line.breaker.failed(Instant::now(), &error.to_string());
                     return Err(error);
                 }
             }
@@ -268,9 +231,9 @@ impl Client {
             Ok(link) => Ok(link),
             Err(e) => {
                 if e.is_transient() {
-                    self.breaker.failed(Instant::now(), &e.to_string());
+                    self.line.breaker.failed(Instant::now(), &e.to_string());
                 } else {
-                    self.breaker.answered(Instant::now());
+                    self.line.breaker.answered(Instant::now());
                 }
                 Err(e)
             }
@@ -287,7 +250,7 @@ impl Client {
     /// A session beside the driver's own; the serial console needs one.
     pub async fn link(&self) -> Result<Link, Error> {
         self.locked_out()?;
-        let armed = self.mode() == Mode::Act;
+        let armed = self.line.mode() == Mode::Act;
         let privileges: &[u8] = if armed {
             &[privilege::ADMINISTRATOR, privilege::OPERATOR]
         } else {
@@ -296,7 +259,7 @@ impl Client {
         let credential = self.credential();
         let known = *lock(&self.suite);
         let suites = known.as_ref().map_or(&SUITES[..], std::slice::from_ref);
-        self.requests.fetch_add(1, Ordering::Relaxed);
+        self.line.count();
         let channel = self
             .datagrams
             .connect(&self.host, self.port)
@@ -306,7 +269,7 @@ impl Client {
             Ok(session) => {
                 *lock(&self.suite) = Some(session.suite());
                 self.sessions.fetch_add(1, Ordering::Relaxed);
-                tracing::debug!(bmc = %self.url, suite = ?session.suite(), "session opened");
+                tracing::debug!(bmc = %self.line.url(), suite = ?session.suite(), "session opened");
                 Ok(Link {
                     channel,
                     session,
@@ -324,12 +287,12 @@ impl Client {
                         self.unauthorized()
                     }
                     Refused::Privilege => Error::NotOffered {
-                        address: self.url.clone(),
+                        address: self.line.url().to_owned(),
                         what: "this account enough privilege; make it an administrator of the LAN channel".into(),
                         have: Vec::new(),
                     },
                     Refused::Crossed => Error::Rejected {
-                        address: self.url.clone(),
+                        address: self.line.url().to_owned(),
                         path: OPENING.into(),
                         status: 0,
                         message: "it finds the proof of the password wrong, though its own is right".into(),
@@ -337,7 +300,7 @@ impl Client {
                     Refused::Suite => self.lacks("cipher suite 17 or 3"),
                     Refused::NotOffered(what) => self.lacks(what),
                     Refused::Other(message) => Error::Rejected {
-                        address: self.url.clone(),
+                        address: self.line.url().to_owned(),
                         path: OPENING.into(),
                         status: 0,
                         message,
@@ -356,14 +319,14 @@ impl Client {
 
     fn unauthorized(&self) -> Error {
         Error::Unauthorized {
-            address: self.url.clone(),
+            address: self.line.url().to_owned(),
             path: OPENING.into(),
         }
     }
 
     fn unreachable(&self, path: &str, why: &str) -> Error {
         Error::Unreachable {
-            address: self.url.clone(),
+            address: self.line.url().to_owned(),
             path: path.into(),
             why: why.into(),
         }
@@ -373,7 +336,7 @@ impl Client {
     pub fn lost(&self, path: &str, lost: &Lost) -> Error {
         match lost {
             Lost::Silence(_) => Error::Timeout {
-                address: self.url.clone(),
+                address: self.line.url().to_owned(),
                 path: path.into(),
                 after: DEADLINE,
             },
@@ -389,7 +352,7 @@ impl Client {
     /// The BMC said no with a code of that command alone.
     pub fn rejected_as(&self, command: Command, code: u8, words: &str) -> Error {
         Error::Rejected {
-            address: self.url.clone(),
+            address: self.line.url().to_owned(),
             path: command.name.into(),
             status: 0,
             message: format!("{words} (completion code {code:02X}h)"),
@@ -399,7 +362,7 @@ impl Client {
     /// The answer can't be understood.
     pub fn broken(&self, command: Command, what: &str) -> Error {
         Error::Broken {
-            address: self.url.clone(),
+            address: self.line.url().to_owned(),
             path: command.name.into(),
             what: what.into(),
         }
@@ -407,7 +370,7 @@ impl Client {
 
     /// It has no such thing.
     pub fn lacks(&self, what: &str) -> Error {
-        Error::lacks(&self.url, what)
+        Error::lacks(self.line.url(), what)
     }
 }
 

@@ -97,7 +97,7 @@ pub async fn set(client: &Client, id: &str, watts: Option<f64>, permit: &Permit)
         .ok_or_else(|| client.lacks("a limit on its power (DCMI)"))?;
     if id != SYSTEM {
         return Err(Error::NotOffered {
-            address: client.url().into(),
+            address: client.line.url().into(),
             what: format!("a limit named {id}"),
             have: vec![SYSTEM.into()],
         });

@@ -157,7 +157,7 @@ pub async fn discover(client: &Client, identity: Identity, repository: &Reposito
         }],
         devices: Vec::new(),
         problems: patience.problems,
-        requests: client.requests(),
+        requests: client.line.requests(),
     })
 }
 

@@ -7,38 +7,23 @@ use crate::capability::{
     Accounts, Answer, BootOrder, Cap, Console, ConsoleStream, Driver, EventLog, Indicator, LogEntry, Power, PowerCap,
     Sensors,
 };
-use crate::found::{Contact, Found, Glance, Receipt};
+use crate::found::{Found, Glance, Receipt};
 use crate::ipmi::{Ipmi, account, chassis, dcmi, discover, sel, sensors, sol};
-use crate::permit::{Mode, Permit};
+use crate::line::Line;
+use crate::permit::Permit;
 
 impl Driver for Ipmi {
-    fn url(&self) -> &str {
-        self.client.url()
-    }
-
-    fn mode(&self) -> Mode {
-        self.client.mode()
-    }
-
-    fn set_mode(&self, mode: Mode) {
-        self.client.set_mode(mode);
-    }
-
-    fn requests(&self) -> u32 {
-        self.client.requests()
-    }
-
-    fn contact(&self) -> Contact {
-        self.client.contact()
+    fn line(&self) -> &Line {
+        &self.client.line
     }
 
     fn discover(&self) -> Answer<'_, Found> {
         Box::pin(async move {
-            let before = self.client.requests();
+            let before = self.client.line.requests();
             let identity = self.fresh_identity().await?;
             let repository = self.fresh_repository().await?;
             let mut found = discover::discover(&self.client, identity, &repository).await?;
-            found.requests = self.client.requests().wrapping_sub(before);
+            found.requests = self.client.line.requests().wrapping_sub(before);
             Ok(found)
         })
     }

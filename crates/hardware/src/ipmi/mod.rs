@@ -73,7 +73,7 @@ impl Ipmi {
             Ok(read) => read,
             // A box without sensor records still is one that can be switched.
             Err(Error::Rejected { message, .. }) => {
-                tracing::debug!(bmc = %self.client.url(), %message, "no sensor records");
+                tracing::debug!(bmc = %self.client.line.url(), %message, "no sensor records");
                 Repository::default()
             }
             Err(e) => return Err(e),

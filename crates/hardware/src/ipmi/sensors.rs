@@ -5,7 +5,7 @@
 use rack::{Reading, Time, Unit};
 
 use crate::error::Error;
-use crate::found::Raw;
+use crate::found::{Raw, reading};
 use crate::ipmi::client::{Client, Patience};
 use crate::ipmi::repository::Repository;
 use crate::ipmi::sdr::{Analog, Factors, Sensor, State, entity, kind};
@@ -175,15 +175,7 @@ pub async fn readings(client: &Client, repository: &Repository, now: Time) -> Re
         all.filter(|v| !v.is_empty()).map(|v| v.iter().sum())
     };
     out.insert(0, ("watts".into(), watts.or_else(|| sane(sum())), Unit::Watts));
-    Ok(out
-        .into_iter()
-        .map(|(name, value, unit)| Reading {
-            name,
-            value,
-            unit,
-            taken: now,
-        })
-        .collect())
+    Ok(out.into_iter().map(|r| reading(r, now)).collect())
 }
 
 fn sane(watts: Option<f64>) -> Option<f64> {

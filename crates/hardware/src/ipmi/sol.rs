@@ -38,7 +38,7 @@ const PROTECTED: u8 = 0xc0;
 /// Opens the console of the system.
 pub async fn open(client: Arc<Client>, permit: &Permit) -> Result<ConsoleStream, Error> {
     client.gate(command::ACTIVATE_PAYLOAD)?;
-    tracing::info!(bmc = %client.url(), audit = permit.key(), node = %permit.node(), "console opens");
+    tracing::info!(bmc = %client.line.url(), audit = permit.key(), node = %permit.node(), "console opens");
     let mut link = client.link().await?;
     let [kind, instance] = SOL_ONE;
     let datagrams = client.datagrams();
@@ -118,7 +118,7 @@ impl Console {
             Ok(()) => End("closed here".into()),
             Err(end) => end,
         };
-        tracing::debug!(bmc = %self.client.url(), %why, "console closes");
+        tracing::debug!(bmc = %self.client.line.url(), %why, "console closes");
         // The BMC has one console: it is given back even when the driver was disarmed meanwhile.
         let datagrams = self.client.datagrams();
         let [kind, instance] = SOL_ONE;

@@ -1,7 +1,7 @@
 //! The thin HTTP client of one Redfish service: sessions, retries, pace, circuit breaker, and the one gate that
 //! keeps [`Mode::Observe`] honest. It knows requests and documents, nothing of systems or chassis.
 
-use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -13,8 +13,8 @@ use serde_json::{Value, json};
 use tokio::time::Instant;
 
 use crate::error::Error;
-use crate::found::Contact;
-use crate::pace::{Breaker, Pace};
+use crate::line::Line;
+use crate::pace::Pace;
 use crate::permit::{Credential, Mode, Permit};
 use crate::redfish::json;
 use crate::transport::{ByteStream, Limits, Transport, TransportError, Upgraded};
@@ -75,60 +75,27 @@ enum Session {
 
 /// One Redfish service.
 pub struct Client {
-    url: String,
+    /// What is kept of every device.
+    pub line: Line,
     transport: Arc<dyn Transport>,
     credential: Mutex<Credential>,
-    armed: AtomicBool,
     session: tokio::sync::Mutex<Session>,
     known: AtomicBool,
     locked_out: Mutex<Option<Instant>>,
     pace: Pace,
-    breaker: Breaker,
-    requests: AtomicU32,
 }
 
 impl Client {
     /// A client for the service at `url`.
     pub fn new(url: &str, transport: Arc<dyn Transport>, credential: Credential, mode: Mode) -> Client {
         Client {
-            url: url.trim_end_matches('/').to_owned(),
+            line: Line::new(url.trim_end_matches('/'), mode),
             transport,
             credential: Mutex::new(credential),
-            armed: AtomicBool::new(mode == Mode::Act),
             session: tokio::sync::Mutex::new(Session::Unknown),
             known: AtomicBool::new(false),
             locked_out: Mutex::new(None),
             pace: Pace::default(),
-            breaker: Breaker::default(),
-            requests: AtomicU32::new(0),
-        }
-    }
-
-    /// See [`crate::Redfish::url`].
-    pub fn url(&self) -> &str {
-        &self.url
-    }
-
-    /// See [`crate::Redfish::mode`].
-    pub fn mode(&self) -> Mode {
-        if self.armed.load(Ordering::SeqCst) {
-            Mode::Act
-        } else {
-            Mode::Observe
-        }
-    }
-
-    /// See [`crate::Redfish::set_mode`].
-    pub fn set_mode(&self, mode: Mode) {
-        self.armed.store(mode == Mode::Act, Ordering::SeqCst);
-    }
-
-    /// See [`crate::Redfish::contact`].
-    pub fn contact(&self) -> Contact {
-        match self.breaker.state() {
-            (_, Some((since, why))) => Contact::Silent { since, why },
-            (Some(at), None) => Contact::Answers { at },
-            (None, None) => Contact::Unknown,
         }
     }
 
@@ -153,11 +120,6 @@ impl Client {
             *session = Session::Unknown;
         }
         old
-    }
-
-    /// Requests sent so far.
-    pub fn requests(&self) -> u32 {
-        self.requests.load(Ordering::Relaxed)
     }
 
     /// Requests that may be in flight now.
@@ -194,21 +156,21 @@ impl Client {
 
     /// Sends a `POST` once. A failure leaves open whether it was done: observe before repeating it.
     pub async fn post(&self, path: &str, body: &Value, permit: &Permit) -> Result<Answer, Error> {
-        tracing::info!(bmc = %self.url, path, audit = permit.key(), node = %permit.node(), "POST");
+        tracing::info!(bmc = %self.line.url(), path, audit = permit.key(), node = %permit.node(), "POST");
         self.exchange(Method::POST, path, Some((JSON, body.to_string().into())), None)
             .await
     }
 
     /// Sends a file once, in a body of its own kind. Slow BMCs take 50 kB a second, and so long it may take.
     pub async fn upload(&self, path: &str, kind: &str, body: Bytes, permit: &Permit) -> Result<Answer, Error> {
-        tracing::info!(bmc = %self.url, path, bytes = body.len(), audit = permit.key(), node = %permit.node(), "POST");
+        tracing::info!(bmc = %self.line.url(), path, bytes = body.len(), audit = permit.key(), node = %permit.node(), "POST");
         self.exchange(Method::POST, path, Some((kind, body)), None).await
     }
 
     /// Changes a resource. `etag` guards against a change in between; when that is refused as out of date (412), a
     /// fresh one is fetched once.
     pub async fn patch(&self, path: &str, body: &Value, etag: Option<&str>, permit: &Permit) -> Result<Answer, Error> {
-        tracing::info!(bmc = %self.url, path, audit = permit.key(), node = %permit.node(), "PATCH");
+        tracing::info!(bmc = %self.line.url(), path, audit = permit.key(), node = %permit.node(), "PATCH");
         let body = || Some((JSON, Bytes::from(body.to_string())));
         match self.exchange(Method::PATCH, path, body(), etag).await {
             // 428: the service insists on If-Match, which a GET without an ETag header can hide.
@@ -257,7 +219,7 @@ impl Client {
         let mut request = self.request(method, path, JSON, Bytes::new())?;
         request.headers_mut().extend(headers);
         self.authorize(&mut request, path).await?;
-        self.requests.fetch_add(1, Ordering::Relaxed);
+        self.line.count();
         let limits = Limits {
             timeout: REQUEST_TIMEOUT,
             body: MESSAGE,
@@ -315,7 +277,7 @@ impl Client {
     fn request(&self, method: Method, path: &str, kind: &str, body: Bytes) -> Result<http::Request<Bytes>, Error> {
         let mut builder = http::Request::builder()
             .method(method)
-            .uri(format!("{}{path}", self.url));
+            .uri(format!("{}{path}", self.line.url()));
         builder = builder
             .header(ACCEPT, "application/json")
             .header("OData-Version", "4.0");
@@ -333,11 +295,11 @@ impl Client {
             && Instant::now() < until
         {
             return Err(Error::Unauthorized {
-                address: self.url.clone(),
+                address: self.line.url().to_owned(),
                 path: path.into(),
             });
         }
-        if self.mode() == Mode::Act && !is_root(path) {
+        if self.line.mode() == Mode::Act && !is_root(path) {
             let mut session = self.session.lock().await;
             if matches!(*session, Session::Unknown) {
                 *session = self.login().await?;
@@ -386,15 +348,16 @@ impl Client {
 
     /// The gate of invariant I4: nothing passes but `GET`, unless the driver is armed.
     fn gate(&self, method: &Method, path: &str) -> Result<(), Error> {
-        if method != Method::GET && self.mode() == Mode::Observe {
-            let (address, path) = (self.url.clone(), path.to_owned());
+        if method != Method::GET && self.line.mode() == Mode::Observe {
+            let (address, path) = (self.line.url().to_owned(), path.to_owned());
             return Err(Error::NotArmed {
                 address,
                 method: method.to_string(),
                 path,
             });
         }
-        self.breaker
+        self.line
+            .breaker
             .admit(Instant::now())
             .map_err(|why| self.unreachable(path, &why))
     }
@@ -440,7 +403,7 @@ impl Client {
     ) -> Result<(http::response::Parts, Bytes), Error> {
         let _place = self.pace.enter().await;
         self.gate(request.method(), path)?;
-        self.requests.fetch_add(1, Ordering::Relaxed);
+        self.line.count();
         let uploading = Duration::from_secs(request.body().len() as u64 / SLOWEST_UPLOAD);
         let limits = Limits {
             timeout: REQUEST_TIMEOUT + uploading,
@@ -455,12 +418,12 @@ impl Client {
             Err(e) => {
                 if matches!(e, TransportError::Timeout | TransportError::Failed(_)) {
                     self.pace.strained();
-                    self.breaker.failed(Instant::now(), &e.to_string());
+                    self.line.breaker.failed(Instant::now(), &e.to_string());
                 }
                 return Err(self.transport_error(path, e));
             }
         };
-        self.breaker.answered(Instant::now());
+        self.line.breaker.answered(Instant::now());
         Ok(answer.into_parts())
     }
 
@@ -493,7 +456,7 @@ impl Client {
     }
 
     fn status_error(&self, path: &str, status: StatusCode, headers: &HeaderMap, body: &[u8]) -> Error {
-        let (address, path) = (self.url.clone(), path.to_owned());
+        let (address, path) = (self.line.url().to_owned(), path.to_owned());
         match status.as_u16() {
             401 => Error::Unauthorized { address, path },
             code @ (429 | 502 | 503 | 504) => {
@@ -521,7 +484,7 @@ impl Client {
     }
 
     fn transport_error(&self, path: &str, e: TransportError) -> Error {
-        let (address, path) = (self.url.clone(), path.to_owned());
+        let (address, path) = (self.line.url().to_owned(), path.to_owned());
         match e {
             TransportError::Timeout => Error::Timeout {
                 address,
@@ -540,7 +503,7 @@ impl Client {
 
     fn unreachable(&self, path: &str, why: &str) -> Error {
         Error::Unreachable {
-            address: self.url.clone(),
+            address: self.line.url().to_owned(),
             path: path.into(),
             why: why.into(),
         }
@@ -549,7 +512,7 @@ impl Client {
     /// An answer that can't be understood.
     pub fn broken(&self, path: &str, what: &str) -> Error {
         Error::Broken {
-            address: self.url.clone(),
+            address: self.line.url().to_owned(),
             path: path.into(),
             what: what.into(),
         }
@@ -558,7 +521,7 @@ impl Client {
     /// Something the service does not offer.
     pub fn not_offered(&self, what: &str, have: Vec<String>) -> Error {
         Error::NotOffered {
-            address: self.url.clone(),
+            address: self.line.url().to_owned(),
             what: what.into(),
             have,
         }
@@ -571,7 +534,7 @@ impl Drop for Client {
         let Session::Token { token, uri: Some(uri) } = self.session.get_mut().clone() else {
             return;
         };
-        let (Ok(runtime), Mode::Act) = (tokio::runtime::Handle::try_current(), self.mode()) else {
+        let (Ok(runtime), Mode::Act) = (tokio::runtime::Handle::try_current(), self.line.mode()) else {
             return;
         };
         let Ok(mut request) = self.request(Method::DELETE, &uri, JSON, Bytes::new()) else {

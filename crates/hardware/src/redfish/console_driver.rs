@@ -61,9 +61,9 @@ impl Redfish {
 
     async fn open_console(&self, at: &BmcAddress, permit: &Permit) -> Result<ConsoleStream, Error> {
         // Opening a console is a session on the BMC, and a keystroke there acts on the machine (invariant I4).
-        if self.mode() == Mode::Observe {
+        if self.client.line.mode() == Mode::Observe {
             return Err(Error::NotArmed {
-                address: self.url().to_owned(),
+                address: self.client.line.url().to_owned(),
                 method: "opening".into(),
                 path: "the serial console".into(),
             });
@@ -71,7 +71,7 @@ impl Redfish {
         let offers = self.console_offers(at).await?;
         let mut failed = None;
         for offer in &offers {
-            tracing::info!(bmc = %self.url(), %offer, audit = permit.key(), node = %permit.node(), "console opens");
+            tracing::info!(bmc = %self.client.line.url(), %offer, audit = permit.key(), node = %permit.node(), "console opens");
             match self.open_offer(at, offer, permit).await {
                 Ok(stream) => return Ok(stream),
                 // These are answers: another way would only hide them, and count as another failed login.
@@ -83,7 +83,7 @@ impl Redfish {
                     return Err(error);
                 }
                 Err(error) => {
-                    tracing::debug!(bmc = %self.url(), %offer, %error, "this way to the console does not work");
+                    tracing::debug!(bmc = %self.client.line.url(), %offer, %error, "this way to the console does not work");
                     failed.get_or_insert(error);
                 }
             }
@@ -136,7 +136,12 @@ impl Redfish {
 
     /// The host of the service, with the brackets of IPv6.
     fn host(&self) -> String {
-        let rest = self.url().split_once("://").map_or(self.url(), |(_, rest)| rest);
+        let rest = self
+            .client
+            .line
+            .url()
+            .split_once("://")
+            .map_or(self.client.line.url(), |(_, rest)| rest);
         let authority = rest.split('/').next().unwrap_or(rest);
         match authority.rfind(':') {
             Some(colon) if !authority.ends_with(']') => authority[..colon].to_owned(),

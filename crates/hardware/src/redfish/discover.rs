@@ -20,7 +20,7 @@ impl Redfish {
     /// Reads the whole inventory. Fails only when the service itself can't be read; what fails below becomes a
     /// [`crate::Problem`]. Takes from seconds to minutes.
     pub async fn discover(&self) -> Result<Found, Error> {
-        let before = self.client.requests();
+        let before = self.client.line.requests();
         let root = self.fresh_root().await?;
         let crawl = Crawl::new(&self.client, &root);
         let mut found = Vec::new();
@@ -40,7 +40,10 @@ impl Redfish {
         if systems.is_empty() && devices.is_empty() {
             devices = device::enclosures(&crawl, &root).await;
         }
-        let firmware = firmware::inventory(&crawl, &root).await;
+        let firmware = match crawl.follow(&root, "UpdateService").await {
+            Some((_, service)) => firmware::inventory(&crawl, &service).await,
+            None => Vec::new(),
+        };
         let alone = systems.iter().filter(|s| s.is_machine).count() == 1;
         for system in systems.iter_mut().filter(|s| s.is_machine) {
             // Of several boxes behind one service it is not told whose firmware is whose.
@@ -48,7 +51,7 @@ impl Redfish {
                 system.firmware.clone_from(&firmware);
             }
         }
-        let requests = self.client.requests().wrapping_sub(before);
+        let requests = self.client.line.requests().wrapping_sub(before);
         Ok(Found {
             systems,
             devices,

@@ -9,29 +9,14 @@ use crate::capability::{
     Accounts, Answer, Bios, BiosSettings, BootOrder, Cap, Console, Driver, EventLog, EventStream, Events,
     FirmwareImage, FirmwareUpdate, Indicator, LogEntry, OutletOrder, Outlets, Power, PowerCap, Sensors, VirtualMedia,
 };
-use crate::found::{Contact, Found, Glance, Outlet, Receipt, TaskState};
-use crate::permit::{Mode, Permit};
+use crate::found::{Found, Glance, Outlet, Receipt, TaskState};
+use crate::line::Line;
+use crate::permit::Permit;
 use crate::redfish::Redfish;
 
 impl Driver for Redfish {
-    fn url(&self) -> &str {
-        self.client.url()
-    }
-
-    fn mode(&self) -> Mode {
-        self.client.mode()
-    }
-
-    fn set_mode(&self, mode: Mode) {
-        self.client.set_mode(mode);
-    }
-
-    fn requests(&self) -> u32 {
-        self.client.requests()
-    }
-
-    fn contact(&self) -> Contact {
-        self.client.contact()
+    fn line(&self) -> &Line {
+        &self.client.line
     }
 
     fn discover(&self) -> Answer<'_, Found> {

@@ -25,12 +25,9 @@ pub(crate) fn item(path: &str, doc: &Value) -> Firmware {
     }
 }
 
-/// The update service of a root, and its inventory.
-pub(crate) async fn inventory(crawl: &Crawl<'_>, root: &Value) -> Vec<Firmware> {
-    let Some((_, service)) = crawl.follow(root, "UpdateService").await else {
-        return Vec::new();
-    };
-    let members = crawl.members(&service, "FirmwareInventory").await;
+/// The inventory of an update service.
+pub(crate) async fn inventory(crawl: &Crawl<'_>, service: &Value) -> Vec<Firmware> {
+    let members = crawl.members(service, "FirmwareInventory").await;
     let mut all: Vec<Firmware> = members
         .iter()
         .filter(|(_, doc)| !crate::redfish::part::absent(doc))
@@ -103,9 +100,9 @@ impl Redfish {
     /// See [`crate::capability::FirmwareUpdate::versions`].
     pub async fn firmware_versions(&self) -> Result<Vec<Firmware>, Error> {
         // The service itself must answer; a member that does not costs only itself.
-        self.update_service().await?;
+        let service = self.update_service().await?;
         let root = self.root().await?;
-        Ok(inventory(&Crawl::new(&self.client, &root), &root).await)
+        Ok(inventory(&Crawl::new(&self.client, &root), &service).await)
     }
 
     /// Paths of the inventory's members with these ids.

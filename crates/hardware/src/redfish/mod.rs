@@ -29,7 +29,6 @@ pub mod sensors;
 use std::sync::Arc;
 
 use crate::error::Error;
-use crate::found::Contact;
 use crate::permit::{Credential, Mode};
 use crate::transport::Transport;
 
@@ -54,26 +53,6 @@ impl Redfish {
         }
     }
 
-    /// Arms or disarms it. Disarmed, nothing but `GET` is sent from the next request on.
-    pub fn set_mode(&self, mode: Mode) {
-        self.client.set_mode(mode);
-    }
-
-    /// Whether it may be written to.
-    pub fn mode(&self) -> Mode {
-        self.client.mode()
-    }
-
-    /// The address it was made for.
-    pub fn url(&self) -> &str {
-        self.client.url()
-    }
-
-    /// Requests that were sent so far.
-    pub fn requests(&self) -> u32 {
-        self.client.requests()
-    }
-
     /// The root of the service as it is now.
     async fn fresh_root(&self) -> Result<discover::Root, Error> {
         let root = Arc::new(self.client.get("/redfish/v1/").await?.body);
@@ -92,10 +71,5 @@ impl Redfish {
             Some(root) => Ok(root),
             None => self.fresh_root().await,
         }
-    }
-
-    /// Whether it answers, and since when not.
-    pub fn contact(&self) -> Contact {
-        self.client.contact()
     }
 }

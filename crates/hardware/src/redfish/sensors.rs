@@ -10,14 +10,12 @@ use rack::{Reading, Time, Unit};
 use serde_json::Value;
 
 use crate::error::Error;
+use crate::found::{Raw, reading};
 use crate::redfish::Redfish;
 use crate::redfish::crawl::{Crawl, Resource};
 use crate::redfish::device::positive;
 use crate::redfish::json::{last, link, list, number, text};
 use crate::redfish::part::absent;
-
-/// A value before it has a time: name, value, unit.
-pub type Raw = (String, Option<f64>, Unit);
 
 /// Most power that one box is believed to draw; a reading above is a sensor's mistake.
 const MOST_WATTS: f64 = 1_000_000.0;
@@ -49,15 +47,6 @@ impl Redfish {
             .unwrap_or_else(PoisonError::into_inner)
             .insert(path.to_owned(), plan);
         Ok(raw.into_iter().map(|r| reading(r, now)).collect())
-    }
-}
-
-fn reading((name, value, unit): Raw, taken: Time) -> Reading {
-    Reading {
-        name,
-        value,
-        unit,
-        taken,
     }
 }
 

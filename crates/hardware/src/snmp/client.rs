@@ -1,14 +1,14 @@
 //! One agent, asked with patience: circuit breaker, the gate of [`Mode::Observe`], walks that end.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use tokio::time::Instant;
 
 use crate::error::Error;
 use crate::found::{Contact, Problem};
-use crate::pace::Breaker;
+use crate::line::Line;
 use crate::permit::{Mode, Permit};
 use crate::snmp::agent::{Agent, Bindings, Oid, Reply, Trouble, Value};
 
@@ -42,11 +42,9 @@ impl Cells {
 
 /// The client of one agent.
 pub struct Client {
-    url: String,
+    /// What is kept of every device.
+    pub line: Line,
     agent: Box<dyn Agent>,
-    act: AtomicBool,
-    requests: AtomicU32,
-    breaker: Breaker,
     /// Whether `GETBULK` works; found out at the first walk.
     no_bulk: AtomicBool,
 }
@@ -54,61 +52,30 @@ pub struct Client {
 impl Client {
     pub(super) fn new(url: &str, agent: Box<dyn Agent>, mode: Mode) -> Client {
         Client {
-            url: url.to_owned(),
+            line: Line::new(url, mode),
             agent,
-            act: AtomicBool::new(mode == Mode::Act),
-            requests: AtomicU32::new(0),
-            breaker: Breaker::default(),
             no_bulk: AtomicBool::new(false),
-        }
-    }
-
-    pub(super) fn url(&self) -> &str {
-        &self.url
-    }
-
-    pub(super) fn mode(&self) -> Mode {
-        if self.act.load(Ordering::SeqCst) {
-            Mode::Act
-        } else {
-            Mode::Observe
-        }
-    }
-
-    pub(super) fn set_mode(&self, mode: Mode) {
-        self.act.store(mode == Mode::Act, Ordering::SeqCst);
-    }
-
-    pub(super) fn requests(&self) -> u32 {
-        self.requests.load(Ordering::Relaxed)
-    }
-
-    pub(super) fn contact(&self) -> Contact {
-        match self.breaker.state() {
-            (_, Some((since, why))) => Contact::Silent { since, why },
-            (Some(at), None) => Contact::Answers { at },
-            (None, None) => Contact::Unknown,
         }
     }
 
     /// Lets a question pass, and takes down what became of it.
     async fn ask(&self, what: &Oid, reply: Reply<'_>) -> Result<Bindings, Failed> {
-        if let Err(why) = self.breaker.admit(Instant::now()) {
+        if let Err(why) = self.line.breaker.admit(Instant::now()) {
             return Err(Failed::Fatal(self.unreachable(what, why)));
         }
-        self.requests.fetch_add(1, Ordering::Relaxed);
+        self.line.count();
         let answer = reply.await;
         match &answer {
-            Ok(_) | Err(Trouble::Status { .. } | Trouble::Refused(_)) => self.breaker.answered(Instant::now()),
-            Err(t) => self.breaker.failed(Instant::now(), &t.to_string()),
+            Ok(_) | Err(Trouble::Status { .. } | Trouble::Refused(_)) => self.line.breaker.answered(Instant::now()),
+            Err(t) => self.line.breaker.failed(Instant::now(), &t.to_string()),
         }
         answer.map_err(|t| match t {
             Trouble::Status { status } => Failed::Status(status),
             Trouble::Silent(why) => Failed::Fatal(self.unreachable(what, why)),
             Trouble::Refused(why) => {
-                tracing::debug!(address = self.url, why, "refused");
+                tracing::debug!(address = self.line.url(), why, "refused");
                 Failed::Fatal(Error::Unauthorized {
-                    address: self.url.clone(),
+                    address: self.line.url().to_owned(),
                     path: what.to_string(),
                 })
             }
@@ -118,7 +85,7 @@ impl Client {
 
     fn unreachable(&self, what: &Oid, why: String) -> Error {
         Error::Unreachable {
-            address: self.url.clone(),
+            address: self.line.url().to_owned(),
             path: what.to_string(),
             why,
         }
@@ -126,7 +93,7 @@ impl Client {
 
     pub(super) fn broken(&self, path: &Oid, what: &str) -> Error {
         Error::Broken {
-            address: self.url.clone(),
+            address: self.line.url().to_owned(),
             path: path.to_string(),
             what: what.to_owned(),
         }
@@ -134,7 +101,7 @@ impl Client {
 
     pub(super) fn not_offered(&self, what: &str, have: Vec<String>) -> Error {
         Error::NotOffered {
-            address: self.url.clone(),
+            address: self.line.url().to_owned(),
             what: what.to_owned(),
             have,
         }
@@ -144,11 +111,11 @@ impl Client {
         match status {
             // noAccess, authorizationError: the community or user may read only.
             6 | 16 => Error::Unauthorized {
-                address: self.url.clone(),
+                address: self.line.url().to_owned(),
                 path: oid.to_string(),
             },
             _ => Error::Rejected {
-                address: self.url.clone(),
+                address: self.line.url().to_owned(),
                 path: oid.to_string(),
                 status: 0,
                 message: Trouble::Status { status }.to_string(),
@@ -167,7 +134,7 @@ impl Client {
                 Ok(got) => out.extend(got.into_iter().filter(|(oid, _)| batch.contains(oid))),
                 Err(Failed::Fatal(e)) => return Err(e),
                 Err(Failed::Status(status)) if batch.len() == 1 => {
-                    tracing::debug!(address = self.url, %first, status, "no reading");
+                    tracing::debug!(address = self.line.url(), %first, status, "no reading");
                 }
                 Err(Failed::Status(_)) => {
                     for oid in batch {
@@ -224,7 +191,7 @@ impl Client {
             });
         }
         if cells.columns.values().all(BTreeMap::is_empty)
-            && let (Contact::Silent { why, .. }, Some(first)) = (self.contact(), cells.columns.keys().next())
+            && let (Contact::Silent { why, .. }, Some(first)) = (self.line.contact(), cells.columns.keys().next())
         {
             return Err(self.unreachable(first, why));
         }
@@ -286,14 +253,14 @@ impl Client {
 
     /// Writes an integer, once.
     pub(super) async fn set(&self, oid: &Oid, value: i64, permit: &Permit) -> Result<(), Error> {
-        if self.mode() != Mode::Act {
+        if self.line.mode() != Mode::Act {
             return Err(Error::NotArmed {
-                address: self.url.clone(),
+                address: self.line.url().to_owned(),
                 method: "SET".into(),
                 path: oid.to_string(),
             });
         }
-        tracing::info!(address = self.url, %oid, value, audit = permit.key(), "SNMP SET");
+        tracing::info!(address = self.line.url(), %oid, value, audit = permit.key(), "SNMP SET");
         match self.ask(oid, self.agent.set(oid, value)).await {
             Ok(_) => Ok(()),
             Err(Failed::Fatal(e)) => Err(e),

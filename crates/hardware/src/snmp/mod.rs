@@ -26,7 +26,8 @@ use rack::{Reading, Time};
 
 use crate::capability::{self, Answer, Driver, OutletOrder};
 use crate::error::Error;
-use crate::found::{Contact, Found, Outlet, Receipt};
+use crate::found::{Found, Outlet, Receipt, reading};
+use crate::line::Line;
 use crate::permit::{Credential, Mode, Permit};
 use agent::{Agent, Oid, Value};
 use client::Client;
@@ -109,7 +110,7 @@ impl Pdu {
 
     /// See [`Driver::discover`].
     pub async fn discover(&self) -> Result<Found, Error> {
-        let before = self.client.requests();
+        let before = self.client.line.requests();
         let (p, name) = self.recognise().await?;
         let mut wanted = survey::unit_columns(&p.units);
         wanted.extend(survey::identity_columns(&p.units));
@@ -135,7 +136,7 @@ impl Pdu {
             systems: Vec::new(),
             devices,
             problems,
-            requests: self.client.requests() - before,
+            requests: self.client.line.requests() - before,
         })
     }
 
@@ -148,15 +149,7 @@ impl Pdu {
         let units = survey::units(&p.units, &cells);
         let unit = self.unit(&units, path)?;
         let raw = survey::readings(p, &cells, unit, units.len() == 1);
-        Ok(raw
-            .into_iter()
-            .map(|(name, value, unit)| Reading {
-                name,
-                value,
-                unit,
-                taken: now,
-            })
-            .collect())
+        Ok(raw.into_iter().map(|r| reading(r, now)).collect())
     }
 
     fn unit<'a>(&self, units: &'a [Index], path: &str) -> Result<&'a Index, Error> {
@@ -168,24 +161,8 @@ impl Pdu {
 }
 
 impl Driver for Pdu {
-    fn url(&self) -> &str {
-        self.client.url()
-    }
-
-    fn mode(&self) -> Mode {
-        self.client.mode()
-    }
-
-    fn set_mode(&self, mode: Mode) {
-        self.client.set_mode(mode);
-    }
-
-    fn requests(&self) -> u32 {
-        self.client.requests()
-    }
-
-    fn contact(&self) -> Contact {
-        self.client.contact()
+    fn line(&self) -> &Line {
+        &self.client.line
     }
 
     fn discover(&self) -> Answer<'_, Found> {

@@ -51,7 +51,7 @@ impl Pdu {
         wanted.extend(columns);
         let (cells, problems) = self.client.read(wanted).await?;
         for problem in problems {
-            tracing::debug!(address = self.client.url(), problem.path, problem.what, "not read");
+            tracing::debug!(address = self.client.line.url(), problem.path, problem.what, "not read");
         }
         let units = survey::units(&p.units, &cells);
         let unit = self.unit(&units, path)?;

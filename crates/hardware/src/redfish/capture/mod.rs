@@ -144,7 +144,7 @@ pub async fn capture(
             }
             Err(e) if e.is_transient() && round < ROUNDS => {
                 walk.open.push_back((path, round + 1));
-                if matches!(client.contact(), Contact::Silent { .. }) {
+                if matches!(client.line.contact(), Contact::Silent { .. }) {
                     let since = *silent.get_or_insert_with(Instant::now);
                     if since.elapsed() > SILENCE {
                         unfinished = Some(format!("the service fell silent ({e})"));
@@ -168,7 +168,7 @@ pub async fn capture(
     walk.failed.sort();
     Ok(Captured {
         progress: walk.progress,
-        requests: client.requests(),
+        requests: client.line.requests(),
         failed: walk.failed,
         unfinished: unfinished.filter(|_| !walk.open.is_empty()),
     })
