@@ -8,6 +8,7 @@ use futures_util::StreamExt as _;
 use hardware::capability::{FirmwareImage, FirmwareUpdate};
 use hardware::{Error, Receipt, TaskState};
 use plan::rollout::{self, RolloutStep, SHOWS};
+use rack::node::Firmware;
 use rack::request::Who;
 use rack::rollout::{Rollout, RolloutRequest, Update, UpdateState};
 use rack::{Level, Name, Node, NodeId, PowerState, ResetKind};
@@ -165,7 +166,8 @@ impl House {
         match &update.state {
             UpdateState::Sent { task: None } => {
                 // After a crash the order may have been taken already: what is read back decides.
-                if has_version(firmware, ask).await? {
+                let mine = of_component(firmware, ask).await?;
+                if mine.iter().any(|f| is_wanted(f, ask)) {
                     return Ok(Some(UpdateState::Done));
                 }
                 let what = format!("firmware {} {}", ask.component, ask.version);
@@ -175,13 +177,7 @@ impl House {
                     .await
                     .map_err(|e| other(e.into()))?;
                 let image = FirmwareImage::Pull { url: ask.image.clone() };
-                let mine = firmware.versions().await?;
-                let targets: Vec<String> = mine
-                    .into_iter()
-                    .filter(|f| f.component() == ask.component)
-                    .map(|f| f.id)
-                    .take(1)
-                    .collect();
+                let targets: Vec<String> = mine.into_iter().map(|f| f.id).take(1).collect();
                 Ok(match firmware.update(&image, &targets, &permit).await? {
                     Receipt::Accepted { task: Some(task) } => Some(UpdateState::Sent { task: Some(task) }),
                     Receipt::Accepted { task: None } | Receipt::Done => Some(UpdateState::Applied { restarted: false }),
@@ -195,7 +191,7 @@ impl House {
                 TaskState::Failed { why } => Some(UpdateState::Failed { why }),
             }),
             UpdateState::Applied { restarted } => {
-                if has_version(firmware, ask).await? {
+                if of_component(firmware, ask).await?.iter().any(|f| is_wanted(f, ask)) {
                     if *restarted && node.holder.is_none() {
                         self.switch(node, ask, ResetKind::ForceOff).await?;
                     }
@@ -414,8 +410,13 @@ fn cordon(name: &Name) -> String {
     format!("firmware rollout {name}")
 }
 
-async fn has_version(firmware: &dyn FirmwareUpdate, ask: &RolloutRequest) -> Result<bool, Error> {
-    let versions = firmware.versions().await?;
-    let mut of = versions.iter().filter(|f| f.component() == ask.component);
-    Ok(of.any(|f| f.version.as_deref() == Some(ask.version.as_str())))
+/// The firmware that is to be updated; some boxes tell of it more than once.
+async fn of_component(firmware: &dyn FirmwareUpdate, ask: &RolloutRequest) -> Result<Vec<Firmware>, Error> {
+    let mut all = firmware.versions().await?;
+    all.retain(|f| f.component() == ask.component);
+    Ok(all)
+}
+
+fn is_wanted(firmware: &Firmware, ask: &RolloutRequest) -> bool {
+    firmware.version.as_deref() == Some(ask.version.as_str())
 }

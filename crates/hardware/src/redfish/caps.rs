@@ -32,7 +32,12 @@ const MOST: f64 = 1_000_000.0;
 #[derive(Debug, Clone, PartialEq)]
 enum Dialect {
     /// `Power.PowerControl[n].PowerLimit` (DSP0268, deprecated `Power`).
-    PowerControl(usize),
+    PowerControl {
+        /// n.
+        entry: usize,
+        /// A number that says nothing here, as a quirk tells.
+        placeholder: Option<LimitPlaceholder>,
+    },
     /// `EnvironmentMetrics.PowerLimitWatts`.
     Environment,
     /// A `Control`.
@@ -187,7 +192,12 @@ fn power_control(path: &str, power: &Value, system: &str, placeholder: Option<&L
             .any(|w| name.contains(w))
     };
     let index = mine.or_else(|| entries.iter().position(whole))?;
-    let entry = &entries[index];
+    entry(path, power, index, placeholder)
+}
+
+/// One entry of `PowerControl`.
+fn entry(path: &str, power: &Value, index: usize, placeholder: Option<&LimitPlaceholder>) -> Option<CapPath> {
+    let entry = list(&power["PowerControl"]).get(index)?;
     let limit = &entry["PowerLimit"];
     limit.as_object()?;
     let drawn = number(&entry["PowerConsumedWatts"]);
@@ -209,7 +219,10 @@ fn power_control(path: &str, power: &Value, system: &str, placeholder: Option<&L
             writable: limit.get("LimitInWatts").is_some(),
         },
         path: path.to_owned(),
-        dialect: Dialect::PowerControl(index),
+        dialect: Dialect::PowerControl {
+            entry: index,
+            placeholder: placeholder.cloned(),
+        },
     })
 }
 
@@ -235,9 +248,9 @@ impl CapPath {
     fn bodies(&self, watts: Option<f64>) -> Vec<Value> {
         let highest = self.cap.range.map(|r| json!(r.1));
         match (&self.dialect, watts) {
-            (Dialect::PowerControl(index), _) => {
+            (Dialect::PowerControl { entry, .. }, _) => {
                 // An empty object leaves its element as it is (DSP0266 §7.8.3).
-                let mut entries = vec![json!({}); *index];
+                let mut entries = vec![json!({}); *entry];
                 entries.push(json!({"PowerLimit": {"LimitInWatts": watts}}));
                 vec![json!({"PowerControl": entries})]
             }
@@ -259,6 +272,21 @@ impl CapPath {
                 bodies.push(json!({"SetPoint": null}));
                 bodies.into_iter().map(|b| dialect.wrap(b)).collect()
             }
+        }
+    }
+
+    /// The same cap in a newer copy of the document that it is written in.
+    fn again(&self, doc: &Value) -> Option<CapPath> {
+        match &self.dialect {
+            Dialect::PowerControl { entry, placeholder } => self::entry(&self.path, doc, *entry, placeholder.as_ref()),
+            Dialect::Environment => limit(
+                self.cap.id.clone(),
+                &self.path,
+                &doc["PowerLimitWatts"],
+                Dialect::Environment,
+            ),
+            Dialect::Control => limit(self.cap.id.clone(), &self.path, doc, Dialect::Control),
+            Dialect::Attributes(names) => by_attributes(&self.path, doc, names),
         }
     }
 
@@ -358,8 +386,8 @@ impl Redfish {
                 if look > 0 {
                     tokio::time::sleep(READ_BACK_PAUSE).await;
                 }
-                let shown = self.cap_paths(at).await?;
-                if shown.iter().any(|p| p.cap.id == id && p.is(watts)) {
+                let doc = self.client.get(&cap.path).await?.body;
+                if cap.again(&doc).is_some_and(|now| now.is(watts)) {
                     return Ok(Receipt::Done);
                 }
             }
