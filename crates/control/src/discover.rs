@@ -125,10 +125,7 @@ impl House {
                 .map_err(HouseError::Unreachable)?;
         }
         let connection = self.bmc(&bmc.url, &bmc.credential, bmc.certificate.as_deref()).await?;
-        let found = connection
-            .discover()
-            .await
-            .map_err(|e| HouseError::Unreachable(e.to_string()))?;
+        let found = connection.discover().await?;
         let nodes = self.record_found(&key, &bmc, &found).await?;
         let now = self.now();
         for node in &nodes {
@@ -275,11 +272,7 @@ impl House {
 
     /// Forgets the pinned certificate of a place's BMC and pins the one that it shows now.
     pub async fn trust(&self, who: &Who, place: &Place) -> Result<String, HouseError> {
-        let node = self.world().node_at(place).cloned();
-        let node = node.ok_or_else(|| HouseError::NotFound {
-            kind: "node",
-            name: place.to_string(),
-        })?;
+        let node = self.node_at(place)?;
         let shown = self
             .inner
             .env

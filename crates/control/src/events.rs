@@ -129,7 +129,7 @@ async fn listen(house: &House, node: &Node, mut last: Option<String>) -> Ended {
             last.clone_from(&event.id);
         }
         for id in behind(house) {
-            house.inner.live.update(&id, |s| s.poked = true);
+            house.inner.live.note(&id, |s| s.poked = true);
         }
         let now = house.now();
         if now.since(minute) >= Duration::from_secs(60) {
@@ -151,7 +151,7 @@ async fn listen(house: &House, node: &Node, mut last: Option<String>) -> Ended {
 
 fn mark(house: &House, nodes: &[NodeId], told: bool) {
     for id in nodes {
-        house.inner.live.update(id, |s| s.told = told);
+        house.inner.live.note(id, |s| s.told = told);
     }
 }
 

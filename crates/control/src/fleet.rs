@@ -29,7 +29,7 @@ type Open = HashMap<String, (Made, Arc<dyn Driver>)>;
 pub(crate) struct Fleet {
     dial: Arc<dyn Dial>,
     open: Mutex<Open>,
-    armed: Mutex<(Revision, HashSet<String>)>,
+    armed: Mutex<Option<(Revision, HashSet<String>)>>,
 }
 
 impl Fleet {
@@ -59,17 +59,19 @@ impl House {
     fn may_write_to(&self, url: &str) -> bool {
         let mut known = self.inner.fleet.armed.lock().unwrap_or_else(PoisonError::into_inner);
         self.record(|r| {
-            if known.0 != r.world.revision || known.1.is_empty() {
-                let mut urls = HashSet::new();
-                for node in r.world.nodes.values().filter(|n| n.armed) {
-                    urls.insert(node.bmc.url.clone());
-                    let pdus = node.outlets.iter().filter_map(|o| r.devices.get(&o.pdu));
-                    urls.extend(pdus.map(|d| d.url.clone()));
-                }
-                *known = (r.world.revision, urls);
+            if let Some((_, urls)) = known.as_ref().filter(|k| k.0 == r.world.revision) {
+                return urls.contains(url);
             }
-        });
-        known.1.contains(url)
+            let mut urls = HashSet::new();
+            for node in r.world.nodes.values().filter(|n| n.armed) {
+                urls.insert(node.bmc.url.clone());
+                let pdus = node.outlets.iter().filter_map(|o| r.devices.get(&o.pdu));
+                urls.extend(pdus.map(|d| d.url.clone()));
+            }
+            let may = urls.contains(url);
+            *known = Some((r.world.revision, urls));
+            may
+        })
     }
 
     /// The connection to the service at `url`.

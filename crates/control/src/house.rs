@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
-use rack::{Event, Level, Time, World};
+use rack::{Event, Level, Node, Time, World};
 use store::{Expect, Revision, Txn};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
@@ -63,6 +63,24 @@ pub enum HouseError {
         /// What to do next.
         hint: String,
     },
+}
+
+impl From<hardware::Error> for HouseError {
+    /// A driver's error names the device, what was asked of it and what to do.
+    fn from(error: hardware::Error) -> HouseError {
+        HouseError::Unreachable(error.to_string())
+    }
+}
+
+/// Refuses what would write to a node that nobody armed.
+pub(crate) fn must_be_armed(node: &Node) -> Result<(), HouseError> {
+    if node.armed {
+        return Ok(());
+    }
+    Err(HouseError::Policy {
+        what: format!("{} is not armed", node.place),
+        hint: format!("busbar arm {}", node.place),
+    })
 }
 
 /// How far adding an image has come.

@@ -124,7 +124,7 @@ fn pace(sight: &Sight, config: &Config, now: Time) -> Duration {
 async fn work(house: &House, job: Job) {
     match job {
         Job::Look(node) => {
-            house.inner.live.update(&node.id, |s| s.poked = false);
+            house.inner.live.note(&node.id, |s| s.poked = false);
             house.look(&node).await;
             if house.live(&node.id).silent.is_none() {
                 house.read(&node).await;
@@ -153,7 +153,7 @@ impl House {
             return;
         }
         let Ok(bmc) = self.bmc_of(node).await else { return };
-        self.inner.live.update(&node.id, |s| s.read = Some(now));
+        self.inner.live.note(&node.id, |s| s.read = Some(now));
         let Some(sensors) = bmc.sensors() else { return };
         match sensors.readings(&node.bmc, now).await {
             Ok(readings) => self.inner.live.update(&node.id, |s| s.view.readings = readings),

@@ -95,9 +95,14 @@ impl Live {
 
     /// Changes what is seen of `node`. Nothing is awaited under the lock.
     pub fn update<R>(&self, node: &NodeId, change: impl FnOnce(&mut Sight) -> R) -> R {
-        let result = change(lock(&self.sights).entry(node.clone()).or_default());
+        let result = self.note(node, change);
         self.bump();
         result
+    }
+
+    /// The same for what only the loops want to know: whoever waits for a change is not woken.
+    pub fn note<R>(&self, node: &NodeId, change: impl FnOnce(&mut Sight) -> R) -> R {
+        change(lock(&self.sights).entry(node.clone()).or_default())
     }
 
     /// Notes what is seen of a device.

@@ -12,7 +12,7 @@ use rack::request::{OutletRequest, OutletVerb, Who};
 use rack::{Node, NodeId, Place, Time, Unit};
 
 use crate::House;
-use crate::house::HouseError;
+use crate::house::{HouseError, must_be_armed};
 use crate::live::DeviceSight;
 
 /// How long a supply's capacitors hold its box up, with a margin.
@@ -46,12 +46,7 @@ impl House {
                 hint: "outlets = [\"pdu-a/3\"] under the box's [[bmc]] in the rack file".into(),
             });
         };
-        if !fed.armed {
-            return Err(HouseError::Policy {
-                what: format!("{} is not armed", fed.place),
-                hint: format!("busbar arm {}", fed.place),
-            });
-        }
+        must_be_armed(fed)?;
         if let Some(holder) = fed
             .holder
             .as_ref()
@@ -126,15 +121,10 @@ impl House {
                 name: outlet.pdu.to_string(),
             })?;
         let driver = self.driver_of_device(&device.url, place).await?;
-        let outlets = driver
-            .outlets()
-            .ok_or_else(|| HouseError::Unreachable(Error::lacks(driver.url(), "outlets").to_string()))?;
+        let outlets = driver.outlets().ok_or_else(|| Error::lacks(driver.url(), "outlets"))?;
         let what = format!("outlet {}/{} {order:?}", outlet.pdu, outlet.outlet);
         let permit = self.permit(node, place.as_ref(), what, because, by).await?;
-        let receipt = outlets
-            .switch(&device.path, &outlet.outlet, order, &permit)
-            .await
-            .map_err(|e| HouseError::Unreachable(e.to_string()))?;
+        let receipt = outlets.switch(&device.path, &outlet.outlet, order, &permit).await?;
         // What was switched is seen at once, and not only at the next look at the whole PDU.
         if let Ok(now) = outlets.outlets(&device.path).await {
             self.inner.live.see_outlets(&outlet.pdu, now);

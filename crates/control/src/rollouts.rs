@@ -37,10 +37,7 @@ pub async fn run(house: House) -> Result<(), store::Error> {
             house.record(|r| r.rollouts.values().filter(|r| !r.is_over()).cloned().collect());
         for rollout in &active {
             if let Err(error) = house.advance(rollout).await {
-                match error {
-                    HouseError::Store(error) => return Err(error),
-                    other => tracing::warn!(rollout = %rollout.ask.name, error = %other, "a rollout waits"),
-                }
+                tracing::warn!(rollout = %rollout.ask.name, %error, "a rollout waits");
             }
         }
         if active.is_empty() {

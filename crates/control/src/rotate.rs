@@ -99,28 +99,25 @@ impl House {
         };
         let secret = self.open_credential(name, next)?;
         let driver = self.bmc(&bmc.url, name, bmc.certificate.as_deref()).await?;
-        let fresh = self.connect(
-            &bmc.url,
-            bmc.certificate.as_deref(),
-            secret.clone(),
-            hardware::Mode::Observe,
-        )?;
-        if !takes(fresh.as_ref(), node).await {
+        // A driver of its own for each try: one that was refused keeps quiet for a while, so that no account is locked.
+        let has_next = async || -> Result<bool, HouseError> {
+            let observe = hardware::Mode::Observe;
+            let fresh = self.connect(&bmc.url, bmc.certificate.as_deref(), secret.clone(), observe)?;
+            Ok(takes(fresh.as_ref(), node).await)
+        };
+        if takes(driver.as_ref(), node).await || !has_next().await? {
             let what = format!("new password for {}", secret.user);
             let permit = self
                 .permit(&node.id, node.place.as_ref(), what, "rotation", who.name.as_str())
                 .await?;
             let accounts = driver
                 .accounts()
-                .ok_or_else(|| HouseError::Unreachable(Error::lacks(driver.url(), "accounts").to_string()))?;
-            let receipt = accounts
-                .set_password(&secret.password, &permit)
-                .await
-                .map_err(|e| HouseError::Unreachable(e.to_string()))?;
+                .ok_or_else(|| Error::lacks(driver.url(), "accounts"))?;
+            let receipt = accounts.set_password(&secret.password, &permit).await?;
             if let Receipt::Blocked { by } = receipt {
                 return Err(HouseError::Conflict { what: by });
             }
-            if !takes(fresh.as_ref(), node).await {
+            if !has_next().await? {
                 return Err(HouseError::Unreachable(
                     "it took the new password but does not let it in".into(),
                 ));

@@ -33,7 +33,9 @@ const TRIAL: u64 = 7 * 86_400;
 pub async fn run(house: House) -> Result<(), store::Error> {
     let mut revisions = house.revisions();
     loop {
-        house.end_trials().await?;
+        if let Err(error) = house.end_trials().await {
+            tracing::warn!(%error, "the end of a trial can't be written; it is tried again");
+        }
         let due = house.settings_due();
         futures_util::stream::iter(due)
             .for_each_concurrent(AT_ONCE, |settings| {
@@ -224,12 +226,11 @@ impl House {
             ..self.inner.live.sight(&node.id).settings
         };
         let bmc = self.bmc_of(&node).await?;
-        let unreachable = |e: hardware::Error| HouseError::Unreachable(e.to_string());
         if let Some(caps) = bmc.caps() {
-            view.caps = shown(caps.caps(&node.bmc).await.map_err(unreachable)?);
+            view.caps = shown(caps.caps(&node.bmc).await?);
         }
         if with_bios && let Some(bios) = bmc.bios() {
-            let seen = bios.settings(&node.bmc).await.map_err(unreachable)?;
+            let seen = bios.settings(&node.bmc).await?;
             (view.bios, view.pending) = (seen.now, seen.pending);
         }
         Ok(view)

@@ -5,7 +5,7 @@ use rack::request::Who;
 use rack::setting::LogLine;
 
 use crate::House;
-use crate::house::HouseError;
+use crate::house::{HouseError, must_be_armed};
 
 /// Most lines of a box's log in one answer.
 const LINES: usize = 200;
@@ -14,23 +14,15 @@ impl House {
     /// Lights the box at a place, or puts its light out. Whoever stands in the aisle sees which one it is.
     pub async fn locate(&self, who: &Who, place: &Place, on: bool) -> Result<(), HouseError> {
         let node = self.node_at(place)?;
-        if !node.armed {
-            return Err(HouseError::Policy {
-                what: format!("{place} is not armed"),
-                hint: format!("busbar arm {place}"),
-            });
-        }
+        must_be_armed(&node)?;
         let bmc = self.bmc_of(&node).await?;
-        let lacks = || HouseError::Unreachable(hardware::Error::lacks(bmc.url(), "a light to be found by").to_string());
+        let lacks = || hardware::Error::lacks(bmc.url(), "a light to be found by");
         let light = bmc.indicator().ok_or_else(lacks)?;
         let what = if on { "light on" } else { "light off" };
         let permit = self
             .permit(&node.id, place.as_ref(), what.into(), "asked for", who.name.as_str())
             .await?;
-        let receipt = light
-            .light(&node.bmc, on, &permit)
-            .await
-            .map_err(|e| HouseError::Unreachable(e.to_string()))?;
+        let receipt = light.light(&node.bmc, on, &permit).await?;
         match receipt {
             hardware::Receipt::Blocked { by } => Err(HouseError::Conflict {
                 what: format!("its light can't be switched now: {by}"),
@@ -43,12 +35,9 @@ impl House {
     pub async fn box_log(&self, place: &Place, most: usize) -> Result<Vec<LogLine>, HouseError> {
         let node = self.node_at(place)?;
         let bmc = self.bmc_of(&node).await?;
-        let lacks = || HouseError::Unreachable(hardware::Error::lacks(bmc.url(), "a log").to_string());
+        let lacks = || hardware::Error::lacks(bmc.url(), "a log");
         let log = bmc.log().ok_or_else(lacks)?;
-        let entries = log
-            .entries(&node.bmc, most.clamp(1, LINES))
-            .await
-            .map_err(|e| HouseError::Unreachable(e.to_string()))?;
+        let entries = log.entries(&node.bmc, most.clamp(1, LINES)).await?;
         let line = |e: hardware::capability::LogEntry| LogLine {
             id: e.id,
             at: e.at,
