@@ -21,12 +21,12 @@ fn boxes_are_read_lit_and_set_from_the_command_line() {
         rack.busbar("outlet ls r1").ok().out.contains("r1/pdu-a/1")
     });
 
-    let sensors = rack.busbar("sensors r1/u1 --json").ok().json();
-    let readings = sensors["r1/u1"].as_array().unwrap();
-    assert!(
-        readings.iter().any(|r| r["name"] == "watts" && r["taken"].is_string()),
-        "{sensors}"
-    );
+    // A daemon that has just started has not read every box yet.
+    rack.until("its readings are there, each with its time", || {
+        let sensors = rack.busbar("sensors r1/u1 --json").ok().json();
+        let readings = sensors["r1/u1"].as_array().unwrap();
+        readings.iter().any(|r| r["name"] == "watts" && r["taken"].is_string())
+    });
 
     assert!(rack.busbar("locate r1/u1").ok().out.contains("r1/u1 is lit"));
     assert!(rack.busbar("locate r1/u1 --off").ok().out.contains("is dark again"));
