@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use tokio::task::{AbortHandle, JoinSet};
 use tokio::time::Instant;
 
-use crate::config::{Config, StartError};
+use crate::config::{Config, Credential, StartError};
 use crate::disks::Drive;
 use crate::faults::{Action, Faults};
 use crate::layout::{PduSpec, ServerSpec};
@@ -169,6 +169,8 @@ impl Emulated {
             .and_then(|path| std::fs::read(path).ok())
             .and_then(|text| serde_json::from_slice(&text).ok())
             .unwrap_or_default();
+        let Credential { user, password } = config.credential.clone();
+        let core = |serial: &str| BmcCore::new(serial, config.seed).with_administrator(&user, &password);
         let mut servers = Vec::new();
         for spec in config.layout.build_servers(config.seed) {
             let mut drives = Vec::new();
@@ -183,7 +185,7 @@ impl Emulated {
             }
             let state = Mutex::new(State::new(config.layout.inlet_celsius, saved.get(&spec.place)));
             servers.push(Server {
-                core: BmcCore::new(&spec.serial, config.seed),
+                core: core(&spec.serial),
                 spec,
                 drives,
                 state,
@@ -194,7 +196,7 @@ impl Emulated {
             .build_pdus(config.seed)
             .into_iter()
             .map(|spec| Pdu {
-                core: BmcCore::new(&spec.serial, config.seed),
+                core: core(&spec.serial),
                 spec,
             })
             .collect();
@@ -270,6 +272,21 @@ impl Emulated {
             Bmc::Server(i) => &self.servers[i].spec.place,
             Bmc::Pdu(i) => &self.pdus[i].spec.name,
         }
+    }
+
+    /// Where a BMC is.
+    pub(crate) fn address(&self, bmc: Bmc) -> Ipv4Addr {
+        match bmc {
+            Bmc::Server(i) => self.servers[i].spec.bmc,
+            Bmc::Pdu(i) => self.pdus[i].spec.bmc,
+        }
+    }
+
+    /// Something that goes on beside requests, and ends with the rack.
+    pub(crate) fn spawn(&self, work: impl Future<Output = ()> + Send + 'static) {
+        let mut lives = self.lives.lock().unwrap_or_else(PoisonError::into_inner);
+        while lives.try_join_next().is_some() {}
+        lives.spawn(work);
     }
 
     /// Whether a BMC answers: it has power and is not starting.
@@ -390,14 +407,34 @@ impl Emulated {
 
     /// Sets whether a supply of a server has input.
     pub fn feed(&self, i: usize, supply: usize, on: bool) {
-        let dead = {
+        let (was, is) = {
             let mut state = self.state(i);
+            let was = state.fed;
             state.fed[supply.min(1)] = on;
-            state.fed == [false; 2]
+            (was, state.fed)
         };
-        if dead {
-            self.off(i, true);
+        if was == is {
+            return;
         }
+        if is == [false; 2] {
+            self.off(i, true);
+        } else if was == [false; 2] {
+            // a BMC boots from nothing as long as after a reset
+            self.reset_bmc(i);
+        }
+        let (severity, text) = match on {
+            true => ("OK", format!("Power supply {supply} has input again.")),
+            false => ("Critical", format!("Power supply {supply} has lost its input.")),
+        };
+        let origin = format!("/redfish/v1/Chassis/1/PowerSubsystem/PowerSupplies/{supply}");
+        let kind = "ResourceEvent.1.3.ResourceStatusChangedCritical";
+        let kind = if on {
+            "ResourceEvent.1.3.ResourceStatusChangedOK"
+        } else {
+            kind
+        };
+        let core = &self.servers[i].core;
+        core.tell((self.config.clock)(), severity, kind, &text, &origin);
     }
 
     /// Resets a server, as `ComputerSystem.Reset` does.

@@ -52,10 +52,22 @@ pub(crate) async fn run(rack: Arc<Emulated>, i: usize, from: From) {
         if from == From::Off {
             rack.set_power(i, Power::On);
         }
+        let core = &rack.servers[i].core;
+        crate::redfish::booted(core);
+        let (now, origin) = ((rack.config.clock)(), "/redfish/v1/Systems/1");
+        core.emit(
+            now,
+            "ResourceEvent.1.3.ResourceStateChanged",
+            "The server boots.",
+            origin,
+        );
         rack.say(i, "Busbar emulated firmware: self test");
         let place = &rack.servers[i].spec.place;
         if rack.faults.inside(place, |a| *a == Action::StuckPost).is_some() {
             rack.say(i, "self test: memory training does not end");
+            let text = "The self test does not end.";
+            let kind = "ResourceEvent.1.3.ResourceStatusChangedCritical";
+            core.tell((rack.config.clock)(), "Critical", kind, text, origin);
             std::future::pending::<()>().await;
         }
         rack.pause(POST).await;

@@ -15,6 +15,9 @@ const LOAD_WATTS: f64 = 420.0;
 const GPU_IDLE_WATTS: f64 = 74.0;
 /// What full load adds to it.
 const GPU_LOAD_WATTS: f64 = 553.0;
+/// A supply turns (p + 17 W)/0.96 at its input into p.
+const SUPPLY_WATTS: f64 = 17.0;
+const EFFICIENCY: f64 = 0.96;
 /// Fans at full speed; power goes with the cube of speed.
 const FAN_WATTS: f64 = 90.0;
 /// Processor above inlet, for each watt of the base server at full air flow.
@@ -113,6 +116,10 @@ pub struct Physics {
     pub load: f64,
     /// Joules drawn through each supply since the start.
     pub joules: [f64; 2],
+    /// Watts at the wall that it must not draw more than.
+    pub cap: Option<f64>,
+    /// The same for each accelerator; those that are not in it have none.
+    pub gpu_caps: Vec<Option<f64>>,
 }
 
 /// Input watts by supply, and what they turn into.
@@ -140,6 +147,8 @@ impl Physics {
             fan: 0.0,
             load: 0.0,
             joules: [0.0; 2],
+            cap: None,
+            gpu_caps: Vec::new(),
         }
     }
 
@@ -149,8 +158,35 @@ impl Physics {
             return STANDBY_WATTS * 0.8;
         }
         let load = (activity.load() + self.load).clamp(0.0, 1.0);
-        let gpu = f64::from(gpus) * (GPU_IDLE_WATTS + GPU_LOAD_WATTS * self.load.clamp(0.0, 1.0));
-        IDLE_WATTS + LOAD_WATTS * load + gpu + FAN_WATTS * self.fan.powi(3)
+        let gpu: f64 = (0..gpus as usize).map(|n| self.gpu(true, n)).sum();
+        let fans = FAN_WATTS * self.fan.powi(3);
+        let wanted = IDLE_WATTS + LOAD_WATTS * load + gpu + fans;
+        // clocks are lowered until the cap is held, and can't be lowered below idle
+        let least = IDLE_WATTS + f64::from(gpus) * GPU_IDLE_WATTS + fans;
+        let cap = self.cap.map(|cap| cap * EFFICIENCY - 2.0 * SUPPLY_WATTS);
+        cap.map_or(wanted, |cap| wanted.min(cap.max(least)))
+    }
+
+    /// Watts of one accelerator under its own cap.
+    pub fn gpu(&self, on: bool, n: usize) -> f64 {
+        if !on {
+            return 0.0;
+        }
+        let wanted = GPU_IDLE_WATTS + GPU_LOAD_WATTS * self.load.clamp(0.0, 1.0);
+        let cap = self.gpu_caps.get(n).copied().flatten();
+        cap.map_or(wanted, |cap| wanted.min(cap.max(GPU_IDLE_WATTS)))
+    }
+
+    /// The least cap at the wall that can always be held, and the most that is ever drawn.
+    pub fn caps(gpus: u32) -> (f64, f64) {
+        let wall = |watts: f64| ((watts + 2.0 * SUPPLY_WATTS) / EFFICIENCY).ceil();
+        let least = IDLE_WATTS + FAN_WATTS + f64::from(gpus) * GPU_IDLE_WATTS;
+        (wall(least), wall(least + LOAD_WATTS + f64::from(gpus) * GPU_LOAD_WATTS))
+    }
+
+    /// The same of one accelerator.
+    pub fn gpu_range() -> (f64, f64) {
+        (GPU_IDLE_WATTS, GPU_IDLE_WATTS + GPU_LOAD_WATTS)
     }
 
     /// What it draws now, given which supplies have input.
@@ -166,7 +202,7 @@ impl Physics {
         let share = output / fed_count as f64;
         // rectifier of the HARDWARE notes: (p + 17 W)/0.96 at work; in standby the loss is part of the figure
         let each = if on {
-            (share + 17.0) / 0.96
+            (share + SUPPLY_WATTS) / EFFICIENCY
         } else {
             STANDBY_WATTS / fed_count as f64
         };
@@ -232,6 +268,25 @@ mod tests {
             "one supply loses less than two"
         );
         assert_eq!(p.draw(true, Activity::Os, 8, [false; 2]).total(), 0.0);
+    }
+
+    #[test]
+    fn a_cap_is_held_at_every_load_and_an_accelerators_own_holds_it_alone() {
+        let mut p = Physics::cold(22.0);
+        let (least, most) = Physics::caps(8);
+        for cap in [least, (least + most) / 2.0, most] {
+            p.cap = Some(cap);
+            for load in [0.0, 0.5, 1.0] {
+                p.load = load;
+                p.advance(600.0, true, Activity::Os, 8, [true; 2]);
+                let drawn = p.draw(true, Activity::Os, 8, [true; 2]).total();
+                assert!(drawn <= cap + 1e-6, "{drawn} of {cap}");
+            }
+        }
+        let whole = p.draw(true, Activity::Os, 8, [true; 2]).output;
+        p.gpu_caps = vec![Some(300.0)];
+        let less = p.draw(true, Activity::Os, 8, [true; 2]).output;
+        assert!((whole - less - 327.0).abs() < 1.0, "{whole} {less}");
     }
 
     #[test]

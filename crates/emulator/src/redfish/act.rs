@@ -4,11 +4,13 @@ use std::sync::Arc;
 
 use axum::response::IntoResponse;
 use http::{Method, StatusCode, header};
-use serde_json::{Value, json};
-use tokio::time::Instant;
+use serde_json::Value;
 
-use super::{Answer, document, error, missing, plain, put};
-use crate::emulated::{BMC_RESET, Bmc, Emulated, RESETS, Refused};
+use super::{Answer, accounts, document, error, events, missing, plain, put, update};
+use crate::emulated::{Bmc, Emulated, RESETS, Refused};
+
+/// Seconds that an outlet stays off in a power cycle.
+const CYCLE: f64 = 5.0;
 
 /// The methods of a path, for `Allow`.
 pub(super) fn allowed(segments: &[&str]) -> &'static str {
@@ -16,7 +18,14 @@ pub(super) fn allowed(segments: &[&str]) -> &'static str {
         s if is_action(s) => "POST",
         ["SessionService", "Sessions"] => "GET, HEAD, POST",
         ["SessionService", "Sessions", "Members"] => "POST",
-        ["SessionService", "Sessions", _] => "GET, HEAD, DELETE",
+        ["SessionService", "Sessions", _] | ["EventService", "Subscriptions", _] => "GET, HEAD, DELETE",
+        ["AccountService", "Accounts"]
+        | ["EventService", "Subscriptions"]
+        | ["Systems", "1", "Storage", "1", "Volumes"] => "GET, HEAD, POST",
+        ["AccountService", "Accounts", _] => "GET, HEAD, PATCH, DELETE",
+        ["Chassis", "1"]
+        | ["Chassis", "1", "Power" | "EnvironmentMetrics"]
+        | ["Systems", "1", "Processors", _, "EnvironmentMetrics"] => "GET, HEAD, PATCH",
         ["Systems", "1"] | ["Systems", "1", "Bios", "Settings"] | ["SessionService"] => "GET, HEAD, PATCH",
         _ => "GET, HEAD",
     }
@@ -27,7 +36,9 @@ pub(super) fn is_action(segments: &[&str]) -> bool {
     matches!(
         segments,
         ["Systems", "1", "Actions", "ComputerSystem.Reset"]
-            | ["Systems", "1", "LogServices", "Log", "Actions", "LogService.ClearLog"]
+            | ["UpdateService", "upload"]
+            | ["UpdateService", "Actions", "UpdateService.SimpleUpdate"]
+            | ["Systems", "1", "LogServices", "SEL", "Actions", "LogService.ClearLog"]
             | ["Managers", "BMC", "Actions", "Manager.Reset"]
             | [
                 "Managers",
@@ -49,11 +60,11 @@ pub(super) fn is_action(segments: &[&str]) -> bool {
     )
 }
 
-fn done() -> Answer {
+pub(super) fn done() -> Answer {
     Ok(StatusCode::NO_CONTENT.into_response())
 }
 
-fn wrong(property: &str, value: &Value) -> axum::response::Response {
+pub(super) fn wrong(property: &str, value: &Value) -> axum::response::Response {
     let text = format!("The value '{value}' for the property {property} is not a value that is taken.");
     error(
         StatusCode::BAD_REQUEST,
@@ -63,12 +74,22 @@ fn wrong(property: &str, value: &Value) -> axum::response::Response {
     )
 }
 
-fn lacking(property: &str) -> axum::response::Response {
+fn read_only(property: &str) -> axum::response::Response {
+    let text = format!("The property {property} is read-only.");
+    error(StatusCode::BAD_REQUEST, "PropertyNotWritable", &text, &[property])
+}
+
+pub(super) fn unknown(property: &str) -> axum::response::Response {
+    let text = format!("The property {property} is not in the list of valid properties.");
+    error(StatusCode::BAD_REQUEST, "PropertyUnknown", &text, &[property])
+}
+
+pub(super) fn lacking(property: &str) -> axum::response::Response {
     let text = format!("The property {property} is required and was not given.");
     error(StatusCode::BAD_REQUEST, "PropertyMissing", &text, &[property])
 }
 
-fn word<'a>(body: &'a Value, key: &str) -> Result<&'a str, axum::response::Response> {
+pub(super) fn word<'a>(body: &'a Value, key: &str) -> Result<&'a str, axum::response::Response> {
     match &body[key] {
         Value::Null => Err(lacking(key)),
         Value::String(text) => Ok(text),
@@ -83,17 +104,17 @@ pub(super) fn act(
     path: &str,
     segments: &[&str],
     body: Value,
+    by: Option<&super::accounts::Account>,
 ) -> Answer {
     let core = rack.core(bmc);
     match (method.as_str(), segments, bmc) {
         ("POST", ["SessionService", "Sessions", ..], _) => {
             let (user, password) = (word(&body, "UserName")?, word(&body, "Password")?);
-            let credential = &rack.config.credential;
             let refused = rack
                 .faults
                 .inside(rack.name(bmc), |a| *a == crate::Action::WrongPassword)
                 .is_some();
-            if refused || user != credential.user || password != credential.password {
+            if refused || core.login(user, password).is_none() {
                 let text = "The user name or password is not right.";
                 return Err(error(
                     StatusCode::UNAUTHORIZED,
@@ -122,6 +143,23 @@ pub(super) fn act(
             Ok(id) if core.close(id) => done(),
             _ => Err(missing(path)),
         },
+        (_, ["AccountService", "Accounts"], _) => accounts::act(rack, bmc, method, path, None, &body, by),
+        (_, ["AccountService", "Accounts", id], _) => accounts::act(rack, bmc, method, path, Some(id), &body, by),
+        ("POST", ["EventService", "Subscriptions"], _) => events::add(rack, bmc, &body),
+        ("DELETE", ["EventService", "Subscriptions", id], _) => events::remove(rack, bmc, id, path),
+        ("POST", ["UpdateService", "Actions", _], _) => update::simple(rack, bmc, &body),
+        ("PATCH", ["Chassis", "1"], Bmc::Server(i)) => {
+            patch_system(rack, i, path, &body, &["AssetTag", "LocationIndicatorActive"])?;
+            Ok(plain(&document(rack, bmc, path).unwrap_or_default()))
+        }
+        ("PATCH", ["Chassis" | "Systems", "1", .., "Power" | "EnvironmentMetrics"], Bmc::Server(i)) => {
+            super::limits::patch(rack, i, path, segments, &body)
+        }
+        ("POST", ["Systems", "1", "Storage", "1", "Volumes"], Bmc::Server(_)) => {
+            let text =
+                "The drives hang directly on the processor: each has its one volume already, and none can be joined.";
+            Err(error(StatusCode::CONFLICT, "ResourceInUse", text, &[]))
+        }
         ("PATCH", ["SessionService"], _) => {
             let seconds = body["SessionTimeout"].as_u64().filter(|s| (30..=86_400).contains(s));
             core.timeout(Some(
@@ -130,7 +168,7 @@ pub(super) fn act(
             done()
         }
         ("PATCH", ["Systems", "1"], Bmc::Server(i)) => {
-            patch_system(rack, i, &body)?;
+            patch_system(rack, i, path, &body, &["AssetTag", "LocationIndicatorActive", "Boot"])?;
             Ok(plain(&document(rack, bmc, path).unwrap_or_default()))
         }
         ("PATCH", ["Systems", "1", "Bios", "Settings"], Bmc::Server(i)) => {
@@ -160,7 +198,7 @@ pub(super) fn act(
             }
         }
         ("POST", ["Systems", "1", "LogServices", ..], Bmc::Server(_)) => {
-            core.clear_events();
+            core.clear_log();
             done()
         }
         ("POST", ["Managers", "BMC", "Actions", _], Bmc::Server(i)) => {
@@ -168,17 +206,7 @@ pub(super) fn act(
             if !matches!(kind, "ForceRestart" | "GracefulRestart") {
                 return Err(wrong("ResetType", &body["ResetType"]));
             }
-            let task = core.start_task(
-                "Manager reset",
-                (rack.config.clock)(),
-                Instant::now() + rack.scaled(BMC_RESET),
-            );
-            rack.reset_bmc(i);
-            let at = format!("/redfish/v1/TaskService/Tasks/{}", task.id);
-            let mut response = plain(&document(rack, bmc, &at).unwrap_or_default());
-            *response.status_mut() = StatusCode::ACCEPTED;
-            put(&mut response, header::LOCATION, &at);
-            Ok(response)
+            super::update::restart(rack, bmc, i)
         }
         ("POST", ["Managers", "BMC", "VirtualMedia", _, "Actions", action], Bmc::Server(i)) => {
             if *action == "VirtualMedia.EjectMedia" {
@@ -200,7 +228,11 @@ pub(super) fn act(
                 "Off" => rack.feed(n, supply, false),
                 "PowerCycle" => {
                     rack.feed(n, supply, false);
-                    rack.feed(n, supply, true);
+                    let rack = rack.clone();
+                    rack.clone().spawn(async move {
+                        rack.pause(CYCLE).await;
+                        rack.feed(n, supply, true);
+                    });
                 }
                 _ => return Err(wrong("PowerState", &body["PowerState"])),
             }
@@ -211,7 +243,13 @@ pub(super) fn act(
 }
 
 /// Checks everything before it changes anything.
-fn patch_system(rack: &Emulated, i: usize, body: &Value) -> Result<(), axum::response::Response> {
+fn patch_system(
+    rack: &Emulated,
+    i: usize,
+    path: &str,
+    body: &Value,
+    writable: &[&str],
+) -> Result<(), axum::response::Response> {
     let map = body.as_object().filter(|m| !m.is_empty());
     let map = map.ok_or_else(|| {
         error(
@@ -223,8 +261,12 @@ fn patch_system(rack: &Emulated, i: usize, body: &Value) -> Result<(), axum::res
     })?;
     let view = rack.view(i);
     let (mut boot, mut tag, mut led) = (view.boot, view.tag, view.led);
-    for (key, value) in map {
+    for (key, value) in map.iter().filter(|(k, _)| !k.starts_with('@')) {
         match (key.as_str(), value) {
+            (key, _) if !writable.contains(&key) => {
+                let known = document(rack, Bmc::Server(i), path).is_some_and(|d| !d[key].is_null());
+                return Err(if known { read_only(key) } else { unknown(key) });
+            }
             ("AssetTag", Value::String(text)) if text.len() <= 128 => tag = text.clone(),
             ("LocationIndicatorActive", Value::Bool(lit)) => led = *lit,
             ("Boot", Value::Object(wanted)) => {
@@ -245,19 +287,7 @@ fn patch_system(rack: &Emulated, i: usize, body: &Value) -> Result<(), axum::res
                     }
                 }
             }
-            ("AssetTag" | "LocationIndicatorActive" | "Boot", _) => return Err(wrong(key, value)),
-            _ => {
-                let known = document(rack, Bmc::Server(i), "/redfish/v1/Systems/1").is_some_and(|d| !d[key].is_null());
-                let (message, text) = if known {
-                    ("PropertyNotWritable", format!("The property {key} is read-only."))
-                } else {
-                    (
-                        "PropertyUnknown",
-                        format!("The property {key} is not in the list of valid properties."),
-                    )
-                };
-                return Err(error(StatusCode::BAD_REQUEST, message, &text, &[key]));
-            }
+            _ => return Err(wrong(key, value)),
         }
     }
     if boot.enabled == "Disabled" {
@@ -268,14 +298,8 @@ fn patch_system(rack: &Emulated, i: usize, body: &Value) -> Result<(), axum::res
         (state.boot, state.tag, state.led) = (boot, tag, led);
     }
     rack.save();
-    let origin = json!("/redfish/v1/Systems/1");
     let core = &rack.servers[i].core;
     let text = "One or more resource properties have changed.";
-    core.emit(
-        (rack.config.clock)(),
-        "ResourceEvent.1.3.ResourceChanged",
-        text,
-        origin.as_str().unwrap_or_default(),
-    );
+    core.emit((rack.config.clock)(), "ResourceEvent.1.3.ResourceChanged", text, path);
     Ok(())
 }

@@ -3,7 +3,8 @@
 use serde_json::{Value, json};
 
 use super::{at, collection, fine, round};
-use crate::emulated::{Emulated, View};
+use crate::emulated::{Bmc, Emulated, View};
+use crate::layout::ServerSpec;
 use crate::model::{FAN_RPM, Power};
 
 const C: &str = "/redfish/v1/Chassis/1";
@@ -78,6 +79,7 @@ pub(super) fn get(rack: &Emulated, i: usize, segments: &[&str]) -> Option<Value>
             "PowerControl": [{
                 "@odata.id": format!("{C}/Power#/PowerControl/0"), "MemberId": "0", "Name": "System Power",
                 "PowerConsumedWatts": round(view.draw.total()), "PowerCapacityWatts": CAPACITY * 2, "Status": fine(),
+                "PowerLimit": {"LimitInWatts": view.physics.cap, "LimitException": "NoAction"},
             }],
             "PowerSupplies": (0..2).map(|n| json!({
                 "@odata.id": format!("{C}/Power#/PowerSupplies/{n}"), "MemberId": n.to_string(),
@@ -115,6 +117,7 @@ pub(super) fn get(rack: &Emulated, i: usize, segments: &[&str]) -> Option<Value>
                 "@odata.type": "#PowerSupply.v1_5_0.PowerSupply",
                 "Id": id, "Name": format!("PSU {n}"), "PowerSupplyType": "AC", "PowerCapacityWatts": CAPACITY,
                 "SerialNumber": format!("{}P{n}", spec.serial), "Model": "Emulated PSU", "Manufacturer": "Busbar",
+                "FirmwareVersion": super::update::version(rack, Bmc::Server(i), &format!("PSU{n}")),
                 "Status": health(view.fed[n]),
                 "Metrics": at(format!("{C}/PowerSubsystem/PowerSupplies/{n}/Metrics")),
             })
@@ -155,6 +158,7 @@ pub(super) fn get(rack: &Emulated, i: usize, segments: &[&str]) -> Option<Value>
             "Id": "EnvironmentMetrics", "Name": "Environment Metrics",
             "TemperatureCelsius": excerpt(&view, "Inlet"), "PowerWatts": excerpt(&view, "TotalPower"),
             "EnergykWh": excerpt(&view, "TotalEnergy"),
+            "PowerLimitWatts": super::limits::limit(view.physics.cap, super::limits::whole(spec.gpus)),
         }),
         ["Sensors"] => collection(
             "SensorCollection",
@@ -190,7 +194,7 @@ pub(super) fn get(rack: &Emulated, i: usize, segments: &[&str]) -> Option<Value>
                 "@odata.type": "#Port.v1_9_0.Port",
                 "Id": id, "Name": format!("Port {n}"), "PortId": id, "PortProtocol": "Ethernet",
                 "LinkStatus": if n == 0 { "LinkUp" } else { "LinkDown" }, "MaxSpeedGbps": 25,
-                "Ethernet": {"AssociatedMACAddresses": [spec.macs[n].to_string()]}, "Status": fine(),
+                "Ethernet": ethernet(spec, n), "Status": fine(),
             })
         }
         ["Drives"] => collection(
@@ -205,7 +209,7 @@ pub(super) fn get(rack: &Emulated, i: usize, segments: &[&str]) -> Option<Value>
                 "Id": id, "Name": drive.name, "CapacityBytes": drive.size, "MediaType": "SSD",
                 "Protocol": if drive.nvme { "NVMe" } else { "SATA" }, "SerialNumber": drive.serial,
                 "Manufacturer": "Busbar", "Model": if drive.nvme { "Emulated NVMe" } else { "Emulated SATA" },
-                "BlockSizeBytes": 512, "Revision": "1.0", "FailurePredicted": false, "Status": fine(),
+                "BlockSizeBytes": 512, "Revision": super::update::version(rack, Bmc::Server(i), &format!("Drive{id}")), "FailurePredicted": false, "Status": fine(),
             })
         }
         ["PCIeDevices"] => collection(
@@ -224,6 +228,26 @@ pub(super) fn get(rack: &Emulated, i: usize, segments: &[&str]) -> Option<Value>
         }
         _ => return None,
     })
+}
+
+/// The port, and what it hears by LLDP: the first port hangs on the rack's switch, the second on nothing.
+fn ethernet(spec: &ServerSpec, n: usize) -> Value {
+    let mut ethernet = json!({"AssociatedMACAddresses": [spec.macs[n].to_string()]});
+    if n == 0 {
+        let (rack, unit) = spec.place.split_once('/').unwrap_or((&spec.place, ""));
+        ethernet["LLDPEnabled"] = json!(true);
+        ethernet["LLDPReceive"] = json!({
+            "ChassisId": format!("{rack}/sw0"), "ChassisIdSubtype": "LocalAssign",
+            "PortId": octets(&format!("Ethernet{}", unit.trim_start_matches('u'))), "PortIdSubtype": "IfName",
+            "SystemName": format!("{rack}/sw0"),
+        });
+    }
+    ethernet
+}
+
+/// As the schema has a port's identifier, whatever its subtype: `45:74:68`.
+fn octets(text: &str) -> String {
+    text.bytes().map(|b| format!("{b:02X}")).collect::<Vec<_>>().join(":")
 }
 
 fn health(fed: bool) -> Value {

@@ -1,14 +1,16 @@
-//! What every BMC has: sessions, events, tasks.
+//! What every BMC has: sessions, accounts, events and who is told them, tasks, versions of firmware.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use rack::Time;
 use ring::rand::{SecureRandom, SystemRandom};
 use serde_json::{Value, json};
-use tokio::sync::broadcast;
+use tokio::sync::{broadcast, watch};
 use tokio::time::Instant;
+
+use super::accounts::Account;
 
 /// Sessions at once; OpenBMC allows 64, many BMCs far fewer.
 const SESSIONS: usize = 32;
@@ -18,6 +20,8 @@ const SESSION_SECONDS: u64 = 1800;
 const EVENTS: usize = 64;
 /// Tasks that are kept.
 const TASKS: usize = 16;
+/// Subscriptions and open streams at once.
+const SUBSCRIPTIONS: usize = 16;
 
 /// A session.
 #[derive(Debug, Clone)]
@@ -36,6 +40,8 @@ pub(crate) struct Happened {
     pub(crate) message_id: String,
     pub(crate) text: String,
     pub(crate) origin: String,
+    /// `OK`, `Warning` or `Critical`.
+    pub(crate) severity: &'static str,
 }
 
 impl Happened {
@@ -51,7 +57,7 @@ impl Happened {
                 "EventTimestamp": self.at.to_string(),
                 "MessageId": self.message_id,
                 "Message": self.text,
-                "MessageSeverity": "OK",
+                "MessageSeverity": self.severity,
                 "OriginOfCondition": {"@odata.id": self.origin},
             }],
         })
@@ -64,16 +70,73 @@ pub(crate) struct Task {
     pub(crate) id: u64,
     pub(crate) name: String,
     pub(crate) started: Time,
+    /// What it is at.
+    pub(crate) stage: Stage,
+    begun: Instant,
     /// When it is done, on the rack's timer.
     pub(crate) until: Instant,
+}
+
+/// What a task is at.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) enum Stage {
+    /// Until its time is over.
+    Timed,
+    /// Loads an image.
+    Fetching,
+    /// Done but for the next boot.
+    Waiting,
+    /// Done.
+    Done,
+    /// It came to nothing.
+    Failed(String),
+}
+
+impl Task {
+    /// Its `TaskState`, and how far it is in percent.
+    pub(crate) fn progress(&self) -> (&'static str, u32) {
+        match self.stage {
+            Stage::Fetching => ("Running", 0),
+            Stage::Waiting => ("Pending", 100),
+            Stage::Done => ("Completed", 100),
+            Stage::Failed(_) => ("Exception", 100),
+            Stage::Timed => {
+                let (gone, whole) = (self.begun.elapsed(), self.until - self.begun);
+                if gone >= whole {
+                    return ("Completed", 100);
+                }
+                ("Running", (gone.as_secs_f64() / whole.as_secs_f64() * 100.0) as u32)
+            }
+        }
+    }
+
+    /// Whether it is an update that still writes.
+    pub(crate) fn updates(&self) -> bool {
+        self.name == "Update" && self.progress().0 == "Running"
+    }
+}
+
+/// Who is told events: an open stream, or a destination.
+#[derive(Debug, Clone)]
+pub(crate) struct Subscription {
+    pub(crate) id: u64,
+    pub(crate) context: String,
+    pub(crate) destination: Option<String>,
+    /// Dropped with the subscription: whoever serves it ends.
+    _stop: std::sync::Arc<watch::Sender<()>>,
 }
 
 struct Inner {
     next: u64,
     timeout: u64,
     sessions: Vec<Session>,
+    accounts: Vec<Account>,
     events: VecDeque<Happened>,
+    log: VecDeque<Happened>,
+    subscriptions: Vec<Subscription>,
     tasks: VecDeque<Task>,
+    versions: BTreeMap<String, String>,
+    staged: BTreeMap<String, (String, u64)>,
 }
 
 /// The state of one BMC.
@@ -89,8 +152,13 @@ impl BmcCore {
             next: 0,
             timeout: SESSION_SECONDS,
             sessions: Vec::new(),
+            accounts: Vec::new(),
             events: VecDeque::new(),
+            log: VecDeque::new(),
+            subscriptions: Vec::new(),
             tasks: VecDeque::new(),
+            versions: BTreeMap::new(),
+            staged: BTreeMap::new(),
         };
         BmcCore {
             uuid: uuid::Uuid::new_v5(&uuid::Uuid::NAMESPACE_OID, format!("bmc {seed} {serial}").as_bytes()),
@@ -107,6 +175,10 @@ impl BmcCore {
     }
 
     pub(crate) fn emit(&self, at: Time, message_id: &str, text: &str, origin: &str) {
+        self.tell(at, "OK", message_id, text, origin);
+    }
+
+    pub(crate) fn tell(&self, at: Time, severity: &'static str, message_id: &str, text: &str, origin: &str) {
         let mut inner = self.lock();
         inner.next += 1;
         let event = Happened {
@@ -115,7 +187,12 @@ impl BmcCore {
             message_id: message_id.to_string(),
             text: text.to_string(),
             origin: origin.to_string(),
+            severity,
         };
+        if inner.log.len() >= EVENTS {
+            inner.log.pop_front();
+        }
+        inner.log.push_back(event.clone());
         if inner.events.len() >= EVENTS {
             inner.events.pop_front();
         }
@@ -134,12 +211,89 @@ impl BmcCore {
         (kept, self.tx.subscribe())
     }
 
-    pub(crate) fn events(&self) -> Vec<Happened> {
-        self.lock().events.iter().cloned().collect()
+    /// The log, the oldest first.
+    pub(crate) fn log(&self) -> Vec<Happened> {
+        self.lock().log.iter().cloned().collect()
     }
 
-    pub(crate) fn clear_events(&self) {
-        self.lock().events.clear();
+    pub(crate) fn clear_log(&self) {
+        self.lock().log.clear();
+    }
+
+    /// A subscription's id, and what ends with it. `None` when there are too many.
+    pub(crate) fn add_subscription(
+        &self,
+        context: String,
+        destination: Option<String>,
+    ) -> Option<(u64, watch::Receiver<()>)> {
+        let mut inner = self.lock();
+        if inner.subscriptions.len() >= SUBSCRIPTIONS {
+            return None;
+        }
+        inner.next += 1;
+        let id = inner.next;
+        let (stop, stopped) = watch::channel(());
+        inner.subscriptions.push(Subscription {
+            id,
+            context,
+            destination,
+            _stop: stop.into(),
+        });
+        Some((id, stopped))
+    }
+
+    pub(crate) fn subscriptions(&self) -> Vec<Subscription> {
+        self.lock().subscriptions.clone()
+    }
+
+    pub(crate) fn unsubscribe(&self, id: u64) -> bool {
+        let mut inner = self.lock();
+        let before = inner.subscriptions.len();
+        inner.subscriptions.retain(|s| s.id != id);
+        before != inner.subscriptions.len()
+    }
+
+    /// Lets in this user too, with the initial password.
+    pub(crate) fn with_administrator(self, user: &str, password: &str) -> BmcCore {
+        self.lock().accounts.push(Account {
+            id: 1,
+            user: user.to_string(),
+            password: password.to_string(),
+            role: "Administrator".to_string(),
+            enabled: true,
+        });
+        self
+    }
+
+    pub(crate) fn accounts(&self) -> Vec<Account> {
+        self.lock().accounts.clone()
+    }
+
+    /// The accounts from now on. Sessions of who is gone, or must not log in any more, end.
+    pub(crate) fn set_accounts(&self, accounts: Vec<Account>) {
+        let mut inner = self.lock();
+        inner
+            .sessions
+            .retain(|s| accounts.iter().any(|a| a.user == s.user && a.enabled));
+        inner.accounts = accounts;
+    }
+
+    /// Who this password lets in.
+    pub(crate) fn login(&self, user: &str, password: &str) -> Option<Account> {
+        let inner = self.lock();
+        let mut all = inner.accounts.iter();
+        all.find(|a| a.enabled && a.user == user && a.password == password)
+            .cloned()
+    }
+
+    /// Whose session a token is, which goes on by it.
+    pub(crate) fn by_token(&self, token: &str) -> Option<Account> {
+        if !self.admits(token) {
+            return None;
+        }
+        let inner = self.lock();
+        let user = &inner.sessions.iter().find(|s| s.token == token)?.user;
+        inner.accounts.iter().find(|a| a.user == *user).cloned()
     }
 
     /// Opens a session: its id and its token. `None` when there are too many.
@@ -204,6 +358,8 @@ impl BmcCore {
             id: inner.next,
             name: name.to_string(),
             started,
+            stage: Stage::Timed,
+            begun: Instant::now(),
             until,
         };
         if inner.tasks.len() >= TASKS {
@@ -215,5 +371,44 @@ impl BmcCore {
 
     pub(crate) fn tasks(&self) -> Vec<Task> {
         self.lock().tasks.iter().cloned().collect()
+    }
+
+    pub(crate) fn set_stage(&self, id: u64, stage: Stage) {
+        if let Some(task) = self.lock().tasks.iter_mut().find(|t| t.id == id) {
+            task.stage = stage;
+        }
+    }
+
+    /// A task's time begins now.
+    pub(crate) fn restart_task(&self, id: u64, until: Instant) {
+        if let Some(task) = self.lock().tasks.iter_mut().find(|t| t.id == id) {
+            (task.begun, task.until) = (Instant::now(), until);
+        }
+    }
+
+    /// The version that a part was updated to.
+    pub(crate) fn version(&self, part: &str) -> Option<String> {
+        self.lock().versions.get(part).cloned()
+    }
+
+    pub(crate) fn set_version(&self, part: &str, version: String) {
+        self.lock().versions.insert(part.to_string(), version);
+    }
+
+    /// A version that waits for the next boot, and the task that waits with it.
+    pub(crate) fn stage_version(&self, part: &str, version: String, task: u64) {
+        let before = self.lock().staged.insert(part.to_string(), (version, task));
+        if let Some((_, task)) = before {
+            self.set_stage(task, Stage::Failed("A later update took its place.".to_string()));
+        }
+        self.set_stage(task, Stage::Waiting);
+    }
+
+    pub(crate) fn apply_staged(&self) {
+        let staged = std::mem::take(&mut self.lock().staged);
+        for (part, (version, task)) in staged {
+            self.set_version(&part, version);
+            self.set_stage(task, Stage::Done);
+        }
     }
 }

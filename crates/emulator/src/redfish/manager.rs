@@ -18,7 +18,7 @@ pub(super) fn get(rack: &Emulated, bmc: Bmc, segments: &[&str]) -> Option<Value>
             let mut manager = json!({
                 "@odata.type": "#Manager.v1_18_0.Manager",
                 "Id": "BMC", "Name": "Manager", "ManagerType": "BMC", "Manufacturer": "Busbar", "Model": "Emulated BMC",
-                "FirmwareVersion": "1.0.0", "UUID": rack.core(bmc).uuid.to_string(),
+                "FirmwareVersion": super::update::version(rack, bmc, "BMC"), "UUID": rack.core(bmc).uuid.to_string(),
                 "DateTime": (rack.config.clock)().to_string(), "DateTimeLocalOffset": "+00:00",
                 "PowerState": "On", "Status": fine(),
                 "NetworkProtocol": at(format!("{M}/NetworkProtocol")),

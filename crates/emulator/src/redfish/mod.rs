@@ -7,13 +7,18 @@
 #![allow(clippy::result_large_err)]
 
 pub(crate) mod core;
+pub(crate) use update::booted;
 
+mod accounts;
 mod act;
 mod chassis;
+mod events;
+mod limits;
 mod manager;
 mod pdu;
 mod root;
 mod system;
+mod update;
 
 use std::convert::Infallible;
 use std::sync::Arc;
@@ -151,7 +156,8 @@ async fn serve(rack: &Arc<Emulated>, bmc: Bmc, request: Request<Body>, refuse: b
     );
     let door = parts.method == Method::POST && (path == sessions || path == format!("{sessions}/Members"));
     let passes = door || (open && read);
-    if !passes && (refuse || !admitted(rack, bmc, &parts.headers)) {
+    let by = admitted(rack, bmc, &parts.headers).filter(|_| !refuse);
+    if !passes && by.is_none() {
         let mut response = error(
             StatusCode::UNAUTHORIZED,
             "NoValidSession",
@@ -177,7 +183,7 @@ async fn serve(rack: &Arc<Emulated>, bmc: Bmc, request: Request<Body>, refuse: b
         "/redfish/v1/odata" if read => return Ok(plain(&root::odata())),
         "/redfish/v1/$metadata" if read => return Ok(typed("application/xml", Body::from(root::METADATA))),
         "/redfish/v1/EventService/SSE" if parts.method == Method::GET => {
-            return Ok(events(rack.core(bmc), &parts.headers));
+            return events::stream(rack, bmc, &parts.headers);
         }
         _ => {}
     }
@@ -216,6 +222,12 @@ async fn serve(rack: &Arc<Emulated>, bmc: Bmc, request: Request<Body>, refuse: b
         );
         return Ok(response);
     }
+    if !door && by.as_ref().is_some_and(|by| !by.may(&segments)) {
+        return Err(accounts::denied());
+    }
+    if parts.method == Method::POST && path == update::PUSH {
+        return update::push(rack, bmc, &parts.headers, body).await;
+    }
     let body = http_body_util::Limited::new(body, BODY).collect().await.map_err(|_| {
         error(
             StatusCode::PAYLOAD_TOO_LARGE,
@@ -253,22 +265,21 @@ async fn serve(rack: &Arc<Emulated>, bmc: Bmc, request: Request<Body>, refuse: b
         let text = "The ETag supplied did not match the ETag required to change this resource.";
         return Err(error(StatusCode::PRECONDITION_FAILED, "PreconditionFailed", text, &[]));
     }
-    act::act(rack, bmc, &parts.method, &path, &segments, value)
+    act::act(rack, bmc, &parts.method, &path, &segments, value, by.as_ref())
 }
 
-fn admitted(rack: &Emulated, bmc: Bmc, headers: &HeaderMap) -> bool {
+/// Who asks.
+fn admitted(rack: &Emulated, bmc: Bmc, headers: &HeaderMap) -> Option<accounts::Account> {
+    let core = rack.core(bmc);
     if let Some(token) = headers.get("x-auth-token").and_then(|v| v.to_str().ok()) {
-        return rack.core(bmc).admits(token);
+        return core.by_token(token);
     }
     let basic = headers.get(header::AUTHORIZATION).and_then(|v| v.to_str().ok());
-    let Some(coded) = basic.and_then(|v| v.strip_prefix("Basic ")) else {
-        return false;
-    };
-    let decoded = base64::engine::general_purpose::STANDARD
-        .decode(coded.trim())
-        .unwrap_or_default();
-    let credential = &rack.config.credential;
-    decoded == format!("{}:{}", credential.user, credential.password).into_bytes()
+    let coded = basic.and_then(|v| v.strip_prefix("Basic "))?;
+    let decoded = base64::engine::general_purpose::STANDARD.decode(coded.trim()).ok()?;
+    let pair = String::from_utf8(decoded).ok()?;
+    let (user, password) = pair.split_once(':')?;
+    core.login(user, password)
 }
 
 /// The document at a path, when there is one.
@@ -398,6 +409,7 @@ fn etag(document: &Value) -> String {
     format!("\"{hex}\"")
 }
 
+/// A stream of events without a subscription, as captured boxes have it.
 pub(crate) fn events(core: &core::BmcCore, headers: &HeaderMap) -> Response {
     let after = headers
         .get("last-event-id")

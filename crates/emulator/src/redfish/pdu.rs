@@ -5,6 +5,8 @@ use serde_json::{Value, json};
 use super::{at, collection, fine, round};
 use crate::emulated::Emulated;
 
+/// At each outlet that is on.
+const VOLTS: f64 = 230.0;
 const P: &str = "/redfish/v1/PowerEquipment/RackPDUs/1";
 
 pub(super) fn get(rack: &Emulated, i: usize, segments: &[&str]) -> Option<Value> {
@@ -27,7 +29,7 @@ pub(super) fn get(rack: &Emulated, i: usize, segments: &[&str]) -> Option<Value>
         ["RackPDUs", "1"] => json!({
             "@odata.type": "#PowerDistribution.v1_3_0.PowerDistribution",
             "Id": "1", "Name": spec.name, "EquipmentType": "RackPDU", "Manufacturer": "Busbar", "Model": "Emulated PDU",
-            "SerialNumber": spec.serial, "FirmwareVersion": "1.0.0", "Status": fine(),
+            "SerialNumber": spec.serial, "FirmwareVersion": super::update::version(rack, crate::emulated::Bmc::Pdu(i), "BMC"), "Status": fine(),
             "Outlets": at(format!("{P}/Outlets")), "Metrics": at(format!("{P}/Metrics")),
             "Links": {"ManagedBy": [at("/redfish/v1/Managers/BMC")]},
         }),
@@ -53,6 +55,8 @@ pub(super) fn get(rack: &Emulated, i: usize, segments: &[&str]) -> Option<Value>
                 "Id": id, "Name": format!("Outlet {id}"), "UserLabel": rack.servers[n].spec.place,
                 "PowerState": if fed { "On" } else { "Off" }, "PowerEnabled": fed, "OutletType": "IEC_60320_C13",
                 "PowerWatts": {"Reading": round(watts)}, "EnergykWh": {"Reading": joules / 3_600_000.0},
+                "Voltage": {"Reading": if fed { VOLTS } else { 0.0 }},
+                "CurrentAmps": {"Reading": (watts / VOLTS * 1000.0).round() / 1000.0},
                 "Status": fine(),
                 "Actions": {"#Outlet.PowerControl": {
                     "target": format!("{P}/Outlets/{id}/Actions/Outlet.PowerControl"),

@@ -1,7 +1,6 @@
 //! The service root, and the services that stand beside the hardware.
 
 use serde_json::{Value, json};
-use tokio::time::Instant;
 
 use super::{at, collection, fine};
 use crate::emulated::{Bmc, Emulated};
@@ -16,22 +15,6 @@ pub(super) const METADATA: &str = concat!(
     r#"<EntityContainer Name="Service" Extends="ServiceRoot.v1_17_0.ServiceContainer"/>"#,
     r#"</Schema></edmx:DataServices></edmx:Edmx>"#
 );
-
-/// The standard roles (DSP0266 §13.2).
-const ROLES: [(&str, &[&str]); 3] = [
-    (
-        "Administrator",
-        &[
-            "Login",
-            "ConfigureManager",
-            "ConfigureUsers",
-            "ConfigureSelf",
-            "ConfigureComponents",
-        ],
-    ),
-    ("Operator", &["Login", "ConfigureSelf", "ConfigureComponents"]),
-    ("ReadOnly", &["Login", "ConfigureSelf"]),
-];
 
 /// The OData service document.
 pub(super) fn odata() -> Value {
@@ -50,7 +33,6 @@ pub(super) fn odata() -> Value {
 
 pub(super) fn get(rack: &Emulated, bmc: Bmc, segments: &[&str]) -> Option<Value> {
     let core = rack.core(bmc);
-    let user = &rack.config.credential.user;
     Some(match segments {
         [] => root(rack, bmc),
         ["SessionService"] => json!({
@@ -73,43 +55,9 @@ pub(super) fn get(rack: &Emulated, bmc: Bmc, segments: &[&str]) -> Option<Value>
                 "Id": id, "Name": "User Session", "UserName": session.user,
             })
         }
-        ["AccountService"] => json!({
-            "@odata.type": "#AccountService.v1_13_0.AccountService",
-            "Id": "AccountService", "Name": "Account Service", "Status": fine(), "ServiceEnabled": true,
-            "Accounts": at("/redfish/v1/AccountService/Accounts"),
-            "Roles": at("/redfish/v1/AccountService/Roles"),
-        }),
-        ["AccountService", "Accounts"] => collection(
-            "ManagerAccountCollection",
-            "Accounts",
-            ["/redfish/v1/AccountService/Accounts/1".to_string()],
-        ),
-        ["AccountService", "Accounts", "1"] => json!({
-            "@odata.type": "#ManagerAccount.v1_10_0.ManagerAccount",
-            "Id": "1", "Name": "User Account", "UserName": user, "Password": null, "RoleId": "Administrator",
-            "AccountTypes": ["Redfish"], "Enabled": true, "Locked": false,
-            "Links": {"Role": at("/redfish/v1/AccountService/Roles/Administrator")},
-        }),
-        ["AccountService", "Roles"] => collection(
-            "RoleCollection",
-            "Roles",
-            ROLES.map(|r| format!("/redfish/v1/AccountService/Roles/{}", r.0)),
-        ),
-        ["AccountService", "Roles", id] => {
-            let (id, privileges) = ROLES.into_iter().find(|r| r.0 == *id)?;
-            json!({
-            "@odata.type": "#Role.v1_3_1.Role",
-            "Id": id, "Name": id, "RoleId": id, "IsPredefined": true, "AssignedPrivileges": privileges,
-            })
-        }
-        ["EventService"] => json!({
-            "@odata.type": "#EventService.v1_10_0.EventService",
-            "Id": "EventService", "Name": "Event Service", "Status": fine(), "ServiceEnabled": true,
-            "DeliveryRetryAttempts": 0, "EventFormatTypes": ["Event"], "RegistryPrefixes": ["Base", "ResourceEvent"],
-            "ServerSentEventUri": "/redfish/v1/EventService/SSE",
-            "Subscriptions": at("/redfish/v1/EventService/Subscriptions"),
-        }),
-        ["EventService", "Subscriptions"] => collection("EventDestinationCollection", "Subscriptions", []),
+        ["AccountService", rest @ ..] => return super::accounts::get(rack, bmc, rest),
+        ["EventService", rest @ ..] => return super::events::get(rack, bmc, rest),
+        ["UpdateService", rest @ ..] => return super::update::get(rack, bmc, rest),
         ["TaskService"] => json!({
             "@odata.type": "#TaskService.v1_2_0.TaskService",
             "Id": "TaskService", "Name": "Task Service", "Status": fine(), "ServiceEnabled": true,
@@ -123,35 +71,7 @@ pub(super) fn get(rack: &Emulated, bmc: Bmc, segments: &[&str]) -> Option<Value>
                 .iter()
                 .map(|t| format!("/redfish/v1/TaskService/Tasks/{}", t.id)),
         ),
-        ["TaskService", "Tasks", id] => {
-            let task = core.tasks().into_iter().find(|t| t.id.to_string() == *id)?;
-            let done = task.until <= Instant::now();
-            json!({
-                "@odata.type": "#Task.v1_7_0.Task",
-                "Id": id, "Name": task.name, "StartTime": task.started.to_string(),
-                "TaskState": if done { "Completed" } else { "Running" }, "TaskStatus": "OK",
-                "PercentComplete": if done { 100 } else { 50 }, "Messages": [],
-            })
-        }
-        ["UpdateService"] => json!({
-            "@odata.type": "#UpdateService.v1_12_0.UpdateService",
-            "Id": "UpdateService", "Name": "Update Service", "Status": fine(), "ServiceEnabled": true,
-            "FirmwareInventory": at("/redfish/v1/UpdateService/FirmwareInventory"),
-        }),
-        ["UpdateService", "FirmwareInventory"] => collection(
-            "SoftwareInventoryCollection",
-            "Firmware",
-            firmware(bmc)
-                .iter()
-                .map(|f| format!("/redfish/v1/UpdateService/FirmwareInventory/{}", f.0)),
-        ),
-        ["UpdateService", "FirmwareInventory", id] => {
-            let (id, name, version) = firmware(bmc).into_iter().find(|f| f.0 == *id)?;
-            json!({
-                "@odata.type": "#SoftwareInventory.v1_10_0.SoftwareInventory",
-                "Id": id, "Name": name, "Version": version, "Updateable": false, "Status": fine(),
-            })
-        }
+        ["TaskService", "Tasks", id] => return super::update::task(rack, bmc, id),
         ["Registries"] => collection(
             "MessageRegistryFileCollection",
             "Registries",
@@ -181,13 +101,6 @@ pub(super) fn get(rack: &Emulated, bmc: Bmc, segments: &[&str]) -> Option<Value>
         }),
         _ => return None,
     })
-}
-
-fn firmware(bmc: Bmc) -> Vec<(&'static str, &'static str, &'static str)> {
-    match bmc {
-        Bmc::Server(_) => vec![("BMC", "BMC Firmware", "1.0.0"), ("BIOS", "System Firmware", "E1.0.0")],
-        Bmc::Pdu(_) => vec![("BMC", "PDU Firmware", "1.0.0")],
-    }
 }
 
 fn root(rack: &Emulated, bmc: Bmc) -> Value {

@@ -36,9 +36,14 @@ pub(super) fn get(rack: &Emulated, i: usize, segments: &[&str]) -> Option<Value>
             json!({
                 "@odata.type": "#Processor.v1_18_0.Processor",
                 "Id": id, "Name": id, "ProcessorType": "GPU", "Manufacturer": "Busbar", "Model": "Emulated 80GB",
+                "ProcessorArchitecture": "OEM", "TotalCores": 132, "TotalThreads": 132 * 2048,
                 "SerialNumber": format!("{}G{n}", spec.serial), "Status": fine(),
                 "Links": {"PCIeDevice": at(format!("/redfish/v1/Chassis/1/PCIeDevices/GPU{n}"))},
+                "EnvironmentMetrics": at(format!("{S}/Processors/GPU{n}/EnvironmentMetrics")),
             })
+        }
+        ["1", "Processors", id, "EnvironmentMetrics"] => {
+            super::limits::gpu(&rack.view(i), number(id.strip_prefix("GPU")?, spec.gpus)? as usize)
         }
         ["1", "Memory"] => collection(
             "MemoryCollection",
@@ -62,7 +67,35 @@ pub(super) fn get(rack: &Emulated, i: usize, segments: &[&str]) -> Option<Value>
                 "@odata.type": "#Storage.v1_15_0.Storage",
                 "Id": "1", "Name": "Drives", "Status": fine(),
                 "Drives@odata.count": drives.len(), "Drives": drives,
+                "Controllers": at(format!("{S}/Storage/1/Controllers")), "Volumes": at(format!("{S}/Storage/1/Volumes")),
                 "Links": {"Enclosures": [at("/redfish/v1/Chassis/1")]},
+            })
+        }
+        ["1", "Storage", "1", "Controllers"] => collection(
+            "StorageControllerCollection",
+            "Controllers",
+            [format!("{S}/Storage/1/Controllers/1")],
+        ),
+        ["1", "Storage", "1", "Controllers", "1"] => json!({
+            "@odata.type": "#StorageController.v1_8_0.StorageController",
+            "Id": "1", "Name": "Drives of the processor", "Manufacturer": "Busbar", "Model": "Emulated pass-through",
+            "SupportedRAIDTypes": ["None"], "SupportedDeviceProtocols": ["NVMe", "SATA"], "Status": fine(),
+        }),
+        ["1", "Storage", "1", "Volumes"] => {
+            let paths = (0..spec.drives.len()).map(|n| format!("{S}/Storage/1/Volumes/{n}"));
+            let mut volumes = collection("VolumeCollection", "Volumes", paths);
+            volumes["@Redfish.OperationApplyTimeSupport"] = json!({
+                "@odata.type": "#Settings.v1_3_5.OperationApplyTimeSupport", "SupportedValues": ["Immediate"],
+            });
+            volumes
+        }
+        ["1", "Storage", "1", "Volumes", id] => {
+            let n = number(id, spec.drives.len() as u32)? as usize;
+            json!({
+                "@odata.type": "#Volume.v1_10_0.Volume",
+                "Id": id, "Name": format!("All of {}", spec.drives[n].name), "RAIDType": "None",
+                "CapacityBytes": spec.drives[n].size, "BlockSizeBytes": 512, "Status": fine(),
+                "Links": {"Drives": [at(drive(n))]},
             })
         }
         ["1", "EthernetInterfaces"] => collection(
@@ -101,31 +134,31 @@ pub(super) fn get(rack: &Emulated, i: usize, segments: &[&str]) -> Option<Value>
             "Id": "SecureBoot", "Name": "UEFI Secure Boot", "SecureBootEnable": false,
             "SecureBootCurrentBoot": "Disabled", "SecureBootMode": "UserMode",
         }),
-        ["1", "LogServices"] => collection("LogServiceCollection", "Logs", [format!("{S}/LogServices/Log")]),
-        ["1", "LogServices", "Log"] => json!({
+        ["1", "LogServices"] => collection("LogServiceCollection", "Logs", [format!("{S}/LogServices/SEL")]),
+        ["1", "LogServices", "SEL"] => json!({
             "@odata.type": "#LogService.v1_5_0.LogService",
-            "Id": "Log", "Name": "System Log", "LogEntryType": "Event", "OverWritePolicy": "WrapsWhenFull",
+            "Id": "SEL", "Name": "System Event Log", "LogEntryType": "Event", "OverWritePolicy": "WrapsWhenFull",
             "MaxNumberOfRecords": 64, "ServiceEnabled": true, "Status": fine(),
-            "Entries": at(format!("{S}/LogServices/Log/Entries")),
+            "Entries": at(format!("{S}/LogServices/SEL/Entries")),
             "Actions": {"#LogService.ClearLog": {
-                "target": format!("{S}/LogServices/Log/Actions/LogService.ClearLog"),
+                "target": format!("{S}/LogServices/SEL/Actions/LogService.ClearLog"),
             }},
         }),
-        ["1", "LogServices", "Log", "Entries"] => {
-            let entries = rack.servers[i].core.events();
-            let entries = entries.iter().map(|e| format!("{S}/LogServices/Log/Entries/{}", e.id));
+        ["1", "LogServices", "SEL", "Entries"] => {
+            let entries = rack.servers[i].core.log();
+            let entries = entries.iter().map(|e| format!("{S}/LogServices/SEL/Entries/{}", e.id));
             collection("LogEntryCollection", "Log Entries", entries)
         }
-        ["1", "LogServices", "Log", "Entries", id] => {
+        ["1", "LogServices", "SEL", "Entries", id] => {
             let entry = rack.servers[i]
                 .core
-                .events()
+                .log()
                 .into_iter()
                 .find(|e| e.id.to_string() == *id)?;
             json!({
                 "@odata.type": "#LogEntry.v1_15_0.LogEntry",
                 "Id": id, "Name": "Log Entry", "EntryType": "Event", "Created": entry.at.to_string(),
-                "Severity": "OK", "MessageId": entry.message_id, "Message": entry.text,
+                "Severity": entry.severity, "MessageId": entry.message_id, "Message": entry.text,
             })
         }
         _ => return None,
@@ -151,7 +184,7 @@ fn system(rack: &Emulated, i: usize) -> Value {
         "Id": "1", "Name": spec.place, "SystemType": "Physical", "Manufacturer": "Busbar", "Model": spec.model(),
         "SKU": "EMU", "SerialNumber": spec.serial, "PartNumber": "EMU-1", "UUID": spec.uuid.to_string(),
         "AssetTag": view.tag, "HostName": view.host_name, "PowerState": view.power.word(),
-        "LocationIndicatorActive": view.led, "BiosVersion": "E1.0.0", "PowerRestorePolicy": "AlwaysOff",
+        "LocationIndicatorActive": view.led, "BiosVersion": super::update::version(rack, crate::emulated::Bmc::Server(i), "BIOS"), "PowerRestorePolicy": "AlwaysOff",
         "Status": {"State": state, "Health": "OK", "HealthRollup": "OK"},
         "BootProgress": {"LastState": view.activity.progress()},
         "Boot": {

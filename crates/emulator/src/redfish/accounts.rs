@@ -1,0 +1,211 @@
+//! The account service: who may log in, and as what (DSP0266 §13). Passwords are in the BMC's memory only, and never shown.
+
+use std::fmt;
+use std::sync::Arc;
+
+use axum::response::Response;
+use http::{Method, StatusCode, header};
+use serde_json::{Map, Value, json};
+
+use super::act::{done, unknown, word, wrong};
+use super::{Answer, at, collection, document, error, fine, missing, plain, put};
+use crate::emulated::{Bmc, Emulated};
+
+const ACCOUNTS: &str = "/redfish/v1/AccountService/Accounts";
+/// Accounts at once, as IPMI's tables have it.
+const MOST: usize = 16;
+/// Lengths of passwords; the least is that of the initial ones, which others choose.
+const PASSWORD: std::ops::RangeInclusive<usize> = 1..=64;
+/// Longest user name.
+const NAME: usize = 32;
+
+/// The standard roles (DSP0266 §13.2).
+const ROLES: [(&str, &[&str]); 3] = [
+    (
+        "Administrator",
+        &[
+            "Login",
+            "ConfigureManager",
+            "ConfigureUsers",
+            "ConfigureSelf",
+            "ConfigureComponents",
+        ],
+    ),
+    ("Operator", &["Login", "ConfigureSelf", "ConfigureComponents"]),
+    ("ReadOnly", &["Login", "ConfigureSelf"]),
+];
+
+/// One account. The password is never printed.
+#[derive(Clone)]
+pub(crate) struct Account {
+    pub(crate) id: u64,
+    pub(crate) user: String,
+    pub(crate) password: String,
+    pub(crate) role: String,
+    pub(crate) enabled: bool,
+}
+
+impl fmt::Debug for Account {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Account")
+            .field("user", &self.user)
+            .field("role", &self.role)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Account {
+    fn can(&self, privilege: &str) -> bool {
+        let role = ROLES.iter().find(|r| r.0 == self.role);
+        role.is_some_and(|r| r.1.contains(&privilege))
+    }
+
+    /// Whether a request that changes something is this account's to make (after DSP8011, the standard privilege mapping).
+    pub(crate) fn may(&self, segments: &[&str]) -> bool {
+        match segments {
+            ["AccountService", "Accounts", id] if *id == self.id.to_string() => true,
+            ["AccountService", ..] => self.can("ConfigureUsers"),
+            ["SessionService", "Sessions", ..] => true,
+            ["SessionService"] | ["Managers", ..] | ["EventService", ..] => self.can("ConfigureManager"),
+            _ => self.can("ConfigureComponents"),
+        }
+    }
+}
+
+pub(super) fn get(rack: &Emulated, bmc: Bmc, segments: &[&str]) -> Option<Value> {
+    let core = rack.core(bmc);
+    Some(match segments {
+        [] => json!({
+            "@odata.type": "#AccountService.v1_13_0.AccountService",
+            "Id": "AccountService", "Name": "Account Service", "Status": fine(), "ServiceEnabled": true,
+            "MinPasswordLength": PASSWORD.start(), "MaxPasswordLength": PASSWORD.end(),
+            "Accounts": at(ACCOUNTS), "Roles": at("/redfish/v1/AccountService/Roles"),
+        }),
+        ["Accounts"] => {
+            let all = core.accounts();
+            collection(
+                "ManagerAccountCollection",
+                "Accounts",
+                all.iter().map(|a| format!("{ACCOUNTS}/{}", a.id)),
+            )
+        }
+        ["Accounts", id] => {
+            let account = core.accounts().into_iter().find(|a| a.id.to_string() == *id)?;
+            json!({
+                "@odata.type": "#ManagerAccount.v1_10_0.ManagerAccount",
+                "Id": id, "Name": "User Account", "UserName": account.user, "Password": null, "RoleId": account.role,
+                "AccountTypes": ["Redfish"], "Enabled": account.enabled, "Locked": false,
+                "Links": {"Role": at(format!("/redfish/v1/AccountService/Roles/{}", account.role))},
+            })
+        }
+        ["Roles"] => collection(
+            "RoleCollection",
+            "Roles",
+            ROLES.map(|r| format!("/redfish/v1/AccountService/Roles/{}", r.0)),
+        ),
+        ["Roles", id] => {
+            let (id, privileges) = ROLES.into_iter().find(|r| r.0 == *id)?;
+            json!({
+                "@odata.type": "#Role.v1_3_1.Role",
+                "Id": id, "Name": id, "RoleId": id, "IsPredefined": true, "AssignedPrivileges": privileges,
+            })
+        }
+        _ => return None,
+    })
+}
+
+pub(super) fn act(
+    rack: &Arc<Emulated>,
+    bmc: Bmc,
+    method: &Method,
+    path: &str,
+    id: Option<&str>,
+    body: &Value,
+    by: Option<&Account>,
+) -> Answer {
+    let core = rack.core(bmc);
+    let mut all = core.accounts();
+    let Some(id) = id else {
+        let mut account = Account {
+            id: (1..).find(|n| all.iter().all(|a| a.id != *n)).unwrap_or_default(),
+            user: word(body, "UserName")?.to_string(),
+            password: word(body, "Password")?.to_string(),
+            role: word(body, "RoleId")?.to_string(),
+            enabled: true,
+        };
+        if all.len() >= MOST {
+            let text = "There are as many accounts as this service has room for.";
+            return Err(error(
+                StatusCode::BAD_REQUEST,
+                "CreateLimitReachedForResource",
+                text,
+                &[],
+            ));
+        }
+        change(&mut account, body.as_object().unwrap_or(&Map::new()), &all)?;
+        let path = format!("{ACCOUNTS}/{}", account.id);
+        all.push(account);
+        core.set_accounts(all);
+        let mut response = plain(&document(rack, bmc, &path).unwrap_or_default());
+        *response.status_mut() = StatusCode::CREATED;
+        put(&mut response, header::LOCATION, &path);
+        return Ok(response);
+    };
+    let n = all.iter().position(|a| a.id.to_string() == id);
+    let n = n.ok_or_else(|| missing(path))?;
+    let administrators = |all: &[Account]| all.iter().filter(|a| a.enabled && a.can("ConfigureUsers")).count();
+    let map = body.as_object().cloned().unwrap_or_default();
+    if *method == Method::DELETE {
+        all.remove(n);
+    } else {
+        if !by.is_some_and(|b| b.can("ConfigureUsers")) && map.keys().any(|k| k != "Password") {
+            return Err(denied());
+        }
+        let others: Vec<Account> = all.iter().filter(|a| a.id.to_string() != id).cloned().collect();
+        change(&mut all[n], &map, &others)?;
+    }
+    if administrators(&all) == 0 {
+        let text = "The last administrator can neither be taken away nor lose its role.";
+        return Err(error(StatusCode::BAD_REQUEST, "OperationNotAllowed", text, &[]));
+    }
+    core.set_accounts(all);
+    if *method == Method::DELETE {
+        return done();
+    }
+    Ok(plain(&document(rack, bmc, path).unwrap_or_default()))
+}
+
+/// Refused to who is known.
+pub(super) fn denied() -> Response {
+    let text = "There are insufficient privileges for the account to perform the requested operation.";
+    error(StatusCode::FORBIDDEN, "InsufficientPrivilege", text, &[])
+}
+
+/// All of it or, at the first thing that is wrong, nothing.
+fn change(account: &mut Account, wanted: &Map<String, Value>, others: &[Account]) -> Result<(), Response> {
+    if wanted.keys().all(|k| k.starts_with('@')) {
+        let text = "There is nothing to change.";
+        return Err(error(StatusCode::BAD_REQUEST, "NoOperation", text, &[]));
+    }
+    let mut new = account.clone();
+    for (key, value) in wanted.iter().filter(|(k, _)| !k.starts_with('@')) {
+        match (key.as_str(), value) {
+            ("UserName", Value::String(name))
+                if (1..=NAME).contains(&name.len())
+                    && !name.contains(':')
+                    && others.iter().all(|o| o.user != *name) =>
+            {
+                new.user = name.clone();
+            }
+            ("Password", Value::String(secret)) if PASSWORD.contains(&secret.len()) => new.password = secret.clone(),
+            // a refused password is not said back
+            ("Password", _) => return Err(wrong("Password", &Value::Null)),
+            ("RoleId", Value::String(role)) if ROLES.iter().any(|r| r.0 == role) => new.role = role.clone(),
+            ("Enabled", Value::Bool(enabled)) => new.enabled = *enabled,
+            ("UserName" | "RoleId" | "Enabled", _) => return Err(wrong(key, value)),
+            _ => return Err(unknown(key)),
+        }
+    }
+    *account = new;
+    Ok(())
+}
