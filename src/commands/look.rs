@@ -10,6 +10,7 @@ use serde_json::{Value, json};
 
 use crate::cli::Cli;
 use crate::client::{Client, Failure, fail};
+use crate::commands::truth;
 use crate::output::{self, Table, plain, span};
 
 /// Longest wait of one poll, in seconds.
@@ -107,7 +108,11 @@ fn number(value: Option<f64>, unit: &str) -> String {
     value.map_or_else(|| "—".into(), |v| format!("{v:.0}{unit}"))
 }
 
-pub async fn ls(cli: &Cli, client: &Client, place: Option<&Place>, watch: bool) -> Result<u8> {
+pub async fn ls(cli: &Cli, client: &Client, place: Option<&Place>, filter: Option<&str>, watch: bool) -> Result<u8> {
+    let expr = filter.map(truth::filter).transpose()?;
+    if let (Some(expr), Some(text)) = (&expr, filter) {
+        truth::check(client, expr, text).await?;
+    }
     let inside = |v: &Value| {
         place.is_none_or(|p| {
             v["place"]
@@ -116,6 +121,7 @@ pub async fn ls(cli: &Cli, client: &Client, place: Option<&Place>, watch: bool) 
                 .is_some_and(|n| n.is_in(p))
         })
     };
+    let inside = |v: &Value| inside(v) && expr.as_ref().is_none_or(|e| truth::meant(e, v));
     list(cli, client, "/v1/nodes", watch, inside, |all| {
         let mut table = Table::new(&[
             "PLACE", "POWER", "HELD BY", ">CORES", ">MEMORY", ">GPUS", ">WATTS", ">READ", "HEALTH", "ARMED", "",
