@@ -112,6 +112,9 @@ pub async fn ls(cli: &Cli, client: &Client, place: Option<&Place>, filter: Optio
     let expr = filter.map(truth::filter).transpose()?;
     if let (Some(expr), Some(text)) = (&expr, filter) {
         truth::check(client, expr, text).await?;
+        if !watch {
+            return truth::ls(cli, client, place, expr).await;
+        }
     }
     let inside = |v: &Value| {
         place.is_none_or(|p| {
@@ -122,43 +125,45 @@ pub async fn ls(cli: &Cli, client: &Client, place: Option<&Place>, filter: Optio
         })
     };
     let inside = |v: &Value| inside(v) && expr.as_ref().is_none_or(|e| truth::meant(e, v));
-    list(cli, client, "/v1/nodes", watch, inside, |all| {
-        let mut table = Table::new(&[
-            "PLACE", "POWER", "HELD BY", ">CORES", ">MEMORY", ">GPUS", ">WATTS", ">READ", "HEALTH", "ARMED", "",
-        ]);
-        for view in all {
-            let v: NodeView = serde_json::from_value(view)?;
-            let watts = v.live.readings.iter().find(|r| r.name == "watts");
-            let note = match (&v.live.silent, &v.node.cordoned) {
-                (Some(silent), _) => format!(
-                    "no answer from BMC{}: {silent}",
-                    v.live
-                        .seen
-                        .map(|s| format!(" for {}", span(output::now().since(s))))
-                        .unwrap_or_default()
-                ),
-                (None, Some(why)) => format!("cordoned: {why}"),
-                _ => String::new(),
-            };
-            table.row(vec![
-                v.node.place.to_string(),
+    list(cli, client, "/v1/nodes", watch, inside, nodes).await
+}
+
+/// What `ls` shows of nodes.
+pub fn nodes(all: Vec<Value>) -> Result<String> {
+    let mut table = Table::new(&[
+        "PLACE", "POWER", "HELD BY", ">CORES", ">MEMORY", ">GPUS", ">WATTS", ">READ", "HEALTH", "ARMED", "",
+    ]);
+    for view in all {
+        let v: NodeView = serde_json::from_value(view)?;
+        let watts = v.live.readings.iter().find(|r| r.name == "watts");
+        let note = match (&v.live.silent, &v.node.cordoned) {
+            (Some(silent), _) => format!(
+                "no answer from BMC{}: {silent}",
                 v.live
-                    .power
-                    .map_or_else(|| "?".into(), |p| format!("{p:?}").to_lowercase()),
-                v.node.holder.as_ref().map_or_else(|| "—".into(), ToString::to_string),
-                format!("{}c", v.node.cores()),
-                v.node.memory().to_string(),
-                v.node.gpus().to_string(),
-                output::reading(watts),
-                output::age(watts),
-                format!("{:?}", v.node.health).to_lowercase(),
-                if v.node.armed { "yes" } else { "no" }.into(),
-                note,
-            ]);
-        }
-        Ok(table.to_string())
-    })
-    .await
+                    .seen
+                    .map(|s| format!(" for {}", span(output::now().since(s))))
+                    .unwrap_or_default()
+            ),
+            (None, Some(why)) => format!("cordoned: {why}"),
+            _ => String::new(),
+        };
+        table.row(vec![
+            v.node.place.to_string(),
+            v.live
+                .power
+                .map_or_else(|| "?".into(), |p| format!("{p:?}").to_lowercase()),
+            v.node.holder.as_ref().map_or_else(|| "—".into(), ToString::to_string),
+            format!("{}c", v.node.cores()),
+            v.node.memory().to_string(),
+            v.node.gpus().to_string(),
+            output::reading(watts),
+            output::age(watts),
+            format!("{:?}", v.node.health).to_lowercase(),
+            if v.node.armed { "yes" } else { "no" }.into(),
+            note,
+        ]);
+    }
+    Ok(table.to_string())
 }
 
 pub async fn tree(cli: &Cli, client: &Client, place: Option<&Place>) -> Result<u8> {

@@ -25,9 +25,9 @@ const TRIES: u32 = 4;
 pub struct At {
     /// Its address
     pub netbox: String,
-    /// A file with an API token
+    /// A file with a token of NetBox's (`--token-file` is the daemon's)
     #[arg(long)]
-    pub token_file: PathBuf,
+    pub netbox_token_file: PathBuf,
     /// A PEM file with the authority that signed its certificate; the system's when absent
     #[arg(long)]
     pub ca: Option<PathBuf>,
@@ -45,7 +45,7 @@ impl Netbox {
     pub fn new(at: &At) -> Result<Netbox> {
         let unreadable =
             |p: &PathBuf, e: std::io::Error| fail("BB0101", format!("{} can't be read: {e}", p.display()), "");
-        let token = std::fs::read_to_string(&at.token_file).map_err(|e| unreadable(&at.token_file, e))?;
+        let token = std::fs::read_to_string(&at.netbox_token_file).map_err(|e| unreadable(&at.netbox_token_file, e))?;
         let token = token.trim();
         // Tokens of version 2 name themselves and are sent as bearers; those of version 1 are bare.
         let scheme = if token.starts_with("nbt_") { "Bearer" } else { "Token" };

@@ -138,6 +138,46 @@ pub fn meant(expr: &Expr, value: &Value) -> bool {
     }
 }
 
+/// The nodes and other boxes that are meant.
+pub async fn ls(cli: &Cli, client: &Client, place: Option<&Place>, expr: &Expr) -> Result<u8> {
+    let here = |v: &Value| {
+        let at = v["place"].as_str().and_then(|s| s.parse::<Place>().ok());
+        place.is_none_or(|p| at.is_some_and(|a| a.is_in(p))) && meant(expr, v)
+    };
+    let of = async |path: &str| -> Result<Vec<Value>> {
+        let all: Vec<Value> = serde_json::from_value(client.get(path).await?)?;
+        Ok(all.into_iter().filter(here).collect())
+    };
+    let (nodes, devices) = (of("/v1/nodes").await?, of("/v1/devices").await?);
+    if cli.json {
+        output::json(&[nodes, devices].concat(), false)?;
+        return Ok(0);
+    }
+    let mut table = Table::new(&["PLACE", "KIND", "MAKER", "MODEL", ">WATTS", ">READ", "HEALTH"]);
+    let others = devices.len();
+    for device in devices {
+        let d: DeviceView = serde_json::from_value(device)?;
+        let watts = d.readings.iter().find(|r| r.name == "watts");
+        let word = |t: &Option<String>| t.clone().unwrap_or_else(|| "—".into());
+        table.row(vec![
+            d.place.to_string(),
+            d.kind.clone(),
+            word(&d.maker),
+            word(&d.model),
+            output::reading(watts),
+            output::age(watts),
+            format!("{:?}", d.health).to_lowercase(),
+        ]);
+    }
+    if !nodes.is_empty() || others == 0 {
+        output::text(super::look::nodes(nodes)?);
+    }
+    if others > 0 {
+        output::text(table);
+    }
+    Ok(0)
+}
+
 /// Refuses fields that none of these boxes has.
 pub async fn check(client: &Client, expr: &Expr, text: &str) -> Result<()> {
     let nodes: Vec<NodeView> = serde_json::from_value(client.get("/v1/nodes").await?)?;

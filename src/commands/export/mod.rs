@@ -28,7 +28,7 @@ pub enum Export {
     },
     /// NetBox, over REST: creates what is not there, changes what differs, deletes nothing
     #[command(
-        before_help = "busbar export netbox https://netbox.example --token-file token --rack r1 --site lab --dry-run"
+        before_help = "busbar export netbox https://netbox.example --netbox-token-file token --rack r1 --site lab --dry-run"
     )]
     Netbox {
         #[command(flatten)]

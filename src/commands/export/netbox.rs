@@ -35,6 +35,7 @@ pub async fn run(cli: &Cli, at: &At, intent: &Intent, nodes: Vec<NodeView>, opti
         dry_run: options.dry_run,
         steps: Vec::new(),
         made: 0,
+        slugs: BTreeMap::new(),
     };
     x.rack(intent, &nodes, options).await?;
     let count = |verb: &str| x.steps.iter().filter(|s| s.verb == verb).count();
@@ -79,6 +80,8 @@ struct Exporter<'a> {
     dry_run: bool,
     steps: Vec<Step>,
     made: i64,
+    /// What was looked up or made, by path and slug.
+    slugs: BTreeMap<(String, String), i64>,
 }
 
 /// What NetBox answers, as it would be written: choices by value, objects by id.
@@ -167,8 +170,13 @@ impl Exporter<'_> {
 
     async fn by_slug(&mut self, path: &str, name: &str, more: Value) -> Result<i64> {
         let slug = slug(name);
+        let key = (path.to_owned(), slug.clone());
+        if let Some(known) = self.slugs.get(&key) {
+            return Ok(*known);
+        }
         let found = self.netbox.all(path, &format!("slug={slug}")).await?;
         if let Some(found) = found.first() {
+            self.slugs.insert(key, id(found));
             return Ok(id(found));
         }
         let mut wanted = json!({"name": name, "slug": slug});
@@ -181,7 +189,9 @@ impl Exporter<'_> {
             .unwrap_or_default()
             .trim_end_matches('s')
             .to_owned();
-        self.ensure(path, format!("{kind} {name}"), None, wanted).await
+        let made = self.ensure(path, format!("{kind} {name}"), None, wanted).await?;
+        self.slugs.insert(key, made);
+        Ok(made)
     }
 
     async fn rack(&mut self, intent: &Intent, nodes: &[NodeView], options: &Options<'_>) -> Result<()> {

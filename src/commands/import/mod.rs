@@ -35,7 +35,7 @@ pub enum Import {
         dry_run: bool,
     },
     /// NetBox, over REST
-    #[command(before_help = "busbar import netbox https://netbox.example --token-file token --rack r1")]
+    #[command(before_help = "busbar import netbox https://netbox.example --netbox-token-file token --rack r1")]
     Netbox {
         #[command(flatten)]
         at: crate::commands::netbox::At,
