@@ -13,6 +13,7 @@ pub mod problem;
 
 mod admin;
 mod auth;
+mod cat;
 mod events;
 mod extract;
 mod hardware;
@@ -50,7 +51,7 @@ fn routes() -> OpenApiRouter<House> {
         .routes(routes!(look::node))
         .routes(routes!(look::devices))
         .routes(routes!(look::tree))
-        .routes(routes!(look::cat))
+        .routes(routes!(cat::cat))
         .routes(routes!(look::why))
         .routes(routes!(look::proof))
         .routes(routes!(machines::list, machines::run))

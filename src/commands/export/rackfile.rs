@@ -8,7 +8,9 @@ use toml::{Table, Value};
 
 /// The file's text.
 pub fn text(intent: &Intent, nodes: Vec<NodeView>) -> String {
-    let mut services: BTreeMap<String, Vec<(String, Option<String>, Vec<String>)>> = BTreeMap::new();
+    /// A slot, who stands there, and what feeds it.
+    type Line = (String, Option<String>, Vec<String>);
+    let mut services: BTreeMap<String, Vec<Line>> = BTreeMap::new();
     let own = format!("{}/", intent.rack);
     let mut credentials: BTreeMap<String, String> = BTreeMap::new();
     for n in &nodes {

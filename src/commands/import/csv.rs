@@ -395,7 +395,7 @@ mod tests {
         );
         let elsewhere = "rack,slot\n".to_owned() + &"r9,u1\n".repeat(1_000_002);
         assert!(of(&elsewhere).expect_err("too many")[0].contains("1000000 lines"));
-        let rubbish: Vec<u8> = (0..100_000u32).map(|i| (i * 7919 >> 3) as u8).collect();
+        let rubbish: Vec<u8> = (0..100_000u32).map(|i| ((i * 7919) >> 3) as u8).collect();
         assert!(parse(&"r1".parse().expect("a name"), rubbish.as_slice()).is_err());
         let bad = "slot,unit\n".to_owned() + &"u1,x\n".repeat(500);
         assert_eq!(of(&bad).expect_err("bad").len(), 20);
