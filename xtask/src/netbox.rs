@@ -351,7 +351,8 @@ fn scenario(folder: &Path, port: u16) -> Result<()> {
         "--netbox-token-file",
         token.to_str().context("a path in UTF-8")?,
     ];
-    let export = |more: &[&str]| [&["export"], &at[..], &["--rack", "r1", "--site", &site], more].concat();
+    let export =
+        |more: &'static [&'static str]| [&["export"], &at[..], &["--rack", "r1", "--site", &site], more].concat();
     let import = [&["import"], &at[..], &["--rack", "r1", "--site", &site]].concat();
 
     busbar.timed("what is seen is written down", &["import", "seen", "--rack", "r1"])?;

@@ -33,13 +33,16 @@ pub async fn run(house: House) -> Result<(), store::Error> {
     let mut revisions = house.revisions();
     loop {
         revisions.borrow_and_update();
-        house.keep_baselines().await?;
-        for rack in house.racks() {
-            house.note_drift(&rack).await?;
-        }
+        let compared = house.compare_all().await;
         tokio::time::sleep(EVERY).await;
-        if revisions.changed().await.is_err() {
-            return Ok(());
+        match compared {
+            // What was not written is found again in the next round.
+            Err(error) => tracing::warn!(%error, "what racks should be could not be compared; done again"),
+            Ok(()) => {
+                if revisions.changed().await.is_err() {
+                    return Ok(());
+                }
+            }
         }
     }
 }
@@ -58,6 +61,21 @@ impl House {
             racks.extend(r.devices.keys().filter_map(|p| p.rack().parse().ok()));
         });
         racks
+    }
+
+    async fn compare_all(&self) -> Result<(), store::Error> {
+        self.keep_baselines().await?;
+        for rack in self.racks() {
+            self.note_drift(&rack).await?;
+        }
+        Ok(())
+    }
+
+    /// Tells of drift at once, after someone changed what should be. What fails is done by the loop.
+    async fn note_drift_now(&self, rack: &Name) {
+        if let Err(error) = self.note_drift(rack).await {
+            tracing::warn!(%rack, %error, "what it should be could not be compared; done again");
+        }
     }
 
     /// Gives every node a baseline, and adds to it what only an agent could see.
@@ -209,7 +227,7 @@ impl House {
             })
             .await?;
         if let Ok(rack) = place.rack().parse() {
-            self.note_drift(&rack).await?;
+            self.note_drift_now(&rack).await;
         }
         Ok(accepted)
     }
@@ -268,7 +286,7 @@ impl House {
             Ok((self.tell(txn, &event)?, ()))
         })
         .await?;
-        self.note_drift(&intent.rack).await?;
+        self.note_drift_now(&intent.rack).await;
         Ok(intent)
     }
 
@@ -287,7 +305,7 @@ impl House {
             Ok((self.tell(txn, &event)?, ()))
         })
         .await?;
-        self.note_drift(rack).await?;
+        self.note_drift_now(rack).await;
         Ok(())
     }
 
