@@ -7,7 +7,9 @@ use std::time::Duration;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use rack::{Bytes, Name, Place};
 
+use crate::commands::export::Export;
 use crate::commands::hardware::{BiosOptions, CapOptions, Firmware, Outlet};
+use crate::commands::import::Import;
 
 /// The rack as one computer.
 #[derive(Parser)]
@@ -48,9 +50,21 @@ pub enum Command {
     Ls {
         /// Only in here
         place: Option<Place>,
+        /// Only these, PDUs and others too: 'health!=ok and (gpu>=4 or maker~dell)'
+        #[arg(long = "where", value_name = "EXPR")]
+        filter: Option<String>,
         #[arg(long)]
         watch: bool,
     },
+    /// How a rack differs from what it should be; exits with 1 when it does
+    #[command(before_help = "busbar fsck\nbusbar fsck r1 --live\nbusbar fsck r1/u12 --accept")]
+    Fsck(FsckOptions),
+    /// Write down what a rack should be, from elsewhere
+    #[command(subcommand)]
+    Import(Import),
+    /// Tell others what a rack is
+    #[command(subcommand)]
+    Export(Export),
     /// Racks, boxes and parts
     Tree {
         /// Only in here
@@ -307,6 +321,18 @@ pub struct RunOptions {
     /// Only say where it would go
     #[arg(long)]
     pub dry_run: bool,
+}
+
+#[derive(Args)]
+pub struct FsckOptions {
+    /// A rack, or a place in one; every rack when absent
+    pub place: Option<Place>,
+    /// Read the inventories anew first
+    #[arg(long)]
+    pub live: bool,
+    /// Agree to the parts as they are: changes count from here on
+    #[arg(long)]
+    pub accept: bool,
 }
 
 #[derive(Args)]

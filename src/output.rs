@@ -151,7 +151,9 @@ pub fn problem(p: &Problem) -> String {
     if refused {
         out += &format!("Refused: {}.   exit {}", plain(&p.detail), p.exit());
     } else {
-        out += &format!("{}: {}", p.code, plain(&p.detail));
+        // Some details point at a place in a text, and need their lines.
+        let lines: Vec<String> = p.detail.lines().map(plain).collect();
+        out += &format!("{}: {}", p.code, lines.join("\n"));
     }
     if let Some(hint) = &p.hint {
         out += &format!("\n  try  {}", plain(hint));

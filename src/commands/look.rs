@@ -10,6 +10,7 @@ use serde_json::{Value, json};
 
 use crate::cli::Cli;
 use crate::client::{Client, Failure, fail};
+use crate::commands::truth;
 use crate::output::{self, Table, plain, span};
 
 /// Longest wait of one poll, in seconds.
@@ -107,7 +108,14 @@ fn number(value: Option<f64>, unit: &str) -> String {
     value.map_or_else(|| "—".into(), |v| format!("{v:.0}{unit}"))
 }
 
-pub async fn ls(cli: &Cli, client: &Client, place: Option<&Place>, watch: bool) -> Result<u8> {
+pub async fn ls(cli: &Cli, client: &Client, place: Option<&Place>, filter: Option<&str>, watch: bool) -> Result<u8> {
+    let expr = filter.map(truth::filter).transpose()?;
+    if let (Some(expr), Some(text)) = (&expr, filter) {
+        truth::check(client, expr, text).await?;
+        if !watch {
+            return truth::ls(cli, client, place, expr).await;
+        }
+    }
     let inside = |v: &Value| {
         place.is_none_or(|p| {
             v["place"]
@@ -116,43 +124,46 @@ pub async fn ls(cli: &Cli, client: &Client, place: Option<&Place>, watch: bool) 
                 .is_some_and(|n| n.is_in(p))
         })
     };
-    list(cli, client, "/v1/nodes", watch, inside, |all| {
-        let mut table = Table::new(&[
-            "PLACE", "POWER", "HELD BY", ">CORES", ">MEMORY", ">GPUS", ">WATTS", ">READ", "HEALTH", "ARMED", "",
-        ]);
-        for view in all {
-            let v: NodeView = serde_json::from_value(view)?;
-            let watts = v.live.readings.iter().find(|r| r.name == "watts");
-            let note = match (&v.live.silent, &v.node.cordoned) {
-                (Some(silent), _) => format!(
-                    "no answer from BMC{}: {silent}",
-                    v.live
-                        .seen
-                        .map(|s| format!(" for {}", span(output::now().since(s))))
-                        .unwrap_or_default()
-                ),
-                (None, Some(why)) => format!("cordoned: {why}"),
-                _ => String::new(),
-            };
-            table.row(vec![
-                v.node.place.to_string(),
+    let inside = |v: &Value| inside(v) && expr.as_ref().is_none_or(|e| truth::meant(e, v));
+    list(cli, client, "/v1/nodes", watch, inside, nodes).await
+}
+
+/// What `ls` shows of nodes.
+pub fn nodes(all: Vec<Value>) -> Result<String> {
+    let mut table = Table::new(&[
+        "PLACE", "POWER", "HELD BY", ">CORES", ">MEMORY", ">GPUS", ">WATTS", ">READ", "HEALTH", "ARMED", "",
+    ]);
+    for view in all {
+        let v: NodeView = serde_json::from_value(view)?;
+        let watts = v.live.readings.iter().find(|r| r.name == "watts");
+        let note = match (&v.live.silent, &v.node.cordoned) {
+            (Some(silent), _) => format!(
+                "no answer from BMC{}: {silent}",
                 v.live
-                    .power
-                    .map_or_else(|| "?".into(), |p| format!("{p:?}").to_lowercase()),
-                v.node.holder.as_ref().map_or_else(|| "—".into(), ToString::to_string),
-                format!("{}c", v.node.cores()),
-                v.node.memory().to_string(),
-                v.node.gpus().to_string(),
-                output::reading(watts),
-                output::age(watts),
-                format!("{:?}", v.node.health).to_lowercase(),
-                if v.node.armed { "yes" } else { "no" }.into(),
-                note,
-            ]);
-        }
-        Ok(table.to_string())
-    })
-    .await
+                    .seen
+                    .map(|s| format!(" for {}", span(output::now().since(s))))
+                    .unwrap_or_default()
+            ),
+            (None, Some(why)) => format!("cordoned: {why}"),
+            _ => String::new(),
+        };
+        table.row(vec![
+            v.node.place.to_string(),
+            v.live
+                .power
+                .map_or_else(|| "?".into(), |p| format!("{p:?}").to_lowercase()),
+            v.node.holder.as_ref().map_or_else(|| "—".into(), ToString::to_string),
+            format!("{}c", v.node.cores()),
+            v.node.memory().to_string(),
+            v.node.gpus().to_string(),
+            output::reading(watts),
+            output::age(watts),
+            format!("{:?}", v.node.health).to_lowercase(),
+            if v.node.armed { "yes" } else { "no" }.into(),
+            note,
+        ]);
+    }
+    Ok(table.to_string())
 }
 
 pub async fn tree(cli: &Cli, client: &Client, place: Option<&Place>) -> Result<u8> {
@@ -161,34 +172,86 @@ pub async fn tree(cli: &Cli, client: &Client, place: Option<&Place>) -> Result<u
         nodes: Vec<NodeView>,
         devices: Vec<rack::request::DeviceView>,
     }
-    let answer = client.get("/v1/tree").await?;
+    let mut answer = client.get("/v1/tree").await?;
+    for list in ["nodes", "devices"] {
+        let inside = |v: &Value| {
+            let at = v["place"].as_str().and_then(|s| s.parse::<Place>().ok());
+            place.is_none_or(|p| at.is_some_and(|a| a.is_in(p)))
+        };
+        if let Some(all) = answer[list].as_array_mut() {
+            all.retain(inside);
+        }
+    }
     if cli.json {
         output::json(&answer, false)?;
         return Ok(0);
     }
     let tree: Tree = serde_json::from_value(answer)?;
-    let inside = |p: &Place| place.is_none_or(|o| p.is_in(o));
-    for n in tree.nodes.iter().map(|v| &v.node).filter(|n| inside(&n.place)) {
+    if let Some(place) = place.filter(|_| tree.nodes.is_empty() && tree.devices.is_empty()) {
+        return Err(fail("BB0301", format!("nothing stands at {place}"), "busbar ls"));
+    }
+    // A rack is shown by its parts; one box with everything that can be read of it.
+    let whole = place.is_some_and(|p| p.slot().is_some());
+    for v in &tree.nodes {
+        let n = &v.node;
         let model = n.identity.model.as_deref().unwrap_or("—");
         let holder = n.holder.as_ref().map(|h| format!("  ← {h}")).unwrap_or_default();
         output::text(plain(&format!("{}  {model}{holder}", n.place)));
+        let serial = |s: &Option<String>| {
+            s.as_ref()
+                .filter(|_| whole)
+                .map(|s| format!("  serial {s}"))
+                .unwrap_or_default()
+        };
         for part in &n.parts {
-            output::text(plain(&format!(
-                "  {:<10} {}",
-                part.id,
-                part.model.as_deref().unwrap_or("—")
-            )));
+            branch(
+                &part.id,
+                &format!("{}{}", part.model.as_deref().unwrap_or("—"), serial(&part.serial)),
+            );
+        }
+        if whole {
+            for f in &n.firmware {
+                branch(
+                    &format!("firmware/{}", f.id),
+                    &format!("{}  {}", f.version.as_deref().unwrap_or("—"), f.name),
+                );
+            }
+            n.outlets
+                .iter()
+                .for_each(|o| branch("fed by", &format!("{}/outlet{}", o.pdu, o.outlet)));
+            readings(&v.live.readings);
         }
     }
-    for d in tree.devices.iter().filter(|d| inside(&d.place)) {
+    for d in &tree.devices {
         output::text(plain(&format!(
             "{}  {} {}",
             d.place,
             d.kind,
             d.model.as_deref().unwrap_or("—")
         )));
+        if whole {
+            for o in &d.outlets {
+                let power = o.power.map_or_else(|| "?".into(), |p| format!("{p:?}").to_lowercase());
+                let label = o.label.as_deref().unwrap_or_default();
+                branch(
+                    &format!("outlet{}", o.id),
+                    &format!("{power}  {}  {label}", number(o.watts, " W")),
+                );
+            }
+            readings(&d.readings);
+        }
     }
     Ok(0)
+}
+
+fn branch(name: &str, what: &str) {
+    output::text(plain(&format!("  {name:<10} {}", what.trim_end())));
+}
+
+fn readings(all: &[rack::Reading]) {
+    for r in all {
+        branch(&r.name, &format!("{} {}", output::reading(Some(r)), r.unit));
+    }
 }
 
 pub async fn cat(cli: &Cli, client: &Client, path: &str) -> Result<u8> {

@@ -1,12 +1,16 @@
 //! What each command does.
 
 pub mod capture;
+pub mod export;
 mod follow;
 pub mod hardware;
+pub mod import;
 mod keep;
 mod local;
 mod look;
 mod machine;
+pub mod netbox;
+mod truth;
 
 use anyhow::Result;
 
@@ -38,7 +42,10 @@ pub async fn online(cli: &Cli) -> Result<u8> {
     }
     let client = &Client::new(cli)?;
     match command {
-        Command::Ls { place, watch } => look::ls(cli, client, place.as_ref(), *watch).await,
+        Command::Ls { place, filter, watch } => look::ls(cli, client, place.as_ref(), filter.as_deref(), *watch).await,
+        Command::Fsck(options) => truth::fsck(cli, client, options).await,
+        Command::Import(what) => import::run(cli, client, what).await,
+        Command::Export(what) => export::run(cli, client, what).await,
         Command::Tree { place } => look::tree(cli, client, place.as_ref()).await,
         Command::Cat { path } => look::cat(cli, client, path).await,
         Command::Ps { watch, all } => look::ps(cli, client, *watch, *all).await,

@@ -49,8 +49,13 @@ const NEEDED: &[(&str, &str)] = &[
 
 /// Says what is needed and why, then installs what is missing.
 pub fn install() -> Result<()> {
+    install_also(NEEDED)
+}
+
+/// The same for packages that only one chore needs.
+pub fn install_also(needed: &[(&str, &str)]) -> Result<()> {
     println!("Debian packages needed:");
-    let missing: Vec<&str> = NEEDED
+    let missing: Vec<&str> = needed
         .iter()
         .filter(|(package, why)| {
             let here = installed(package);

@@ -12,6 +12,7 @@ mod debian;
 mod image;
 mod lab;
 mod licences;
+mod netbox;
 mod peers;
 mod real;
 mod scenario;
@@ -38,6 +39,8 @@ enum Chore {
     Image,
     /// Measure, as ratios to what the machine can do at best
     Bench(bench::Args),
+    /// Import from and export to a real NetBox, installed for it (five CPU-minutes at the first run)
+    Netbox,
     /// Check the licence of every dependency
     Licences,
     /// The scenario itself, already inside its own namespaces
@@ -57,6 +60,7 @@ fn main() -> anyhow::Result<()> {
             Ok(())
         }
         Chore::Bench(args) => bench::run(&args),
+        Chore::Netbox => netbox::check(),
         Chore::Licences => licences::check(),
         Chore::Scenario(args) => scenario::run(&args),
     }

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, bail};
 
 use crate::command::{cmd, output, shown};
-use crate::{debian, licences, peers, real};
+use crate::{debian, licences, netbox, peers, real};
 
 #[derive(clap::Args)]
 pub struct Args {
@@ -90,6 +90,9 @@ pub fn run(args: &Args) -> Result<()> {
         peers.push(("BUSBAR_SEEDS", "10000".into()));
     }
     step("tests", &mut || tests(&peers));
+    if args.all {
+        step("NetBox", &mut || one(netbox::check()));
+    }
     if !args.no_real {
         step("real machines", &mut || real::count(&real::Args::default()));
     }

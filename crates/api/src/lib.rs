@@ -13,12 +13,14 @@ pub mod problem;
 
 mod admin;
 mod auth;
+mod cat;
 mod events;
 mod extract;
 mod hardware;
 mod images;
 mod look;
 mod machines;
+mod truth;
 
 use std::time::Duration;
 
@@ -35,6 +37,8 @@ use problem::Problem;
 
 /// Largest body that is taken: the largest real one is a machine with 256 KiB of user data.
 const BODY: usize = 1 << 20;
+/// Largest intent of a rack: 1,000 boxes with a dozen ports each.
+const INTENT: usize = 8 << 20;
 /// What an answer may take; a long poll is shorter ([`extract::WAIT`]).
 const ANSWER: Duration = Duration::from_secs(75);
 /// What adding an image, a discovery of a network or a dump may take.
@@ -47,7 +51,7 @@ fn routes() -> OpenApiRouter<House> {
         .routes(routes!(look::node))
         .routes(routes!(look::devices))
         .routes(routes!(look::tree))
-        .routes(routes!(look::cat))
+        .routes(routes!(cat::cat))
         .routes(routes!(look::why))
         .routes(routes!(look::proof))
         .routes(routes!(machines::list, machines::run))
@@ -73,6 +77,13 @@ fn routes() -> OpenApiRouter<House> {
         .routes(routes!(images::list, images::add))
         .routes(routes!(images::remove))
         .routes(routes!(events::events))
+        .routes(routes!(truth::fsck))
+        .routes(routes!(truth::accept))
+        .merge(
+            OpenApiRouter::new()
+                .routes(routes!(truth::intent, truth::set_intent, truth::drop_intent))
+                .layer(DefaultBodyLimit::max(INTENT)),
+        )
 }
 
 /// The API as OpenAPI 3.1.

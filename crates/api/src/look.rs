@@ -7,7 +7,7 @@ use axum::extract::{Path, State};
 use axum::response::IntoResponse;
 use control::House;
 use rack::request::{DeviceView, NodeLive, NodeView, Summary, Why};
-use rack::{Node, Place, Time};
+use rack::{Node, Place};
 use serde::Serialize;
 use serde_json::Value;
 use utoipa::ToSchema;
@@ -113,81 +113,6 @@ pub async fn tree(_: Reader, State(house): State<House>) -> Json<Tree> {
     })
 }
 
-/// One value.
-#[derive(Debug, PartialEq, Serialize, ToSchema)]
-pub struct One {
-    /// What was asked for.
-    pub path: String,
-    /// The value; null says that there was no reading.
-    #[schema(value_type = Object)]
-    pub value: Value,
-    /// What it counts in.
-    pub unit: Option<String>,
-    /// When it was taken, when it is a reading.
-    pub taken: Option<Time>,
-}
-
-/// One number or property: `r1/u12/watts`, `r1/u12/identity/model`, `r1/u12/disk0/kind/size`.
-#[utoipa::path(get, path = "/v1/cat/{*path}", params(("path" = String, Path)),
-    responses((status = 200, body = One), (status = "default", body = Problem)))]
-pub async fn cat(_: Reader, State(house): State<House>, Path(path): Path<String>) -> Result<Json<One>, Problem> {
-    let missing = || Problem::not_found("value", &path).hint("busbar cat PLACE shows everything of it");
-    let mut steps = path.splitn(3, '/');
-    let (rack, slot) = (steps.next().unwrap_or_default(), steps.next().unwrap_or_default());
-    let rest = steps.next().unwrap_or_default();
-    let place: Place = named(&format!("{rack}/{slot}"))?;
-    let world = house.world();
-    if let Some(node) = world.node_at(&place) {
-        let view = house.node_view(node);
-        let json = serde_json::to_value(&view).map_err(|e| Problem::new("BB0502", e.to_string()))?;
-        return lookup(&path, rest, &view.live.readings, json)
-            .map(Json)
-            .ok_or_else(missing);
-    }
-    let device = house
-        .devices()
-        .into_iter()
-        .find(|d| d.place == place)
-        .ok_or_else(missing)?;
-    let json = serde_json::to_value(&device).map_err(|e| Problem::new("BB0502", e.to_string()))?;
-    lookup(&path, rest, &device.readings, json)
-        .map(Json)
-        .ok_or_else(missing)
-}
-
-/// A reading by its name (`psu1/watts` is also `psu1`), else a part's property, else the node's.
-fn lookup(path: &str, rest: &str, readings: &[rack::Reading], json: Value) -> Option<One> {
-    let plain = |value: Value| One {
-        path: path.to_owned(),
-        value,
-        unit: None,
-        taken: None,
-    };
-    if rest.is_empty() {
-        return Some(plain(json));
-    }
-    let unit_of = |r: &rack::Reading, last: &str| serde_json::to_value(r.unit).ok().is_some_and(|u| u == last);
-    let reading = readings.iter().find(|r| r.name == rest).or_else(|| {
-        let (part, unit) = rest.rsplit_once('/')?;
-        readings.iter().find(|r| r.name == part && unit_of(r, unit))
-    });
-    if let Some(r) = reading {
-        return Some(One {
-            path: path.to_owned(),
-            value: r.value.map_or(Value::Null, Value::from),
-            unit: Some(r.unit.to_string()),
-            taken: Some(r.taken),
-        });
-    }
-    let (first, within) = rest.split_once('/').unwrap_or((rest, ""));
-    let part = json["parts"]
-        .as_array()
-        .and_then(|all| all.iter().find(|p| p["id"] == first));
-    let (start, steps) = part.map_or((&json, rest), |p| (p, within));
-    let mut steps = steps.split('/').filter(|s| !s.is_empty());
-    steps.try_fold(start, |v, s| v.get(s)).cloned().map(plain)
-}
-
 /// Why a machine or a place is as it is.
 #[utoipa::path(get, path = "/v1/why/{*about}", params(("about" = String, Path)),
     responses((status = 200, body = Why), (status = "default", body = Problem)))]
@@ -205,25 +130,4 @@ pub async fn proof(_: Reader, State(house): State<House>, Path(key): Path<String
         format!("proof/{key}")
     };
     Ok(Json(house.proof(&key).await?))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_value_is_found_as_reading_part_or_property() {
-        let reading = rack::Reading {
-            name: "psu1".into(),
-            value: None,
-            unit: rack::Unit::Watts,
-            taken: Time::from_millis(5),
-        };
-        let json = serde_json::json!({"armed": true, "parts": [{"id": "disk0", "kind": {"size": 7}}]});
-        let find = |rest| lookup("p", rest, std::slice::from_ref(&reading), json.clone()).map(|o| (o.value, o.taken));
-        assert_eq!(find("psu1/watts"), Some((Value::Null, Some(Time::from_millis(5)))));
-        assert_eq!(find("disk0/kind/size"), Some((7.into(), None)));
-        assert_eq!(find("armed"), Some((true.into(), None)));
-        assert_eq!(find("psu2/watts"), None);
-    }
 }

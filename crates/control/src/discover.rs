@@ -223,6 +223,11 @@ impl House {
         if let Some(known) = known {
             keep_what_only_the_agent_saw(&mut parts, &known.parts);
         }
+        let outlets = match known {
+            _ if !bmc.outlets.is_empty() => bmc.outlets.clone(),
+            Some(known) if !known.outlets.is_empty() => known.outlets.clone(),
+            _ => self.outlets_intended(&place),
+        };
         Node {
             id,
             place,
@@ -243,10 +248,7 @@ impl House {
             tenancy: known.map_or(Tenancy::Fresh, |k| k.tenancy.clone()),
             cordoned: known.and_then(|k| k.cordoned.clone()),
             boots: known.map_or(0, |k| k.boots),
-            outlets: match known {
-                Some(known) if bmc.outlets.is_empty() => known.outlets.clone(),
-                _ => bmc.outlets.clone(),
-            },
+            outlets,
             firmware: system.firmware.clone(),
             discovered: known.map_or(now, |k| k.discovered),
             inventoried: now,
@@ -254,6 +256,18 @@ impl House {
     }
 
     fn found_event(&self, known: Option<&Node>, node: &Node) -> Event {
+        let mut level = Level::Info;
+        let mut changed = Vec::new();
+        if let Some(k) = known {
+            let (told, loss) = plan::fsck::parts::told_changes(k, node);
+            changed = told;
+            if loss {
+                level = Level::Warning;
+            }
+            if k.health != node.health {
+                changed.push(format!("its health went from {:?} to {:?}", k.health, node.health));
+            }
+        }
         let what = match known {
             None => format!(
                 "discovered: {} {}, {} cores, {} of memory",
@@ -263,11 +277,12 @@ impl House {
                 node.memory()
             ),
             Some(k) if k.bmc.url != node.bmc.url => format!("its BMC moved from {} to {}", k.bmc.url, node.bmc.url),
-            Some(k) if k.identity != node.identity => "its identity or firmware changed".to_owned(),
-            Some(k) if k.health != node.health => format!("its health went from {:?} to {:?}", k.health, node.health),
-            Some(_) => "its inventory changed".to_owned(),
+            Some(k) if k.place != node.place => format!("moved here from {}", k.place),
+            Some(_) if !changed.is_empty() => changed.join("; "),
+            Some(k) if k.identity != node.identity => "what it says of itself changed".to_owned(),
+            Some(_) => "details of its inventory changed".to_owned(),
         };
-        self.event(Level::Info, &node.place, what)
+        self.event(level, &node.place, what)
     }
 
     /// Forgets the pinned certificate of a place's BMC and pins the one that it shows now.

@@ -13,7 +13,7 @@ use crate::env::Env;
 use crate::fleet::Fleet;
 use crate::live::Live;
 use crate::record::{EVENTS, Record};
-use crate::{events, inventory, keys, machines, rollouts, settings};
+use crate::{drift, events, inventory, keys, machines, rollouts, settings};
 
 /// Why a request was not done.
 #[derive(Debug, thiserror::Error)]
@@ -139,6 +139,7 @@ impl House {
         loops.spawn(inventory::run(self.clone()));
         loops.spawn(events::run(self.clone()));
         loops.spawn(settings::run(self.clone()));
+        loops.spawn(drift::run(self.clone()));
         loops.spawn(rollouts::run(self.clone()));
         match loops.join_next().await {
             Some(Ok(ended)) => ended,

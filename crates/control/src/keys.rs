@@ -31,6 +31,21 @@ pub fn device(place: &Place) -> String {
     format!("device/{place}")
 }
 
+/// What a rack should be.
+pub fn intent(rack: &Name) -> String {
+    format!("intent/{rack}")
+}
+
+/// Since when a rack is not as it should be.
+pub fn drift(rack: &Name) -> String {
+    format!("drift/{rack}")
+}
+
+/// What a node was made of when someone last agreed to it.
+pub fn baseline(id: &NodeId) -> String {
+    format!("baseline/{id}")
+}
+
 /// What is wanted of a node beyond machines.
 pub fn setting(id: &NodeId) -> String {
     format!("setting/{id}")

@@ -14,6 +14,7 @@ mod change;
 pub mod desk;
 mod discover;
 mod doctor;
+mod drift;
 pub mod env;
 mod events;
 mod fleet;

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 use std::net::Ipv4Addr;
 use std::sync::Arc;
 
+use rack::intent::{Baseline, Drift, Intent};
 use rack::node::{AddressLease, OutletRef};
 use rack::request::{DeviceView, EventView, Role, TokenView};
 use rack::rollout::Rollout;
@@ -87,6 +88,12 @@ pub struct Record {
     pub devices: BTreeMap<Place, Arc<DeviceView>>,
     /// What is wanted of nodes beyond machines.
     pub settings: BTreeMap<NodeId, Arc<Settings>>,
+    /// What racks should be.
+    pub intents: BTreeMap<Name, Arc<Intent>>,
+    /// Since when racks are not.
+    pub drifts: BTreeMap<Name, Arc<Drift>>,
+    /// What nodes were made of when someone last agreed.
+    pub baselines: BTreeMap<NodeId, Arc<Baseline>>,
     /// Firmware rollouts.
     pub rollouts: BTreeMap<Name, Arc<Rollout>>,
     /// Credentials.
@@ -140,6 +147,9 @@ impl Record {
             "image" => keep(&mut Arc::make_mut(&mut self.world).images, name, value),
             "device" => keep(&mut self.devices, name, value),
             "setting" => keep(&mut self.settings, name, value),
+            "intent" => keep(&mut self.intents, name, value),
+            "drift" => keep(&mut self.drifts, name, value),
+            "baseline" => keep(&mut self.baselines, name, value),
             "rollout" => keep(&mut self.rollouts, name, value),
             "credential" => keep(&mut self.credentials, name, value),
             "bmc" => match value.and_then(|v| read(&change.key, v)) {

@@ -87,6 +87,11 @@ impl Place {
         Place(format!("{rack}/{slot}"))
     }
 
+    /// A rack as a place.
+    pub fn whole(rack: &Name) -> Place {
+        Place(rack.to_string())
+    }
+
     /// The rack that this place is in.
     pub fn rack(&self) -> &str {
         self.0.split('/').next().unwrap_or_default()

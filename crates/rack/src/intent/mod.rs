@@ -279,6 +279,8 @@ impl Intent {
         let rack = self.rack.clone();
         self.boxes.sort_by_cached_key(|b| Place::new(&rack, &b.slot).natural());
         for b in &mut self.boxes {
+            // One unit is what is meant when nobody says a height.
+            b.height = b.height.filter(|h| *h != 1.0);
             b.outlets.sort();
             b.outlets.dedup();
             b.ports.sort_by(|x, y| x.id.cmp(&y.id));
