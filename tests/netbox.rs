@@ -111,6 +111,11 @@ impl Lists {
     }
 }
 
+/// Whether an object is the one that a path ends with.
+fn is(object: &Value, id: &str) -> bool {
+    object["id"].as_i64() == id.parse().ok()
+}
+
 async fn serve(
     State(lists): State<Shared>,
     method: Method,
@@ -157,7 +162,7 @@ async fn serve(
         }
         Method::PATCH => {
             let (list, id) = path.rsplit_once('/').unwrap();
-            let at = lists.all[list].iter().position(|o| o["id"].to_string() == id).unwrap();
+            let at = lists.all[list].iter().position(|o| is(o, id)).unwrap();
             let mut object = lists.all[list][at].clone();
             lists.write(&mut object, &body.unwrap().0);
             lists.all.get_mut(list).unwrap()[at] = object.clone();
@@ -166,7 +171,7 @@ async fn serve(
         Method::DELETE => {
             lists.writes += 1;
             let (list, id) = path.rsplit_once('/').unwrap();
-            lists.all.get_mut(list).unwrap().retain(|o| o["id"].to_string() != id);
+            lists.all.get_mut(list).unwrap().retain(|o| !is(o, id));
             (StatusCode::NO_CONTENT, Json(Value::Null))
         }
         _ => (StatusCode::METHOD_NOT_ALLOWED, Json(Value::Null)),
