@@ -17,6 +17,7 @@ mod peers;
 mod real;
 mod scenario;
 mod test;
+mod validators;
 
 use std::path::{Path, PathBuf};
 
@@ -43,6 +44,8 @@ enum Chore {
     Netbox,
     /// Check the licence of every dependency
     Licences,
+    /// Run DMTF's conformance tools against the emulated BMCs
+    Validators,
     /// The scenario itself, already inside its own namespaces
     #[command(hide = true)]
     Scenario(scenario::Args),
@@ -62,6 +65,7 @@ fn main() -> anyhow::Result<()> {
         Chore::Bench(args) => bench::run(&args),
         Chore::Netbox => netbox::check(),
         Chore::Licences => licences::check(),
+        Chore::Validators => validators::run_alone(),
         Chore::Scenario(args) => scenario::run(&args),
     }
 }

@@ -73,7 +73,7 @@ fn python(venv: &Path) -> Result<()> {
 }
 
 /// Fills a folder, unless it already holds that version.
-fn once(name: &str, version: &str, fill: impl FnOnce(&Path) -> Result<()>) -> Result<PathBuf> {
+pub fn once(name: &str, version: &str, fill: impl FnOnce(&Path) -> Result<()>) -> Result<PathBuf> {
     let folder = crate::target().join("peers").join(name);
     let marker = folder.join(version);
     if !marker.exists() {

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, bail};
 
 use crate::command::{cmd, output, shown};
-use crate::{debian, licences, netbox, peers, real};
+use crate::{debian, licences, netbox, peers, real, validators};
 
 #[derive(clap::Args)]
 pub struct Args {
@@ -90,6 +90,7 @@ pub fn run(args: &Args) -> Result<()> {
         peers.push(("BUSBAR_SEEDS", "10000".into()));
     }
     step("tests", &mut || tests(&peers));
+    step("validators", &mut || validators::count());
     if args.all {
         step("NetBox", &mut || one(netbox::check()));
     }
