@@ -17,6 +17,7 @@ pub mod layout;
 pub mod life;
 pub mod model;
 pub mod net;
+mod query;
 pub mod redfish;
 pub mod serve;
 pub mod start;

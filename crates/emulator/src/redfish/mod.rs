@@ -1,7 +1,7 @@
 //! Redfish (DSP0266) as each BMC and PDU serves it. The local address of a connection says who is asked ([`Peer`]).
 //!
 //! A resource is a function from the state to a document; what holds for all of them (authentication, ETags,
-//! `$expand`, `$select`, HEAD, 405) is here, once.
+//! `what may be asked, HEAD, 405) is here, once.
 
 // an answer that refuses is as large as one that grants
 #![allow(clippy::result_large_err)]
@@ -37,12 +37,11 @@ use serde_json::{Value, json};
 
 use crate::emulated::{Bmc, Emulated};
 use crate::faults::Action;
+use crate::query;
 use crate::serve::{CloseConnection, Peer};
 
 /// Largest request body; the largest that means anything is under a KiB.
 const BODY: usize = 64 << 10;
-/// Deepest `$expand`.
-const LEVELS: u32 = 6;
 /// Between two comments on a quiet event stream.
 const KEEP_ALIVE: Duration = Duration::from_secs(15);
 /// Largest body that a fault answers with.
@@ -211,7 +210,8 @@ async fn serve(rack: &Arc<Emulated>, bmc: Bmc, request: Request<Body>, refuse: b
         {
             return Ok(StatusCode::NOT_MODIFIED.into_response());
         }
-        shape(rack, bmc, &mut document, &query)?;
+        let at = |path: &str| self::document(rack, bmc, path);
+        query::shape(query::Claims::ALL, &at, &mut document, &query)?;
         let mut response = plain(&document);
         put(&mut response, header::ETAG, &tag);
         put(&mut response, header::ALLOW, act::allowed(&segments));
@@ -302,105 +302,6 @@ pub(crate) fn document(rack: &Emulated, bmc: Bmc, path: &str) -> Option<Value> {
         map.insert("@odata.id".to_string(), Value::String(id));
     }
     Some(document)
-}
-
-fn shape(rack: &Emulated, bmc: Bmc, document: &mut Value, query: &str) -> Result<(), Response> {
-    for (key, value) in query
-        .split('&')
-        .filter(|p| !p.is_empty())
-        .map(|p| p.split_once('=').unwrap_or((p, "")))
-    {
-        let value = value
-            .replace("%2C", ",")
-            .replace("%28", "(")
-            .replace("%29", ")")
-            .replace("%24", "$");
-        let key = key.replace("%24", "$");
-        let bad = || {
-            let text = format!("The value {value} for the query parameter {key} is not of a form that is taken.");
-            error(
-                StatusCode::BAD_REQUEST,
-                "QueryParameterValueFormatError",
-                &text,
-                &[&value, &key],
-            )
-        };
-        match key.as_str() {
-            "$expand" => {
-                let (kind, rest) = value.split_at_checked(1).ok_or_else(bad)?;
-                if !matches!(kind, "." | "*" | "~") {
-                    return Err(bad());
-                }
-                let levels = match rest {
-                    "" => 1,
-                    _ => rest
-                        .strip_prefix("($levels=")
-                        .and_then(|r| r.strip_suffix(')'))
-                        .and_then(|n| n.parse().ok())
-                        .filter(|n| (1..=LEVELS).contains(n))
-                        .ok_or_else(bad)?,
-                };
-                expand(rack, bmc, document, kind, levels, true);
-            }
-            "$select" => {
-                let wanted: Vec<&str> = value.split(',').map(|w| w.split('/').next().unwrap_or(w)).collect();
-                if let Some(map) = document.as_object_mut() {
-                    map.retain(|k, _| k.starts_with("@odata.") || wanted.contains(&k.as_str()));
-                }
-            }
-            k if k.starts_with('$') && !matches!(k, "$top" | "$skip") => {
-                let text = format!("The query parameter {k} is not supported.");
-                return Err(error(
-                    StatusCode::NOT_IMPLEMENTED,
-                    "QueryNotSupportedOnResource",
-                    &text,
-                    &[],
-                ));
-            }
-            "$skip" => {
-                let n: usize = value.parse().map_err(|_| bad())?;
-                if let Some(members) = document.get_mut("Members").and_then(Value::as_array_mut) {
-                    members.drain(..n.min(members.len()));
-                }
-            }
-            "$top" => {
-                let n: usize = value.parse().map_err(|_| bad())?;
-                if let Some(members) = document.get_mut("Members").and_then(Value::as_array_mut) {
-                    members.truncate(n);
-                }
-            }
-            _ => {}
-        }
-    }
-    Ok(())
-}
-
-/// `.` expands what is subordinate, `~` what stands in `Links`, `*` both (DSP0266 §7.3.1).
-fn expand(rack: &Emulated, bmc: Bmc, value: &mut Value, kind: &str, levels: u32, top: bool) {
-    match value {
-        Value::Array(items) => items.iter_mut().for_each(|v| expand(rack, bmc, v, kind, levels, false)),
-        Value::Object(map) => {
-            if !top && map.len() == 1 {
-                if let Some(Value::String(path)) = map.get("@odata.id")
-                    && !path.contains('#')
-                    && let Some(mut document) = document(rack, bmc, path)
-                {
-                    if levels > 1 {
-                        expand(rack, bmc, &mut document, kind, levels - 1, true);
-                    }
-                    *value = document;
-                }
-                return;
-            }
-            for (key, v) in map.iter_mut() {
-                if key == "Links" && kind == "." || kind == "~" && key != "Links" && top {
-                    continue;
-                }
-                expand(rack, bmc, v, kind, levels, false);
-            }
-        }
-        _ => {}
-    }
 }
 
 fn etag(document: &Value) -> String {

@@ -109,7 +109,7 @@ fn root(rack: &Emulated, bmc: Bmc) -> Value {
         "Id": "RootService", "Name": "Root Service", "RedfishVersion": "1.20.0",
         "UUID": rack.core(bmc).uuid.to_string(), "Vendor": "Busbar", "Product": "Emulated BMC",
         "ProtocolFeaturesSupported": {
-            "ExpandQuery": {"ExpandAll": true, "Levels": true, "MaxLevels": super::LEVELS, "Links": true, "NoLinks": true},
+            "ExpandQuery": {"ExpandAll": true, "Levels": true, "MaxLevels": crate::query::LEVELS, "Links": true, "NoLinks": true},
             "SelectQuery": true, "FilterQuery": false, "OnlyMemberQuery": false, "ExcerptQuery": false,
             "TopSkipQuery": true,
             "DeepOperations": {"DeepPATCH": false, "DeepPOST": false},

@@ -11,7 +11,6 @@ mod act;
 mod files;
 mod patch;
 mod power;
-mod query;
 
 use std::collections::HashMap;
 use std::net::{IpAddr, SocketAddr};
@@ -34,6 +33,7 @@ pub use files::BadTree;
 
 use crate::config::{Clock, Credential, StartError};
 use crate::faults::{Action, Faults};
+use crate::query;
 use crate::redfish::core::BmcCore;
 use crate::redfish::{closed, error, events, fail, missing, not_allowed, plain, put, typed};
 use files::{Index, canonical, parse, status_of};
@@ -391,7 +391,7 @@ fn get(tree: &Arc<Tree>, path: &str, query: &str, headers: &HeaderMap) -> Result
         return Ok(StatusCode::NOT_MODIFIED.into_response());
     }
     let status_now = entry.status.or_else(|| status_of(&document));
-    let shaped = query::shape(tree, &mut document, query)?;
+    let shaped = query::shape(tree.claims, &|path| tree.shown(path), &mut document, query)?;
     let touched = tree.lock().changed.contains_key(path) || tree.unpowered(path, &document);
     let mut response = match shaped || touched {
         true => plain(&document),

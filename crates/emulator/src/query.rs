@@ -1,10 +1,10 @@
-//! Query parameters (DSP0266 §7.3), as far as the tree's own root claims them; others are refused, as real services do.
+//! Query parameters (DSP0266 §7.3), as far as a service's root claims them; others are refused, as real services do.
+//! One for the emulated boxes and the captured trees: each says what it claims and where its documents are.
 
 use axum::response::Response;
 use http::StatusCode;
 use serde_json::{Value, json};
 
-use super::Tree;
 use crate::redfish::error;
 
 /// Documents that one answer may hold; a larger expansion stays links beyond it.
@@ -12,7 +12,7 @@ const EXPANDED: usize = 2_000;
 
 /// What a root claims.
 #[derive(Debug, Clone, Copy, Default)]
-pub(super) struct Claims {
+pub(crate) struct Claims {
     links: bool,
     no_links: bool,
     all: bool,
@@ -21,13 +21,26 @@ pub(super) struct Claims {
     pages: bool,
 }
 
+/// Deepest `$expand` that any service here offers.
+pub(crate) const LEVELS: u64 = 6;
+
 impl Claims {
-    pub(super) fn of(root: &Value) -> Claims {
+    /// Whatever there is to claim.
+    pub(crate) const ALL: Claims = Claims {
+        links: true,
+        no_links: true,
+        all: true,
+        levels: LEVELS,
+        select: true,
+        pages: true,
+    };
+
+    pub(crate) fn of(root: &Value) -> Claims {
         let features = &root["ProtocolFeaturesSupported"];
         let expand = &features["ExpandQuery"];
         let yes = |v: &Value| *v == json!(true);
         let levels = match yes(&expand["Levels"]) {
-            true => expand["MaxLevels"].as_u64().unwrap_or(1).clamp(1, 6),
+            true => expand["MaxLevels"].as_u64().unwrap_or(1).clamp(1, LEVELS),
             false => 1,
         };
         Claims {
@@ -43,7 +56,12 @@ impl Claims {
 }
 
 /// Shapes a document as the query asks. `Ok(false)` when there was nothing to do and the bytes may be served as they lie.
-pub(super) fn shape(tree: &Tree, document: &mut Value, query: &str) -> Result<bool, Response> {
+pub(crate) fn shape(
+    claims: Claims,
+    at: &dyn Fn(&str) -> Option<Value>,
+    document: &mut Value,
+    query: &str,
+) -> Result<bool, Response> {
     let mut shaped = false;
     for pair in query.split('&').filter(|p| !p.is_empty()) {
         let plain = pair
@@ -62,7 +80,6 @@ pub(super) fn shape(tree: &Tree, document: &mut Value, query: &str) -> Result<bo
                 &[value, key],
             )
         };
-        let claims = tree.claims;
         match key {
             "$expand" if claims.links || claims.no_links || claims.all => {
                 let (kind, rest) = value.split_at_checked(1).ok_or_else(bad)?;
@@ -84,7 +101,7 @@ pub(super) fn shape(tree: &Tree, document: &mut Value, query: &str) -> Result<bo
                     return Err(bad());
                 }
                 let mut left = EXPANDED;
-                expand(tree, document, kind, levels, true, &mut left);
+                expand(at, document, kind, levels, true, &mut left);
             }
             "$select" if claims.select => {
                 let wanted: Vec<&str> = value.split(',').map(|w| w.split('/').next().unwrap_or(w)).collect();
@@ -117,21 +134,20 @@ pub(super) fn shape(tree: &Tree, document: &mut Value, query: &str) -> Result<bo
     Ok(shaped)
 }
 
-fn expand(tree: &Tree, value: &mut Value, kind: &str, levels: u64, top: bool, left: &mut usize) {
+/// `.` expands what is subordinate, `~` what stands in `Links`, `*` both (DSP0266 §7.3.1).
+fn expand(at: &dyn Fn(&str) -> Option<Value>, value: &mut Value, kind: &str, levels: u64, top: bool, left: &mut usize) {
     match value {
-        Value::Array(items) => items
-            .iter_mut()
-            .for_each(|v| expand(tree, v, kind, levels, false, left)),
+        Value::Array(items) => items.iter_mut().for_each(|v| expand(at, v, kind, levels, false, left)),
         Value::Object(map) => {
             if !top && map.len() == 1 {
                 if let Some(Value::String(path)) = map.get("@odata.id")
                     && !path.contains('#')
                     && *left > 0
-                    && let Some(mut document) = tree.shown(path)
+                    && let Some(mut document) = at(path)
                 {
                     *left -= 1;
                     if levels > 1 {
-                        expand(tree, &mut document, kind, levels - 1, true, left);
+                        expand(at, &mut document, kind, levels - 1, true, left);
                     }
                     *value = document;
                 }
@@ -141,7 +157,7 @@ fn expand(tree: &Tree, value: &mut Value, kind: &str, levels: u64, top: bool, le
                 if key == "Links" && kind == "." || kind == "~" && key != "Links" && top {
                     continue;
                 }
-                expand(tree, v, kind, levels, false, left);
+                expand(at, v, kind, levels, false, left);
             }
         }
         _ => {}
