@@ -84,28 +84,19 @@ impl House {
         let next = stored.next.as_ref().ok_or_else(|| HouseError::Conflict {
             what: "the rotation was ended by someone else".into(),
         })?;
-        let behind: Vec<Arc<Node>> = self
-            .world()
-            .nodes
-            .values()
-            .filter(|n| n.bmc.url == bmc.url)
-            .cloned()
-            .collect();
-        let Some(node) = behind.iter().find(|n| n.armed) else {
-            return Err(HouseError::Policy {
-                what: "nothing behind it is armed, so its password is left as it is".into(),
-                hint: format!("busbar arm {}", bmc.rack),
-            });
-        };
+        let (node, machine) = self.armed_behind(&bmc.url).ok_or_else(|| HouseError::Policy {
+            what: "nothing behind it is armed, so its password is left as it is".into(),
+            hint: format!("busbar arm {}", bmc.rack),
+        })?;
         let secret = self.open_credential(name, next)?;
         let driver = self.bmc(&bmc.url, name, bmc.certificate.as_deref()).await?;
         // A driver of its own for each try: one that was refused keeps quiet for a while, so that no account is locked.
         let has_next = async || -> Result<bool, HouseError> {
             let observe = hardware::Mode::Observe;
             let fresh = self.connect(&bmc.url, bmc.certificate.as_deref(), secret.clone(), observe)?;
-            Ok(takes(fresh.as_ref(), node).await)
+            Ok(takes(fresh.as_ref(), machine.then_some(&node)).await)
         };
-        if takes(driver.as_ref(), node).await || !has_next().await? {
+        if takes(driver.as_ref(), machine.then_some(&node)).await || !has_next().await? {
             let what = format!("new password for {}", secret.user);
             let permit = self
                 .permit(&node.id, node.place.as_ref(), what, "rotation", who.name.as_str())
@@ -161,6 +152,20 @@ impl House {
         .await
     }
 
+    /// An armed node for whose sake the service at `url` may be written to, and whether that node is the service's own: a
+    /// PDU has none, and is asked on behalf of what it feeds.
+    fn armed_behind(&self, url: &str) -> Option<(Arc<Node>, bool)> {
+        self.record(|r| {
+            let armed = || r.world.nodes.values().filter(|n| n.armed);
+            let own = armed().find(|n| n.bmc.url == url).map(|n| (Arc::clone(n), true));
+            let fed = |n: &&Arc<Node>| {
+                let mut pdus = n.outlets.iter().filter_map(|o| r.devices.get(&o.pdu));
+                pdus.any(|d| d.url == url)
+            };
+            own.or_else(|| armed().find(fed).map(|n| (Arc::clone(n), false)))
+        })
+    }
+
     fn stored(&self, name: &Name) -> Result<Arc<StoredCredential>, HouseError> {
         self.record(|r| r.credentials.get(name).cloned())
             .ok_or_else(|| HouseError::NotFound {
@@ -171,9 +176,9 @@ impl House {
 }
 
 /// Whether a driver's password is let in: a question that needs one.
-async fn takes(driver: &dyn Driver, node: &Node) -> bool {
-    match driver.power() {
-        Some(power) => power.glance(&node.bmc).await.is_ok(),
+async fn takes(driver: &dyn Driver, node: Option<&Arc<Node>>) -> bool {
+    match driver.power().zip(node) {
+        Some((power, node)) => power.glance(&node.bmc).await.is_ok(),
         None => driver.discover().await.is_ok(),
     }
 }

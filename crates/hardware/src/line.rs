@@ -65,3 +65,62 @@ impl Line {
         }
     }
 }
+
+/// Host and port of `SCHEME://host[:port]`, where the host is a name, an IPv4 address or an IPv6 one in brackets
+/// (RFC 3986 §3.2.2). `None` when it is anything else: a user, a path, a port that is none.
+pub fn host_and_port(url: &str, scheme: &str, usual: u16) -> Option<(String, u16)> {
+    let rest = url.strip_prefix(scheme)?.strip_prefix("://")?.trim_end_matches('/');
+    let (host, port) = match rest.strip_prefix('[') {
+        Some(v6) => {
+            let (host, port) = v6.split_once(']')?;
+            host.parse::<std::net::Ipv6Addr>().ok()?;
+            let port = (!port.is_empty()).then(|| port.strip_prefix(':'));
+            (host, port.map_or(Some(None), |p| p.map(Some))?)
+        }
+        None => {
+            let (host, port) = rest.split_once(':').map_or((rest, None), |(h, p)| (h, Some(p)));
+            let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | '_');
+            if host.is_empty() || !host.chars().all(plain) {
+                return None;
+            }
+            (host, port)
+        }
+    };
+    let port = port.map_or(Some(usual), |p| p.parse().ok())?;
+    (port != 0).then(|| (host.to_owned(), port))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_address_is_a_host_and_perhaps_a_port() {
+        let read = |url| host_and_port(url, "ipmi", 623).map(|(host, port)| format!("{host} {port}"));
+        for (url, is) in [
+            ("ipmi://10.0.0.7", "10.0.0.7 623"),
+            ("ipmi://10.0.0.7:9001/", "10.0.0.7 9001"),
+            ("ipmi://[fd00::7]", "fd00::7 623"),
+            ("ipmi://[fd00::7]:9001", "fd00::7 9001"),
+            ("ipmi://bmc-7.rack", "bmc-7.rack 623"),
+        ] {
+            assert_eq!(read(url).as_deref(), Some(is), "{url}");
+        }
+        for bad in [
+            "http://h",
+            "ipmi:/h",
+            "ipmi://",
+            "ipmi://a:b",
+            "ipmi://a:",
+            "ipmi://a/b",
+            "ipmi://[x]",
+            "ipmi://[::1]x",
+            "ipmi://[::1]:",
+            "ipmi://a:0",
+            "ipmi://h:70000",
+            "ipmi://u@h",
+        ] {
+            assert_eq!(read(bad), None, "{bad}");
+        }
+    }
+}

@@ -14,7 +14,7 @@ use crate::ipmi::crypt::Suite;
 use crate::ipmi::packet::{Response, completion};
 use crate::ipmi::session::{Refused, Session, privilege};
 use crate::ipmi::udp::{Channel, DEADLINE, Datagrams, Lost};
-use crate::line::Line;
+use crate::line::{Line, host_and_port};
 use crate::permit::{Credential, Mode, Permit};
 
 /// The port of RMCP (§13.1.2).
@@ -67,31 +67,10 @@ pub struct Client {
     pub no_dcmi: AtomicBool,
 }
 
-/// Host and port of `ipmi://host[:port]`.
-pub fn address(url: &str) -> Option<(String, u16)> {
-    let rest = url.strip_prefix("ipmi://")?;
-    let rest = rest.trim_end_matches('/');
-    if let Some(v6) = rest.strip_prefix('[') {
-        let (host, port) = v6.split_once(']')?;
-        host.parse::<std::net::Ipv6Addr>().ok()?;
-        let port = match port {
-            "" => PORT,
-            p => p.strip_prefix(':')?.parse().ok()?,
-        };
-        return Some((host.to_owned(), port));
-    }
-    let (host, port) = match rest.split_once(':') {
-        Some((host, port)) => (host, port.parse().ok()?),
-        None => (rest, PORT),
-    };
-    let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | '_');
-    (!host.is_empty() && host.chars().all(plain) && port != 0).then(|| (host.to_owned(), port))
-}
-
 impl Client {
     /// A client for the BMC at `url`. Nothing is sent before the first question.
     pub fn new(url: &str, datagrams: Arc<dyn Datagrams>, credential: Credential, mode: Mode) -> Result<Client, Error> {
-        let (host, port) = address(url).ok_or_else(|| Error::Unreachable {
+        let (host, port) = host_and_port(url, "ipmi", PORT).ok_or_else(|| Error::Unreachable {
             address: url.into(),
             path: OPENING.into(),
             why: "not an address of the form ipmi://host[:port]".into(),
@@ -426,29 +405,4 @@ impl Drop for Client {
 
 fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn an_address_is_a_host_and_perhaps_a_port() {
-        let read = |url| address(url).map(|(host, port)| format!("{host} {port}"));
-        assert_eq!(read("ipmi://10.0.0.7").as_deref(), Some("10.0.0.7 623"));
-        assert_eq!(read("ipmi://10.0.0.7:9001/").as_deref(), Some("10.0.0.7 9001"));
-        assert_eq!(read("ipmi://[fd00::7]:9001").as_deref(), Some("fd00::7 9001"));
-        assert_eq!(read("ipmi://bmc-7.rack").as_deref(), Some("bmc-7.rack 623"));
-        for odd in [
-            "https://10.0.0.7",
-            "ipmi://",
-            "ipmi://a:b",
-            "ipmi://a/b",
-            "ipmi://[x]",
-            "ipmi://a:0",
-            "ipmi://u@h",
-        ] {
-            assert_eq!(read(odd), None, "{odd}");
-        }
-    }
 }

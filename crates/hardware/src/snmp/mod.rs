@@ -27,7 +27,7 @@ use rack::{Reading, Time};
 use crate::capability::{self, Answer, Driver, OutletOrder};
 use crate::error::Error;
 use crate::found::{Found, Outlet, Receipt, reading};
-use crate::line::Line;
+use crate::line::{Line, host_and_port};
 use crate::permit::{Credential, Mode, Permit};
 use agent::{Agent, Oid, Value};
 use client::Client;
@@ -50,7 +50,7 @@ pub struct Pdu {
 impl Pdu {
     /// The PDUs at `url` (`snmp://host` or `snmp://host:port`). Nothing is sent before the first question.
     pub fn new(url: &str, credential: Credential, mode: Mode) -> Result<Pdu, Error> {
-        let (host, port) = host_and_port(url).ok_or_else(|| Error::Unreachable {
+        let (host, port) = host_and_port(url, "snmp", PORT).ok_or_else(|| Error::Unreachable {
             address: url.to_owned(),
             path: "its agent".into(),
             why: "an address of SNMP is snmp://host or snmp://host:port".into(),
@@ -191,44 +191,5 @@ impl capability::Outlets for Pdu {
 
     fn switch<'a>(&'a self, path: &'a str, id: &'a str, order: OutletOrder, permit: &'a Permit) -> Answer<'a, Receipt> {
         Box::pin(self.switch_outlet(path, id, order, permit))
-    }
-}
-
-/// `snmp://host`, `snmp://host:port`, `snmp://[::1]:port`.
-fn host_and_port(url: &str) -> Option<(String, u16)> {
-    let rest = url.strip_prefix("snmp://")?.trim_end_matches('/');
-    let (host, port) = match rest.strip_prefix('[') {
-        Some(v6) => {
-            let (host, port) = v6.split_once(']')?;
-            (host, port.strip_prefix(':').or_else(|| port.is_empty().then_some(""))?)
-        }
-        None => rest.split_once(':').unwrap_or((rest, "")),
-    };
-    let port = if port.is_empty() { PORT } else { port.parse().ok()? };
-    let fits = !host.is_empty() && !host.contains(['/', '?', '#', '@']);
-    fits.then(|| (host.to_owned(), port))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn an_address_is_a_host_and_perhaps_a_port() {
-        let read = |url| host_and_port(url).map(|(h, p)| format!("{h} {p}"));
-        assert_eq!(read("snmp://10.0.0.9").as_deref(), Some("10.0.0.9 161"));
-        assert_eq!(read("snmp://pdu-a1:1161/").as_deref(), Some("pdu-a1 1161"));
-        assert_eq!(read("snmp://[fd00::9]").as_deref(), Some("fd00::9 161"));
-        assert_eq!(read("snmp://[fd00::9]:1161").as_deref(), Some("fd00::9 1161"));
-        for bad in [
-            "http://10.0.0.9",
-            "snmp://",
-            "snmp://a:b",
-            "snmp://user@host",
-            "snmp://[::1]x",
-            "snmp://h:70000",
-        ] {
-            assert_eq!(read(bad), None, "{bad}");
-        }
     }
 }
