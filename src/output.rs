@@ -64,6 +64,11 @@ pub fn plain(text: &str) -> String {
     text.chars().filter(|c| !c.is_control()).collect()
 }
 
+/// `1 box`, `2 boxes`.
+pub fn counted(n: usize, one: &str, many: &str) -> String {
+    format!("{n} {}", if n == 1 { one } else { many })
+}
+
 /// Prints text; a reader that has gone is no error.
 pub fn text(text: impl std::fmt::Display) {
     let _ = writeln!(std::io::stdout().lock(), "{}", text.to_string().trim_end_matches('\n'));

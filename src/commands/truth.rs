@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 
 use crate::cli::{Cli, FsckOptions};
 use crate::client::{Client, fail};
-use crate::output::{self, Table, plain, span};
+use crate::output::{self, Table, counted, plain, span};
 
 /// Boxes of one request to look anew: what one discovery may name.
 const TOGETHER: usize = 1000;
@@ -60,7 +60,7 @@ pub async fn fsck(cli: &Cli, client: &Client, options: &FsckOptions) -> Result<u
 
 fn show(report: &Report) {
     if report.findings.is_empty() {
-        output::text(format!("{} boxes, nothing differs", report.compared));
+        output::text(format!("{}, nothing differs", counted(report.compared, "box", "boxes")));
         return;
     }
     let mut table = Table::new(&["PLACE", "KIND", ">SINCE", "WHAT", "NEXT"]);
@@ -71,9 +71,9 @@ fn show(report: &Report) {
     }
     output::text(table);
     output::text(format!(
-        "{} boxes, {} differences",
-        report.compared,
-        report.findings.len()
+        "{}, {}",
+        counted(report.compared, "box", "boxes"),
+        counted(report.findings.len(), "difference", "differences")
     ));
 }
 

@@ -12,6 +12,7 @@ use rack::node::{Neighbour, OutletRef};
 use rack::{Bytes, Name};
 
 use crate::client::fail;
+use crate::output::counted;
 
 /// Columns that are understood.
 pub const COLUMNS: [&str; 24] = [
@@ -72,7 +73,7 @@ pub fn read(rack: &Name, file: &Path) -> Result<Intent> {
     let bad = |what: String| fail("BB0101", what, "busbar export csv --rack r1 shows how it is written");
     let opened = std::fs::File::open(file).map_err(|e| bad(format!("{} can't be read: {e}", file.display())))?;
     parse(rack, opened.take(FILE)).map_err(|wrong| {
-        let mut text = format!("{} has {} mistakes", file.display(), wrong.len());
+        let mut text = format!("{} has {}", file.display(), counted(wrong.len(), "mistake", "mistakes"));
         if wrong.len() >= TOLD {
             text = format!("{} has {TOLD} mistakes or more", file.display());
         }

@@ -19,7 +19,7 @@ use reqwest::Method;
 
 use crate::cli::Cli;
 use crate::client::{Client, Failure, fail};
-use crate::output::{self, plain};
+use crate::output::{self, counted, plain};
 
 /// Where it comes from.
 #[derive(Subcommand)]
@@ -142,10 +142,10 @@ async fn put(cli: &Cli, client: &Client, mut all: Vec<Intent>, dry_run: bool) ->
         changed += lines.len();
         if !cli.json {
             output::text(format!(
-                "{}: {} boxes, {} changes",
+                "{}: {}, {}",
                 intent.rack,
-                intent.boxes.len(),
-                lines.len()
+                counted(intent.boxes.len(), "box", "boxes"),
+                counted(lines.len(), "change", "changes")
             ));
             lines.iter().for_each(|l| output::text(plain(&format!("  {l}"))));
         }
