@@ -1,18 +1,19 @@
 //! Discovery: a BMC's address becomes nodes, each known by what it is and not by where it answered.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use futures_util::StreamExt as _;
 use hardware::{DeviceKind, Found, FoundDevice, FoundSystem};
 use rack::node::BmcAddress;
 use rack::request::{DeviceView, DiscoverRequest, Who};
-use rack::{Event, Level, Name, Node, NodeId, Part, PartKind, Place, Tenancy, World};
+use rack::{Event, Level, Node, NodeId, Part, PartKind, Place, Tenancy, World};
 use store::Txn;
 
 use crate::House;
 use crate::house::HouseError;
 use crate::record::WatchedBmc;
-use crate::{keys, outlets, rackfile, targets};
+use crate::{keys, outlets, rackfile, standing, targets};
 
 /// What came of discovering one service.
 #[derive(Debug, Default)]
@@ -126,7 +127,7 @@ impl House {
         }
         let connection = self.bmc(&bmc.url, &bmc.credential, bmc.certificate.as_deref()).await?;
         let found = connection.discover().await?;
-        let nodes = self.record_found(&key, &bmc, &found).await?;
+        let (nodes, odd) = self.record_found(&key, &bmc, &found).await?;
         let now = self.now();
         for node in &nodes {
             self.inner.live.update(&node.id, |s| {
@@ -138,24 +139,32 @@ impl House {
             .problems
             .iter()
             .map(|p| format!("{}{}: {}", bmc.url, p.path, p.what))
+            .chain(odd)
             .collect();
         Ok(Discovered { nodes, problems })
     }
 
-    async fn record_found(&self, key: &str, bmc: &WatchedBmc, found: &Found) -> Result<Vec<Arc<Node>>, HouseError> {
+    /// Records what was found; answers with the nodes, and with what was odd about them.
+    async fn record_found(
+        &self,
+        key: &str,
+        bmc: &WatchedBmc,
+        found: &Found,
+    ) -> Result<(Vec<Arc<Node>>, Vec<String>), HouseError> {
         self.transact(|world| {
             let mut txn = Txn::new();
             if self.record(|r| r.bmcs.get(key).is_none_or(|known| **known != *bmc)) {
                 txn = txn.check(key, self.unchanged(key)).put(key, bmc)?;
             }
-            let mut nodes = Vec::new();
-            let mut taken: Vec<Place> = Vec::new();
+            let (mut nodes, mut odd) = (Vec::new(), Vec::new());
+            let mut taken: BTreeSet<Place> = BTreeSet::new();
             let machines: Vec<&FoundSystem> = found.systems.iter().filter(|s| s.is_machine).collect();
-            for system in &machines {
-                let id = identity(system, &bmc.url);
+            let identities = standing::identities(world, &bmc.url, &machines);
+            for (system, (id, why)) in machines.iter().zip(identities) {
                 let known = world.nodes.get(&id);
-                let place = place_for(world, bmc, &id, system, machines.len(), &taken);
-                taken.push(place.clone());
+                let place = standing::of_node(world, bmc, &id, system, machines.len(), &taken);
+                taken.insert(place.clone());
+                odd.extend(why.map(|why| format!("{place} {why}")));
                 let node = Arc::new(self.node(bmc, known, id, place, system));
                 let same = known.is_some_and(|k| {
                     Node {
@@ -172,24 +181,41 @@ impl House {
                 }
                 nodes.push(if same { known.map_or(node, Arc::clone) } else { node });
             }
-            for device in &found.devices {
-                txn = self.device(txn, bmc, device)?;
-            }
-            Ok((txn, nodes))
+            txn = self.devices_found(txn, world, bmc, &found.devices, taken)?;
+            Ok((txn, (nodes, odd)))
         })
         .await
     }
 
-    fn device(&self, txn: Txn, bmc: &WatchedBmc, device: &FoundDevice) -> Result<Txn, HouseError> {
-        let fallback: Name = "device".parse().expect("`device` is a name");
-        let slot = bmc
-            .slots
-            .get("*")
-            .cloned()
-            .or_else(|| slot_name(&device.name))
-            .unwrap_or(fallback);
-        let place = Place::new(&bmc.rack, &slot);
-        self.inner.live.see_device(&place, outlets::seen(device, self.now()));
+    /// Records devices, each at a place of its own, and forgets the places that they left.
+    fn devices_found(
+        &self,
+        mut txn: Txn,
+        world: &World,
+        bmc: &WatchedBmc,
+        devices: &[FoundDevice],
+        mut taken: BTreeSet<Place>,
+    ) -> Result<Txn, HouseError> {
+        let mut left = BTreeSet::new();
+        for device in devices {
+            let place = self.record(|r| {
+                let mine = |d: &&Arc<DeviceView>| d.url == bmc.url && d.path == device.path;
+                let before = r.devices.values().find(mine).map(|d| &d.place);
+                left.extend(before.cloned());
+                let known = |place: &Place| r.devices.get(place).map(AsRef::as_ref);
+                standing::of_device(world, bmc, device, known, before, &taken)
+            });
+            txn = self.device(txn, bmc, &place, device)?;
+            taken.insert(place);
+        }
+        for place in left.difference(&taken) {
+            txn = txn.delete(keys::device(place));
+        }
+        Ok(txn)
+    }
+
+    fn device(&self, txn: Txn, bmc: &WatchedBmc, place: &Place, device: &FoundDevice) -> Result<Txn, HouseError> {
+        self.inner.live.see_device(place, outlets::seen(device, self.now()));
         let view = DeviceView {
             place: place.clone(),
             kind: kind_name(device.kind).to_owned(),
@@ -203,8 +229,8 @@ impl House {
             readings: Vec::new(),
             outlets: Vec::new(),
         };
-        let key = keys::device(&place);
-        if self.record(|r| r.devices.get(&place).is_some_and(|d| **d == view)) {
+        let key = keys::device(place);
+        if self.record(|r| r.devices.get(place).is_some_and(|d| **d == view)) {
             return Ok(txn);
         }
         Ok(txn.check(&key, self.unchanged(&key)).put(&key, &view)?)
@@ -325,35 +351,6 @@ impl House {
     }
 }
 
-/// What a box is known by. One that says nothing of itself is known by its address: moved, it is another one.
-fn identity(system: &FoundSystem, url: &str) -> NodeId {
-    let i = &system.identity;
-    let told = NodeId::from_identity(i.uuid.as_deref(), i.maker.as_deref(), i.serial.as_deref());
-    let by_address = || NodeId::from_identity(None, Some("at"), Some(&format!("{url}{}", system.system)));
-    told.or_else(by_address).expect("an address tells two boxes apart")
-}
-
-/// Where a system stands: as its owner wrote, else where it was known to, else the next free number of its rack.
-fn place_for(world: &World, bmc: &WatchedBmc, id: &NodeId, system: &FoundSystem, of: usize, taken: &[Place]) -> Place {
-    let told = [system.identity.uuid.as_ref(), system.identity.serial.as_ref()]
-        .into_iter()
-        .flatten()
-        .find_map(|k| bmc.slots.get(&k.to_ascii_lowercase()))
-        .or_else(|| bmc.slots.get("*").filter(|_| of == 1));
-    let free = |place: &Place| !taken.contains(place) && world.node_at(place).is_none_or(|n| n.id == *id);
-    if let Some(place) = told.map(|slot| Place::new(&bmc.rack, slot)).filter(free) {
-        return place;
-    }
-    if let Some(known) = world.nodes.get(id).filter(|n| free(&n.place)) {
-        return known.place.clone();
-    }
-    (1u32..)
-        .filter_map(|n| format!("n{n}").parse::<Name>().ok())
-        .map(|slot| Place::new(&bmc.rack, &slot))
-        .find(free)
-        .expect("there are more numbers than nodes")
-}
-
 /// A BMC that tells of no drives, memory or ports does not take away what the agent found.
 fn keep_what_only_the_agent_saw(parts: &mut Vec<Part>, known: &[Part]) {
     let kinds: [fn(&PartKind) -> bool; 4] = [
@@ -378,15 +375,4 @@ fn kind_name(kind: DeviceKind) -> &'static str {
         DeviceKind::Cooling => "cooling",
         DeviceKind::Enclosure => "enclosure",
     }
-}
-
-/// A slot's name out of whatever a device calls itself.
-fn slot_name(text: &str) -> Option<Name> {
-    let mapped: String = text
-        .to_ascii_lowercase()
-        .chars()
-        .map(|c| if c.is_ascii_alphanumeric() { c } else { '-' })
-        .take(60)
-        .collect();
-    mapped.trim_matches('-').parse().ok()
 }

@@ -32,6 +32,7 @@ mod rollouts;
 mod rotate;
 pub mod secrets;
 mod settings;
+mod standing;
 mod targets;
 mod tokens;
 mod verbs;
