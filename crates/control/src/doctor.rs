@@ -1,6 +1,6 @@
 //! The daemon's own checks, and what it is in short.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use rack::invariants;
 use rack::request::{Check, RackSummary, Summary, Verdict};
@@ -83,7 +83,11 @@ impl House {
             let open = r.credentials.values().filter(|c| c.next.is_some());
             open.map(|c| c.name.clone()).collect()
         });
-        let unarmed = world.nodes.values().filter(|n| !n.armed).count();
+        let unarmed = world.nodes.values().filter(|n| !n.armed);
+        let (unarmed, racks) = unarmed.fold((0, BTreeSet::new()), |(n, mut racks), node| {
+            racks.insert(node.place.rack());
+            (n + 1, racks)
+        });
         let config = &self.inner.env.config;
         let space = free_space(&config.state);
         vec![
@@ -131,7 +135,11 @@ impl House {
                     (
                         Verdict::Warning,
                         format!("{unarmed} nodes are only read"),
-                        "busbar arm r1".into(),
+                        racks
+                            .iter()
+                            .map(|rack| format!("busbar arm {rack}"))
+                            .collect::<Vec<_>>()
+                            .join("; "),
                     )
                 }),
                 "every node may be used".into(),
