@@ -101,7 +101,7 @@ pub(crate) fn reset_action(doc: &Value) -> Option<(&Value, String)> {
     Some((action, link(&action["target"])?))
 }
 
-fn is_machine(doc: &Value) -> bool {
+pub(crate) fn is_machine(doc: &Value) -> bool {
     reset_action(doc).is_some() || !boot::offered(doc).is_empty()
 }
 

@@ -1,30 +1,20 @@
-//! Power caps, in the five dialects that boxes have, and the truth about the numbers that they show.
+//! From documents to caps, purely: see [`paths`].
 //!
-//! From documents to caps it is pure ([`paths`]). A reported limit is often no limit: it counts only when its control
+//! A reported limit is often no limit: it counts only when its control
 //! mode and its range agree with it, and when the box does not draw more than it (measured on boxes that show
 //! `LimitInWatts 500, HardPowerOff` and draw kilowatts).
 
-use std::time::Duration;
-
-use rack::node::BmcAddress;
 use serde_json::{Value, json};
 
 use crate::capability::Cap;
-use crate::error::Error;
-use crate::found::Receipt;
-use crate::permit::Permit;
-use crate::redfish::Redfish;
-use crate::redfish::crawl::{Crawl, Resource};
+use crate::redfish::crawl::Resource;
 use crate::redfish::json::{at, last, link, list, number, text};
-use crate::redfish::quirks::{self, CapAttributes, LimitPlaceholder, Quirks};
+use crate::redfish::quirks::{CapAttributes, LimitPlaceholder, Quirks};
 
 /// The cap of the whole box.
 pub const SYSTEM: &str = "system";
 /// Caps closer than this are the same: BMCs round.
 const SAME: f64 = 1.0;
-/// Looks after a cap was written, and the pause between them; the slowest control measured takes 6 s.
-const READ_BACKS: u32 = 6;
-const READ_BACK_PAUSE: Duration = Duration::from_secs(2);
 /// Most that one box is believed to be limited to, in watts.
 const MOST: f64 = 1_000_000.0;
 
@@ -51,7 +41,8 @@ enum Dialect {
 pub struct CapPath {
     /// What is shown of it.
     pub cap: Cap,
-    path: String,
+    /// Where it is written.
+    pub path: String,
     dialect: Dialect,
 }
 
@@ -66,6 +57,8 @@ pub struct Documents {
     pub controls: Vec<Resource>,
     /// Ids of parts with their `EnvironmentMetrics`.
     pub parts: Vec<(String, Resource)>,
+    /// Names of modules inside the box with their `Controls`.
+    pub module_controls: Vec<(String, Resource)>,
     /// Attributes of the manager that a quirk names.
     pub attributes: Option<Resource>,
     /// What is known of boxes like this one.
@@ -106,10 +99,7 @@ pub fn paths(documents: &Documents, system: &str) -> Vec<CapPath> {
         }
     }
     for (path, doc) in &documents.controls {
-        let power = doc["ControlType"].as_str() == Some("Power") || doc["ControlType"].is_null();
-        // The twin that outlives a restart wears the BMC's flash; what is wanted is set again after one anyway.
-        let lasting = last(path).to_ascii_lowercase().contains("nonvolatile");
-        if power && in_watts(doc) && !lasting {
+        if limits_power(path, doc) {
             add(limit(control_id(path, doc), path, doc, Dialect::Control));
         }
     }
@@ -121,11 +111,25 @@ pub fn paths(documents: &Documents, system: &str) -> Vec<CapPath> {
             documents.quirks.limit_placeholder.as_ref(),
         ));
     }
+    for (module, (path, doc)) in &documents.module_controls {
+        if limits_power(path, doc) {
+            let id = Some(control_id(path, doc)).filter(|id| id != SYSTEM);
+            add(limit(id.unwrap_or_else(|| module.clone()), path, doc, Dialect::Control));
+        }
+    }
     for (id, (path, doc)) in &documents.parts {
         add(limit(id.clone(), path, &doc["PowerLimitWatts"], Dialect::Environment));
     }
     out.sort_by_key(|p| p.cap.id != SYSTEM);
     out
+}
+
+/// Whether a `Control` is one to cap by.
+fn limits_power(path: &str, doc: &Value) -> bool {
+    let power = doc["ControlType"].as_str() == Some("Power") || doc["ControlType"].is_null();
+    // The twin that outlives a restart wears the BMC's flash; what is wanted is set again after one anyway.
+    let lasting = last(path).to_ascii_lowercase().contains("nonvolatile");
+    power && in_watts(doc) && !lasting
 }
 
 fn in_watts(control: &Value) -> bool {
@@ -245,7 +249,7 @@ fn by_attributes(path: &str, doc: &Value, names: &CapAttributes) -> Option<CapPa
 
 impl CapPath {
     /// Bodies to try until one shows.
-    fn bodies(&self, watts: Option<f64>) -> Vec<Value> {
+    pub fn bodies(&self, watts: Option<f64>) -> Vec<Value> {
         let highest = self.cap.range.map(|r| json!(r.1));
         match (&self.dialect, watts) {
             (Dialect::PowerControl { entry, .. }, _) => {
@@ -276,7 +280,7 @@ impl CapPath {
     }
 
     /// The same cap in a newer copy of the document that it is written in.
-    fn again(&self, doc: &Value) -> Option<CapPath> {
+    pub fn again(&self, doc: &Value) -> Option<CapPath> {
         match &self.dialect {
             Dialect::PowerControl { entry, placeholder } => self::entry(&self.path, doc, *entry, placeholder.as_ref()),
             Dialect::Environment => limit(
@@ -291,7 +295,7 @@ impl CapPath {
     }
 
     /// Whether what is shown is what was wanted. A limit at the highest that the box takes limits nothing.
-    fn is(&self, watts: Option<f64>) -> bool {
+    pub fn is(&self, watts: Option<f64>) -> bool {
         match (self.cap.watts, watts) {
             (None, None) => true,
             (Some(now), Some(wanted)) => (now - wanted).abs() <= SAME,
@@ -310,95 +314,10 @@ impl Dialect {
     }
 }
 
-impl Redfish {
-    /// Every cap of a system, with where it is written.
-    async fn cap_paths(&self, at: &BmcAddress) -> Result<Vec<CapPath>, Error> {
-        let root = self.root().await?;
-        let crawl = Crawl::new(&self.client, &root);
-        let mut documents = Documents::default();
-        if let Some(path) = &at.chassis {
-            let chassis = self.client.get(path).await?.body;
-            documents.power = crawl.follow(&chassis, "Power").await;
-            documents.environment = crawl.follow(&chassis, "EnvironmentMetrics").await;
-            documents.controls = crawl.members(&chassis, "Controls").await;
-        }
-        let system = self.client.get(&at.system).await?.body;
-        documents.quirks = quirks::of_system(&system, None);
-        if let (Some(names), Some(manager)) = (&documents.quirks.cap_attributes, &at.manager) {
-            let path = format!("{manager}{}", names.path);
-            documents.attributes = crawl.read(&path).await.map(|doc| (path, doc));
-        }
-        for (path, processor) in crawl.members(&system, "Processors").await {
-            if !matches!(processor["ProcessorType"].as_str(), Some("GPU" | "Accelerator" | "CPU")) {
-                continue;
-            }
-            if let Some(metrics) = crawl.follow(&processor, "EnvironmentMetrics").await {
-                documents.parts.push((last(&path).to_ascii_lowercase(), metrics));
-            }
-        }
-        Ok(paths(&documents, &at.system))
-    }
-
-    /// Every cap of a system; see [`crate::capability::PowerCap::caps`].
-    pub async fn caps(&self, at: &BmcAddress) -> Result<Vec<Cap>, Error> {
-        Ok(self.cap_paths(at).await?.into_iter().map(|p| p.cap).collect())
-    }
-
-    /// Sets a cap or lifts it; see [`crate::capability::PowerCap::set_cap`].
-    pub async fn set_cap(
-        &self,
-        at: &BmcAddress,
-        id: &str,
-        watts: Option<f64>,
-        permit: &Permit,
-    ) -> Result<Receipt, Error> {
-        let known = self.cap_paths(at).await?;
-        let Some(cap) = known.iter().find(|p| p.cap.id == id) else {
-            let have = known.into_iter().map(|p| p.cap.id).collect();
-            return Err(self.client.not_offered(&format!("a power cap named `{id}`"), have));
-        };
-        if cap.is(watts) {
-            return Ok(Receipt::Done);
-        }
-        if !cap.cap.writable {
-            return Err(self
-                .client
-                .not_offered("setting this power cap", vec!["showing it".into()]));
-        }
-        if let (Some(w), Some((low, high))) = (watts, cap.cap.range)
-            && !(low..=high).contains(&w)
-        {
-            let range = vec![format!("{low:.0} to {high:.0} W")];
-            return Err(self.client.not_offered(&format!("a cap of {w:.0} W"), range));
-        }
-        let mut refused = self.client.broken(&cap.path, "it took the cap but does not show it");
-        for body in cap.bodies(watts) {
-            let etag = self.client.get(&cap.path).await?.etag();
-            match self.client.patch(&cap.path, &body, etag.as_deref(), permit).await {
-                Ok(_) => {}
-                Err(e @ (Error::Rejected { .. } | Error::Broken { .. })) => {
-                    refused = e;
-                    continue;
-                }
-                Err(e) => return Err(e),
-            }
-            for look in 0..READ_BACKS {
-                if look > 0 {
-                    tokio::time::sleep(READ_BACK_PAUSE).await;
-                }
-                let doc = self.client.get(&cap.path).await?.body;
-                if cap.again(&doc).is_some_and(|now| now.is(watts)) {
-                    return Ok(Receipt::Done);
-                }
-            }
-        }
-        Err(refused)
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::redfish::quirks;
     use std::sync::Arc;
 
     const SYSTEM_PATH: &str = "/redfish/v1/Systems/1";
@@ -541,5 +460,37 @@ mod tests {
         );
         let all = paths(&documents, SYSTEM_PATH);
         assert!(all[0].is(None) && all[0].is(Some(900.0)) && !all[0].is(Some(500.0)));
+    }
+
+    #[test]
+    fn modules_of_a_baseboard_are_capped_by_their_own_names() {
+        let control = |name: &str, context: &str, watts: u32| -> Resource {
+            let doc = json!({"ControlType": "Power", "PhysicalContext": context, "SetPoint": watts, "SetPointUnits": "W",
+                "AllowableMin": 50, "AllowableMax": 5600, "ControlMode": "Automatic"});
+            (
+                format!("/redfish/v1/Chassis/M/Controls/{name}"),
+                std::sync::Arc::new(doc),
+            )
+        };
+        let documents = Documents {
+            module_controls: vec![
+                ("module_0".into(), control("TotalGPU_Power_0", "GPUSubsystem", 5600)),
+                ("module_0".into(), control("Cpu_PowerNonvolatile_0", "CPU", 300)),
+                ("module_1".into(), control("Limit", "Chassis", 900)),
+            ],
+            ..Documents::default()
+        };
+        let found: Vec<(String, Option<f64>)> = paths(&documents, "/s")
+            .into_iter()
+            .map(|p| (p.cap.id, p.cap.watts))
+            .collect();
+        // a module's limit never passes for the limit of the whole box
+        assert_eq!(
+            found,
+            [
+                ("totalgpu_power_0".into(), Some(5600.0)),
+                ("module_1".into(), Some(900.0))
+            ]
+        );
     }
 }
