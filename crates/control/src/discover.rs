@@ -6,7 +6,7 @@ use futures_util::StreamExt as _;
 use hardware::{DeviceKind, Found, FoundDevice, FoundSystem};
 use rack::node::BmcAddress;
 use rack::request::{DeviceView, DiscoverRequest, Who};
-use rack::{Event, Level, Name, Node, NodeId, Part, PartKind, Place, Tenancy, World};
+use rack::{Event, Level, Name, Node, NodeId, Part, PartKind, Place, ResetKind, Tenancy, World};
 use store::Txn;
 
 use crate::House;
@@ -219,8 +219,11 @@ impl House {
         system: &FoundSystem,
     ) -> Node {
         let now = self.now();
-        let mut parts = system.parts.clone();
-        if let Some(known) = known {
+        let (mut identity, mut parts) = (system.identity.clone(), system.parts.clone());
+        if let Some(known) = known.filter(|_| system.abilities.no_bmc) {
+            // Whatever is known of such a box, its agent told.
+            (identity, parts) = (known.identity.clone(), known.parts.clone());
+        } else if let Some(known) = known {
             keep_what_only_the_agent_saw(&mut parts, &known.parts);
         }
         let outlets = match known {
@@ -228,10 +231,14 @@ impl House {
             Some(known) if !known.outlets.is_empty() => known.outlets.clone(),
             _ => self.outlets_intended(&place),
         };
+        let mut abilities = system.abilities.clone();
+        if abilities.no_bmc && !outlets.is_empty() {
+            abilities.reset.push(ResetKind::ForceOff);
+        }
         Node {
             id,
             place,
-            identity: system.identity.clone(),
+            identity,
             bmc: BmcAddress {
                 url: bmc.url.clone(),
                 system: system.system.clone(),
@@ -241,7 +248,7 @@ impl House {
                 certificate: bmc.certificate.clone(),
             },
             health: system.health,
-            abilities: system.abilities.clone(),
+            abilities,
             parts,
             armed: known.is_some_and(|k| k.armed),
             holder: known.and_then(|k| k.holder.clone()),
@@ -269,6 +276,12 @@ impl House {
             }
         }
         let what = match known {
+            None if node.abilities.no_bmc => {
+                format!(
+                    "known by its network port {}: no BMC, its agent will tell the rest",
+                    node.bmc.system
+                )
+            }
             None => format!(
                 "discovered: {} {}, {} cores, {} of memory",
                 node.identity.maker.as_deref().unwrap_or("unknown maker"),
@@ -327,6 +340,10 @@ impl House {
 
 /// What a box is known by. One that says nothing of itself is known by its address: moved, it is another one.
 fn identity(system: &FoundSystem, url: &str) -> NodeId {
+    if system.abilities.no_bmc {
+        let port = NodeId::from_identity(None, Some("port"), Some(&system.system));
+        return port.expect("a hardware address tells two boxes apart");
+    }
     let i = &system.identity;
     let told = NodeId::from_identity(i.uuid.as_deref(), i.maker.as_deref(), i.serial.as_deref());
     let by_address = || NodeId::from_identity(None, Some("at"), Some(&format!("{url}{}", system.system)));

@@ -271,6 +271,7 @@ async fn abilities(
         cap: is_machine(doc) && can_cap(crawl, path, doc, chassis).await,
         indicator: indicator::has_light(doc) || chassis.is_some_and(indicator::has_light),
         console: console(doc, manager),
+        no_bmc: false,
     }
 }
 
