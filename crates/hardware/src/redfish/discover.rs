@@ -10,7 +10,7 @@ use crate::error::Error;
 use crate::found::{Found, FoundSystem, Glance};
 use crate::redfish::crawl::{Crawl, Resource};
 use crate::redfish::json::{at, count, link, list, number, text, texts, truth};
-use crate::redfish::{Redfish, boot, part};
+use crate::redfish::{Redfish, boot, boot_order, part};
 use crate::redfish::{caps, device, firmware, indicator};
 
 /// Parts kept of one system.
@@ -261,9 +261,15 @@ async fn abilities(
             }
         }
     };
+    let boot = if boot_order::only_order(doc) {
+        let options = crawl.members(&doc["Boot"], "BootOptions").await;
+        boot_order::targets(doc, options.iter().map(|(_, o)| o.as_ref()))
+    } else {
+        boot::targets(doc)
+    };
     Abilities {
         reset,
-        boot: boot::targets(doc),
+        boot,
         boot_once: boot::once(doc),
         virtual_media: link(&doc["VirtualMedia"]).is_some()
             || manager.is_some_and(|m| link(&m["VirtualMedia"]).is_some()),
