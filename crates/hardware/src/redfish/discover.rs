@@ -41,7 +41,7 @@ impl Redfish {
             devices = device::enclosures(&crawl, &root).await;
         }
         let firmware = match crawl.follow(&root, "UpdateService").await {
-            Some((_, service)) => firmware::inventory(&crawl, &service).await,
+            Some((_, service)) => firmware::inventory(&crawl, &root, &service).await,
             None => Vec::new(),
         };
         let alone = systems.iter().filter(|s| s.is_machine).count() == 1;
