@@ -228,6 +228,9 @@ pub struct UpOptions {
     /// Emulated servers, beside one GPU box
     #[arg(long, default_value_t = 9, value_parser = clap::value_parser!(u32).range(1..=2000))]
     pub nodes: u32,
+    /// Emulated servers without a BMC, above the others
+    #[arg(long, default_value_t = 0, value_parser = clap::value_parser!(u32).range(..=100), requires = "emulate")]
+    pub bare: u32,
     /// How much faster than real the emulated rack is; 1 is as slow as real servers
     #[arg(long, default_value_t = 10.0)]
     pub speed: f64,

@@ -7,10 +7,10 @@ use std::time::Duration;
 use bytes::Bytes;
 use control::env::{Dial, Future, Probe, Random};
 use hardware::transport::{HttpTransport, Limits, Pin, Transport};
-use hardware::{Credential, Driver, Ipmi, Mode, Pdu, Redfish};
+use hardware::{Credential, Driver, Ipmi, Mode, Pdu, Redfish, Wol};
 use tokio::io::AsyncReadExt as _;
 
-/// Drivers by protocol: Redfish over TLS with the certificate pinned at first use, IPMI and SNMP over UDP.
+/// Drivers by protocol: Redfish over TLS with the certificate pinned at first use, IPMI, SNMP and wake-ups over UDP.
 pub struct Dialer;
 
 impl Dial for Dialer {
@@ -27,6 +27,7 @@ impl Dial for Dialer {
                 let udp = Arc::new(hardware::ipmi::udp::Udp);
                 Ok(Arc::new(Ipmi::new(url, udp, credential, mode).map_err(failed)?))
             }
+            Some("wol") => Ok(Arc::new(Wol::new(url, credential, mode).map_err(failed)?)),
             Some("snmp") => Ok(Arc::new(Pdu::new(url, credential, mode).map_err(failed)?)),
             _ => {
                 let pin = pin.map_or(Pin::Learn, |p| Pin::Expect(p.to_owned()));

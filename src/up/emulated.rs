@@ -55,6 +55,7 @@ pub async fn start(options: &UpOptions, network: &Network, folder: &Path) -> Res
     let config = Config {
         layout: RackLayout {
             gpu_servers: 1,
+            bare_servers: options.bare,
             ..RackLayout::of(options.nodes)
         },
         port: near(options.listen.port(), 1043),
@@ -109,9 +110,9 @@ pub async fn settle(house: &House, rack: &Handle, trees: &[PathBuf], state: &Sta
         };
         house.set_credential(&who, &credential, login).await?;
     }
-    let watched = addresses(rack).map(|(address, place, outlets)| WatchedBmc {
+    let watched = addresses(rack).map(|(url, place, outlets)| WatchedBmc {
         outlets,
-        url: format!("https://{address}:{}", rack.port),
+        url,
         rack: place.rack().parse().unwrap_or_else(|_| rack_name()),
         slots: place
             .slot()
@@ -185,7 +186,9 @@ fn beside(trees: &[PathBuf], port: u16, credential: &Name) -> Vec<WatchedBmc> {
 /// Where the rack's BMCs answer, and where what they stand for stands.
 ///
 /// Outlet n of each PDU feeds one supply of server n.
-fn addresses(rack: &Handle) -> impl Iterator<Item = (Ipv4Addr, Place, Vec<OutletRef>)> {
+fn addresses(rack: &Handle) -> impl Iterator<Item = (String, Place, Vec<OutletRef>)> {
+    let port = rack.port;
+    let https = move |address: Ipv4Addr| format!("https://{address}:{port}");
     let pdus = || {
         rack.rack
             .pdus
@@ -197,11 +200,16 @@ fn addresses(rack: &Handle) -> impl Iterator<Item = (Ipv4Addr, Place, Vec<Outlet
             pdu,
             outlet: (n + 1).to_string(),
         });
-        Some((s.spec.bmc, s.spec.place.parse().ok()?, outlets.collect()))
+        let wake = || {
+            let mac = s.spec.macs[0].to_string().replace(':', "-");
+            format!("wol://{mac}/{}:{port}", emulator::wake::BROADCAST)
+        };
+        let url = s.spec.bmc.map_or_else(wake, https);
+        Some((url, s.spec.place.parse().ok()?, outlets.collect()))
     });
-    let pdus = rack.rack.pdus.iter().filter_map(|p| {
+    let pdus = rack.rack.pdus.iter().filter_map(move |p| {
         Some((
-            p.spec.bmc,
+            https(p.spec.bmc),
             format!("{}/{}", rack_name(), p.spec.name).parse().ok()?,
             Vec::new(),
         ))

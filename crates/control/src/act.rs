@@ -51,6 +51,13 @@ impl House {
                 .and_then(|r| r.map_err(|e| e.to_string())),
             Err(error) => Err(error.to_string()),
         };
+        let result = match result {
+            Ok(glance) if node.abilities.no_bmc => Ok(Glance {
+                power: self.power_around(node).await,
+                ..glance
+            }),
+            other => other,
+        };
         let now = self.now();
         let holder = node.holder.clone();
         let changed = self.inner.live.update(&node.id, |s| match result {
@@ -61,7 +68,9 @@ impl House {
                     glance.identity.serial.as_deref(),
                 );
                 // A box that never said who it is still doesn't; one that did must go on saying the same.
-                let nameless = node.identity.uuid.is_none() && node.identity.serial.is_none();
+                // Without a BMC there is nobody to say it: the agent comes up by the MAC that was woken, or not at all.
+                let nameless =
+                    node.abilities.no_bmc || (node.identity.uuid.is_none() && node.identity.serial.is_none());
                 let same = told.map_or(nameless, |id| id == node.id);
                 let before = s.view.power;
                 if before.is_some() && before != glance.power {
@@ -115,6 +124,11 @@ impl House {
                 .cycle_outlets_of(node, &machine.status.reason, "busbar")
                 .await
                 .map_err(|e| again(e.to_string()));
+        }
+        if let (Act::Power(kind), true) = (act, node.abilities.no_bmc)
+            && let Some(done) = self.power_at_outlets(node, kind, &machine.status.reason).await
+        {
+            return done.map_err(|e| again(e.to_string()));
         }
         let bmc = self.bmc_of(node).await.map_err(|e| again(e.to_string()))?;
         let permit = self

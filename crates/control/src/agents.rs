@@ -1,6 +1,6 @@
 //! What agents tell: noted, and what the BMC could not see of the hardware is added to the node.
 
-use rack::agent::{AgentState, FoundHardware, Work};
+use rack::agent::{AgentState, FoundHardware, FoundNic, Work};
 use rack::node::{Part, PartKind};
 use rack::{Bytes, Health, Level, Machine, Node, Order};
 use store::Txn;
@@ -80,8 +80,10 @@ fn completed(node: &Node, found: &FoundHardware) -> Option<Node> {
             .parts
             .push(part("memory".into(), PartKind::Memory { size: found.memory }));
     }
-    if node.macs().next().is_none() {
-        let ports = found.nics.iter().map(|n| {
+    // A BMC that tells of ports tells of all; the port that a box without one is woken by is just the one that is known.
+    if node.macs().next().is_none() || node.abilities.no_bmc {
+        let new = |n: &&FoundNic| node.macs().all(|known| known != n.mac);
+        let ports = found.nics.iter().filter(new).map(|n| {
             part(
                 n.name.clone(),
                 PartKind::Nic {
@@ -103,5 +105,16 @@ fn completed(node: &Node, found: &FoundHardware) -> Option<Node> {
             },
         ));
     }
-    (after.parts != node.parts).then_some(after)
+    if node.abilities.no_bmc {
+        let who = &mut after.identity;
+        for (ours, seen) in [
+            (&mut who.uuid, &found.uuid),
+            (&mut who.serial, &found.serial),
+            (&mut who.maker, &found.maker),
+            (&mut who.model, &found.model),
+        ] {
+            *ours = seen.clone().or(ours.take());
+        }
+    }
+    (after.parts != node.parts || after.identity != node.identity).then_some(after)
 }

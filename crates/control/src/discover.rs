@@ -7,7 +7,7 @@ use futures_util::StreamExt as _;
 use hardware::{DeviceKind, Found, FoundDevice, FoundSystem};
 use rack::node::BmcAddress;
 use rack::request::{DeviceView, DiscoverRequest, Who};
-use rack::{Event, Level, Node, NodeId, Part, PartKind, Place, Tenancy, World};
+use rack::{Event, Level, Node, NodeId, Part, PartKind, Place, ResetKind, Tenancy, World};
 use store::Txn;
 
 use crate::House;
@@ -245,8 +245,11 @@ impl House {
         system: &FoundSystem,
     ) -> Node {
         let now = self.now();
-        let mut parts = system.parts.clone();
-        if let Some(known) = known {
+        let (mut identity, mut parts) = (system.identity.clone(), system.parts.clone());
+        if let Some(known) = known.filter(|_| system.abilities.no_bmc) {
+            // Whatever is known of such a box, its agent told.
+            (identity, parts) = (known.identity.clone(), known.parts.clone());
+        } else if let Some(known) = known {
             keep_what_only_the_agent_saw(&mut parts, &known.parts);
         }
         let outlets = match known {
@@ -254,10 +257,14 @@ impl House {
             Some(known) if !known.outlets.is_empty() => known.outlets.clone(),
             _ => self.outlets_intended(&place),
         };
+        let mut abilities = system.abilities.clone();
+        if abilities.no_bmc && !outlets.is_empty() {
+            abilities.reset.push(ResetKind::ForceOff);
+        }
         Node {
             id,
             place,
-            identity: system.identity.clone(),
+            identity,
             bmc: BmcAddress {
                 url: bmc.url.clone(),
                 system: system.system.clone(),
@@ -267,7 +274,7 @@ impl House {
                 certificate: bmc.certificate.clone(),
             },
             health: system.health,
-            abilities: system.abilities.clone(),
+            abilities,
             parts,
             armed: known.is_some_and(|k| k.armed),
             holder: known.and_then(|k| k.holder.clone()),
@@ -295,6 +302,12 @@ impl House {
             }
         }
         let what = match known {
+            None if node.abilities.no_bmc => {
+                format!(
+                    "known by its network port {}: no BMC, its agent will tell the rest",
+                    node.bmc.system
+                )
+            }
             None => format!(
                 "discovered: {} {}, {} cores, {} of memory",
                 node.identity.maker.as_deref().unwrap_or("unknown maker"),

@@ -13,12 +13,13 @@ use crate::env::Dial;
 use crate::house::HouseError;
 use crate::keys;
 use crate::secrets::Sealed;
+use crate::targets;
 
 /// What a connection was made from: when any of it changes, another one is made.
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct Made {
     credential: Name,
-    sealed: Sealed,
+    sealed: Option<Sealed>,
     certificate: Option<String>,
 }
 
@@ -81,17 +82,21 @@ impl House {
         credential: &Name,
         certificate: Option<&str>,
     ) -> Result<Arc<dyn Driver>, HouseError> {
-        let stored = self
-            .record(|r| r.credentials.get(credential).cloned())
-            .ok_or_else(|| HouseError::Policy {
+        let stored = self.record(|r| r.credentials.get(credential).cloned());
+        if stored.is_none() && targets::needs_login(url) {
+            return Err(HouseError::Policy {
                 what: format!("there is no credential `{credential}` to log in to {url} with"),
                 hint: format!("busbar credential set {credential} --user USER"),
-            })?;
-        let moved = stored.moved.contains(&keys::bmc(url));
-        let sealed = stored.next.as_ref().filter(|_| moved).unwrap_or(&stored.sealed);
+            });
+        }
+        let sealed = stored.map(|stored| {
+            let moved = stored.moved.contains(&keys::bmc(url));
+            let next = stored.next.as_ref().filter(|_| moved);
+            next.unwrap_or(&stored.sealed).clone()
+        });
         let made = Made {
             credential: credential.clone(),
-            sealed: sealed.clone(),
+            sealed,
             certificate: certificate.map(str::to_owned),
         };
         let mode = if self.may_write_to(url) {
@@ -104,7 +109,14 @@ impl House {
             bmc.set_mode(mode);
             return Ok(Arc::clone(bmc));
         }
-        let bmc = self.connect(url, certificate, self.open_credential(credential, sealed)?, mode)?;
+        let secret = match &made.sealed {
+            Some(sealed) => self.open_credential(credential, sealed)?,
+            None => CredentialRequest {
+                user: String::new(),
+                password: String::new(),
+            },
+        };
+        let bmc = self.connect(url, certificate, secret, mode)?;
         open.insert(url.to_owned(), (made, Arc::clone(&bmc)));
         Ok(bmc)
     }

@@ -154,6 +154,11 @@ impl House {
         }
         let Ok(bmc) = self.bmc_of(node).await else { return };
         self.inner.live.note(&node.id, |s| s.read = Some(now));
+        if node.abilities.no_bmc {
+            let watts = self.watts_around(node).await;
+            self.inner.live.update(&node.id, |s| s.view.readings = vec![watts]);
+            return;
+        }
         let Some(sensors) = bmc.sensors() else { return };
         match sensors.readings(&node.bmc, now).await {
             Ok(readings) => self.inner.live.update(&node.id, |s| s.view.readings = readings),

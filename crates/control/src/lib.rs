@@ -24,6 +24,7 @@ mod inventory;
 pub mod keys;
 mod live;
 mod machines;
+mod no_bmc;
 mod outlets;
 pub mod rackfile;
 pub mod record;

@@ -48,6 +48,8 @@ pub struct DeviceSight {
     pub readings: Vec<Reading>,
     /// Its outlets.
     pub outlets: Vec<OutletView>,
+    /// When the outlets were read.
+    pub read: Option<Time>,
 }
 
 /// What is seen of everything, and who wants to know.
@@ -112,8 +114,11 @@ impl Live {
     }
 
     /// Notes the outlets of a device, and leaves the rest as it was.
-    pub fn see_outlets(&self, place: &Place, outlets: Vec<OutletView>) {
-        lock(&self.devices).entry(place.clone()).or_default().outlets = outlets;
+    pub fn see_outlets(&self, place: &Place, outlets: Vec<OutletView>, now: Time) {
+        let mut devices = lock(&self.devices);
+        let seen = devices.entry(place.clone()).or_default();
+        (seen.outlets, seen.read) = (outlets, Some(now));
+        drop(devices);
         self.bump();
     }
 

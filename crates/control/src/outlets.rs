@@ -25,6 +25,7 @@ pub(crate) fn seen(device: &FoundDevice, now: Time) -> DeviceSight {
         health: device.health,
         readings: raw.map(|r| found::reading(r, now)).collect(),
         outlets: device.outlets.clone(),
+        read: Some(now),
     }
 }
 
@@ -105,7 +106,7 @@ impl House {
         }
     }
 
-    async fn order_outlet(
+    pub(crate) async fn order_outlet(
         &self,
         node: &NodeId,
         place: &Place,
@@ -127,7 +128,7 @@ impl House {
         let receipt = outlets.switch(&device.path, &outlet.outlet, order, &permit).await?;
         // What was switched is seen at once, and not only at the next look at the whole PDU.
         if let Ok(now) = outlets.outlets(&device.path).await {
-            self.inner.live.see_outlets(&outlet.pdu, now);
+            self.inner.live.see_outlets(&outlet.pdu, now, self.now());
         }
         match receipt {
             Receipt::Done | Receipt::Accepted { .. } => Ok(()),

@@ -18,6 +18,11 @@
 //! address = "snmp://10.0.0.5"
 //! slot = "pdu-a"
 //!
+//! [[bmc]]                            # no BMC at all: the port that it is woken by, and the broadcast address that reaches it
+//! address = "wol://52-54-00-12-34-56/10.77.0.255"
+//! slot = "u4"
+//! outlets = ["pdu-a/4"]              # its only switch
+//!
 //! [[bmc]]                            # several systems behind one service: slots by UUID or serial
 //! address = "https://10.0.0.12:8000"
 //! credential = "lab"

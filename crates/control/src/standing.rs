@@ -55,8 +55,11 @@ pub fn identities(world: &World, url: &str, systems: &[&FoundSystem]) -> Vec<(No
         .collect()
 }
 
-/// What a box says that it is.
+/// What a box says that it is; one without a BMC is the port that wakes it.
 fn told(system: &FoundSystem) -> Option<NodeId> {
+    if system.abilities.no_bmc {
+        return NodeId::from_identity(None, Some("port"), Some(&system.system));
+    }
     let i = &system.identity;
     NodeId::from_identity(i.uuid.as_deref(), i.maker.as_deref(), i.serial.as_deref())
 }
@@ -89,8 +92,11 @@ fn is_another(known: &Node, url: &str, found: &FoundSystem) -> bool {
         })
         .collect();
     let strangers = !ports.is_empty() && !theirs.is_empty() && ports.is_disjoint(&theirs);
-    (known.bmc.url != url && (differ || strangers))
-        || (known.bmc.url == url && known.bmc.system != found.system && differ)
+    if known.bmc.url == url {
+        known.bmc.system != found.system && differ
+    } else {
+        differ || strangers
+    }
 }
 
 /// Where a system stands: as its owner wrote, else where it was known to, else the next free number of its slot or rack.

@@ -5,6 +5,14 @@ use std::net::Ipv4Addr;
 /// Most addresses that one request may name: a /22. Larger sweeps are several requests, on purpose.
 pub const TARGETS: usize = 1024;
 
+/// What needs no credential: nothing there asks who is calling.
+const WITHOUT_LOGIN: &str = "wol://";
+
+/// Whether someone must log in there.
+pub fn needs_login(url: &str) -> bool {
+    !url.starts_with(WITHOUT_LOGIN)
+}
+
 /// The URLs that `target` names.
 ///
 /// # Errors
@@ -15,9 +23,12 @@ pub fn urls(target: &str) -> Result<Vec<String>, String> {
         let shown: String = text.chars().filter(|c| !c.is_control()).take(60).collect();
         Err(format!(
             "`{shown}` {why}: write 10.0.0.5, 10.0.0.5:8000, https://bmc7:8443, 10.0.0.5-20, 10.0.0.0/26, \
-             ipmi://10.0.0.5 or snmp://10.0.0.5"
+             ipmi://10.0.0.5, snmp://10.0.0.5 or, for a box without BMC, wol://52-54-00-12-34-56"
         ))
     };
+    if text.starts_with(WITHOUT_LOGIN) {
+        return hardware::wol::packet::target(text).map(|_| vec![text.to_owned()]);
+    }
     let schemes = ["https://", "http://", "ipmi://", "snmp://"];
     if let Some(rest) = schemes.iter().find_map(|s| text.strip_prefix(s)) {
         let fine = !rest.is_empty() && rest.chars().all(|c| c.is_ascii_alphanumeric() || ".-:[]".contains(c));
@@ -83,6 +94,11 @@ mod tests {
             ("bmc-7.lab", 1, "https://bmc-7.lab"),
             ("ipmi://10.0.0.5", 1, "ipmi://10.0.0.5"),
             ("snmp://10.0.0.5:1161", 1, "snmp://10.0.0.5:1161"),
+            (
+                "wol://52-54-00-12-34-56/10.77.0.255",
+                1,
+                "wol://52-54-00-12-34-56/10.77.0.255",
+            ),
         ] {
             let urls = urls(text).unwrap_or_else(|e| panic!("{text}: {e}"));
             assert_eq!((urls.len(), urls[0].as_str()), (count, first), "{text}");

@@ -18,8 +18,8 @@ use crate::model::{Activity, Power};
 pub struct ServerStatus {
     /// `r1/u1`.
     pub place: String,
-    /// Where its BMC answers.
-    pub bmc: std::net::Ipv4Addr,
+    /// Where its BMC answers, if it has one.
+    pub bmc: Option<std::net::Ipv4Addr>,
     /// Power state.
     pub power: Power,
     /// What runs.

@@ -14,7 +14,7 @@ use crate::disks::Drive;
 use crate::faults::{Action, Faults};
 use crate::layout::{PduSpec, ServerSpec};
 use crate::life;
-use crate::model::{Activity, Draw, Physics, Power};
+use crate::model::{Activity, BARE_STANDBY_WATTS, Draw, Physics, Power};
 use crate::redfish::core::BmcCore;
 
 /// Lines of serial console that are kept for each server.
@@ -183,7 +183,11 @@ impl Emulated {
                         .map_err(|source| StartError::Drive { name, source })?,
                 );
             }
-            let state = Mutex::new(State::new(config.layout.inlet_celsius, saved.get(&spec.place)));
+            let mut state = State::new(config.layout.inlet_celsius, saved.get(&spec.place));
+            if spec.bmc.is_none() {
+                state.physics.standby = BARE_STANDBY_WATTS;
+            }
+            let state = Mutex::new(state);
             servers.push(Server {
                 core: core(&spec.serial),
                 spec,
@@ -205,7 +209,7 @@ impl Emulated {
             servers
                 .iter()
                 .enumerate()
-                .map(|(i, s)| (IpAddr::V4(s.spec.bmc), Bmc::Server(i))),
+                .filter_map(|(i, s)| Some((IpAddr::V4(s.spec.bmc?), Bmc::Server(i)))),
         );
         by_address.extend(
             pdus.iter()
@@ -235,7 +239,7 @@ impl Emulated {
     pub fn addresses(&self) -> Vec<Ipv4Addr> {
         self.servers
             .iter()
-            .map(|s| s.spec.bmc)
+            .filter_map(|s| s.spec.bmc)
             .chain(self.pdus.iter().map(|p| p.spec.bmc))
             .collect()
     }
@@ -274,10 +278,10 @@ impl Emulated {
         }
     }
 
-    /// Where a BMC is.
+    /// Where a BMC is; the unspecified address for a server that has none.
     pub(crate) fn address(&self, bmc: Bmc) -> Ipv4Addr {
         match bmc {
-            Bmc::Server(i) => self.servers[i].spec.bmc,
+            Bmc::Server(i) => self.servers[i].spec.bmc.unwrap_or(Ipv4Addr::UNSPECIFIED),
             Bmc::Pdu(i) => self.pdus[i].spec.bmc,
         }
     }
@@ -486,7 +490,7 @@ impl Emulated {
         }
     }
 
-    fn power_on(self: &Arc<Self>, i: usize) {
+    pub(crate) fn power_on(self: &Arc<Self>, i: usize) {
         self.set_power(i, Power::PoweringOn);
         self.begin(i, life::From::Off);
     }

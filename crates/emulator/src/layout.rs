@@ -21,6 +21,8 @@ pub struct RackLayout {
     pub servers: u32,
     /// Servers with accelerators, above the plain ones.
     pub gpu_servers: u32,
+    /// Servers without a BMC, above the others: woken by a magic packet, booting from the network before their disk.
+    pub bare_servers: u32,
     /// Power distribution units, each feeding one supply of every server.
     pub pdus: u8,
     /// How a server is built.
@@ -68,6 +70,7 @@ impl Default for RackLayout {
         RackLayout {
             servers: 9,
             gpu_servers: 1,
+            bare_servers: 0,
             pdus: 2,
             build: Build::default(),
             inlet_celsius: 22.0,
@@ -104,8 +107,8 @@ pub struct DriveSpec {
 pub struct ServerSpec {
     /// `r1/u1`.
     pub place: String,
-    /// Where its BMC answers.
-    pub bmc: Ipv4Addr,
+    /// Where its BMC answers, if it has one.
+    pub bmc: Option<Ipv4Addr>,
     /// SMBIOS UUID.
     pub uuid: Uuid,
     /// Serial number.
@@ -125,7 +128,11 @@ pub struct ServerSpec {
 impl ServerSpec {
     /// Product name.
     pub fn model(&self) -> &'static str {
-        if self.gpus > 0 { "Emulated GPU 8" } else { "Emulated 2S" }
+        match self.bmc {
+            None => "Emulated bare",
+            Some(_) if self.gpus > 0 => "Emulated GPU 8",
+            Some(_) => "Emulated 2S",
+        }
     }
     /// GiB of memory.
     pub fn memory_gib(&self) -> u64 {
@@ -165,7 +172,7 @@ impl RackLayout {
 
     /// Whether it can be built.
     pub fn check(&self) -> Result<(), BadLayout> {
-        let all = u64::from(self.servers) + u64::from(self.gpu_servers);
+        let all = u64::from(self.servers) + u64::from(self.gpu_servers) + u64::from(self.bare_servers);
         if all > u64::from(MOST_SERVERS) {
             Err(BadLayout::TooMany(all))
         } else {
@@ -175,13 +182,15 @@ impl RackLayout {
 
     /// Its servers.
     pub fn build_servers(&self, seed: u64) -> Vec<ServerSpec> {
-        (0..self.servers + self.gpu_servers)
+        (0..self.servers + self.gpu_servers + self.bare_servers)
             .map(|i| self.server(seed, i))
             .collect()
     }
 
     fn server(&self, seed: u64, i: u32) -> ServerSpec {
         let (rack, unit) = (1 + i / SERVERS_IN_RACK, 1 + i % SERVERS_IN_RACK);
+        // the first one without a BMC
+        let bare = self.servers + self.gpu_servers;
         let place = format!("r{rack}/u{unit}");
         let uuid = derived(seed, &place);
         let b = uuid.as_bytes();
@@ -204,14 +213,18 @@ impl RackLayout {
             });
         }
         ServerSpec {
-            bmc: Ipv4Addr::new(127, 10, rack as u8, unit as u8),
+            bmc: (i < bare).then_some(Ipv4Addr::new(127, 10, rack as u8, unit as u8)),
             place,
             uuid,
             serial,
             macs: [mac(0), mac(1)],
             bmc_mac: mac(0xff),
             drives,
-            gpus: if i >= self.servers { self.build.gpus } else { 0 },
+            gpus: if (self.servers..bare).contains(&i) {
+                self.build.gpus
+            } else {
+                0
+            },
             build: self.build.clone(),
         }
     }

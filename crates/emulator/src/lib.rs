@@ -3,8 +3,9 @@
 //! Every BMC and PDU answers Redfish on a loopback address of its own ([`redfish`]), from one physical state ([`model`]).
 //! A server that is switched on runs firmware ([`life`], [`firmware`]): it asks for its boot by DHCP and HTTP, runs the
 //! agent's own code on emulated hardware ([`host`]) and boots what lies on its disk ([`disks`]). Faults are data
-//! ([`faults`]), set through [`control`]. Captured trees of real boxes are served as live ones by [`tree`]. It knows nothing of the daemon but its addresses, and everything that it
-//! says goes through one seam ([`net`]). Start reading at [`emulated`].
+//! ([`faults`]), set through [`control`]. Captured trees of real boxes are served as live
+//! ones by [`tree`], and servers that have no BMC are woken by magic packets ([`wake`]). It knows nothing of the daemon but
+//! its addresses, and everything that it says goes through one seam ([`net`]). Start reading at [`emulated`].
 
 pub mod config;
 pub mod control;
@@ -22,6 +23,7 @@ pub mod redfish;
 pub mod serve;
 pub mod start;
 pub mod tree;
+pub mod wake;
 
 pub use config::{Clock, Config, Credential, StartError};
 pub use emulated::Emulated;

@@ -101,7 +101,7 @@ impl Machine {
         self.rack.say(self.i, line);
     }
 
-    /// Boots by the override, else the disk, else the network. True when the machine went off by itself.
+    /// Boots by the override, else the disk, else the network; a server without a BMC the network first. True when the machine went off by itself.
     async fn boot(&self) -> bool {
         self.rack.set_activity(self.i, Activity::Firmware);
         let boot = {
@@ -136,6 +136,9 @@ impl Machine {
                 false
             }
             "Hdd" => self.disk().await,
+            _ if self.rack.servers[self.i].spec.bmc.is_none() => {
+                self.network(Client::Ipxe, None).await || self.disk().await
+            }
             _ if self.bootable() => self.disk().await,
             _ => self.network(Client::UefiHttp, None).await,
         }

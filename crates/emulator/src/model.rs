@@ -7,6 +7,8 @@ use serde::{Deserialize, Serialize};
 
 /// Drawn by the BMC and the supplies of a server that is off.
 pub const STANDBY_WATTS: f64 = 12.0;
+/// Drawn by a server without a BMC that is off: its supplies and the network port that listens.
+pub const BARE_STANDBY_WATTS: f64 = 2.0;
 /// A two-socket server in firmware or idle.
 const IDLE_WATTS: f64 = 180.0;
 /// What full load adds.
@@ -106,6 +108,8 @@ impl Activity {
 /// The physical state of one server.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Physics {
+    /// Watts at the wall while it is off.
+    pub standby: f64,
     /// Air at the inlet.
     pub inlet: f64,
     /// Processor temperature.
@@ -142,6 +146,7 @@ impl Physics {
     /// A server that has been off for long.
     pub fn cold(inlet: f64) -> Physics {
         Physics {
+            standby: STANDBY_WATTS,
             inlet,
             cpu: inlet,
             fan: 0.0,
@@ -155,7 +160,7 @@ impl Physics {
     /// Watts behind the supplies.
     fn output(&self, on: bool, activity: Activity, gpus: u32) -> f64 {
         if !on {
-            return STANDBY_WATTS * 0.8;
+            return self.standby * 0.8;
         }
         let load = (activity.load() + self.load).clamp(0.0, 1.0);
         let gpu: f64 = (0..gpus as usize).map(|n| self.gpu(true, n)).sum();
@@ -204,7 +209,7 @@ impl Physics {
         let each = if on {
             (share + SUPPLY_WATTS) / EFFICIENCY
         } else {
-            STANDBY_WATTS / fed_count as f64
+            self.standby / fed_count as f64
         };
         Draw {
             input: fed.map(|f| if f { each } else { 0.0 }),

@@ -56,9 +56,8 @@ impl Emulated {
             .tls
             .then(|| crate::serve::certificate(config.state.as_deref()))
             .transpose()?;
-        let mut addresses: Vec<Ipv4Addr> = config.layout.build_servers(config.seed).iter().map(|s| s.bmc).collect();
-        addresses.extend(config.layout.build_pdus(config.seed).iter().map(|p| p.bmc));
         let rack = Emulated::build(config.clone())?;
+        let mut addresses = rack.addresses();
         let trees = trees(&rack)?;
         let at = |n: usize| tree_address(n).ok_or(StartError::TooManyTrees);
         let by_address = trees.into_iter().enumerate();
@@ -80,6 +79,10 @@ impl Emulated {
         let mut tasks = JoinSet::new();
         for listener in listeners {
             tasks.spawn(crate::serve::serve(listener, tls.clone(), router.clone()));
+        }
+        if rack.servers.iter().any(|s| s.spec.bmc.is_none()) {
+            let socket = crate::wake::listen(port).await?;
+            tasks.spawn(crate::wake::serve(socket, rack.clone()));
         }
         let control_at = control.as_ref().and_then(|l| l.local_addr().ok());
         if let Some(listener) = control {

@@ -5,8 +5,8 @@
 //! device says it offers, and what only experience tells is data (`redfish/quirks.toml`, `snmp/pdus.toml`).
 //!
 //! Start at [`capability`]: a [`Driver`] is one device, and offers the capabilities that it truly has: [`Redfish`],
-//! [`Ipmi`] or a [`Pdu`] by SNMP, as the scheme of its URL says. Every write takes a [`Permit`], and in [`Mode::Observe`] nothing that changes
-//! anything leaves a driver.
+//! [`Ipmi`], a [`Pdu`] by SNMP, or a box without BMC that can only be woken ([`Wol`]), as the scheme of its URL says. Every
+//! write takes a [`Permit`], and in [`Mode::Observe`] nothing that changes anything leaves a driver.
 
 pub mod capability;
 pub mod console;
@@ -19,6 +19,7 @@ pub mod permit;
 pub mod redfish;
 pub mod snmp;
 pub mod transport;
+pub mod wol;
 
 pub use capability::Driver;
 pub use error::Error;
@@ -31,3 +32,4 @@ pub use permit::{Credential, Mode, Permit};
 pub use redfish::Redfish;
 pub use snmp::Pdu;
 pub use transport::{HttpTransport, Limits, Pin, Transport, TransportError};
+pub use wol::Wol;

@@ -177,6 +177,10 @@ pub fn constraints(node: &Node, ask: &Ask, avoid: &[NodeId]) -> Vec<Constraint> 
 fn bootable(node: &Node) -> bool {
     use rack::{BootTarget, ResetKind};
     let a = &node.abilities;
+    // A box without a BMC asks the network at each start, and may be off already: what it lacks shows as it is used.
+    if a.no_bmc {
+        return a.reset.contains(&ResetKind::On);
+    }
     let boots = a
         .boot
         .iter()

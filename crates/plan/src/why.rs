@@ -84,6 +84,11 @@ pub fn node(world: &World, node: &Node, live: &NodeLive, now: Time) -> Why {
         because.push("not armed: Busbar only reads it".into());
         ways_out.push(format!("busbar arm {}    lets Busbar write to it", p.rack()));
     }
+    if node.abilities.no_bmc {
+        let (told, out) = without_bmc(node);
+        because.extend(told);
+        ways_out.extend(out);
+    }
     if let Some(why) = &node.cordoned {
         because.push(format!("cordoned: {why}"));
         ways_out.push(format!("busbar uncordon {p}    puts it back into use"));
@@ -118,4 +123,24 @@ pub fn node(world: &World, node: &Node, live: &NodeLive, now: Time) -> Why {
         next: Vec::new(),
         ways_out,
     }
+}
+
+/// What a box without a BMC can't do, said before someone misses it, and what helps.
+fn without_bmc(node: &Node) -> (Vec<String>, Vec<String>) {
+    let outlets: Vec<String> = node.outlets.iter().map(|o| format!("{}/{}", o.pdu, o.outlet)).collect();
+    let mut told = vec![
+        "no BMC: woken through its network port, and seen by its outlets, its agent and its login".to_owned(),
+        "boot override: none; its firmware must try the network first, and wake-on-LAN must be on there".to_owned(),
+    ];
+    let mut out = Vec::new();
+    if outlets.is_empty() {
+        told.push("sensors: no reading; power off: by hand only, as no outlets are written down".to_owned());
+        out.push("outlets = [\"pdu-a/3\"] under its [[bmc]] in the rack file    lets Busbar cut its power".to_owned());
+    } else {
+        told.push(format!(
+            "sensors: no reading but the watts of its outlets; power off: cut at {}",
+            outlets.join(" and ")
+        ));
+    }
+    (told, out)
 }

@@ -86,6 +86,11 @@ impl Node {
             .count() as u32
     }
 
+    /// Whether nothing here can take its power away: no BMC, and no outlet that anyone wrote down.
+    pub fn only_wakes(&self) -> bool {
+        self.abilities.no_bmc && self.outlets.is_empty()
+    }
+
     /// Sizes of the drives that the BMC knows of. Some BMCs see no drives; the agent then does.
     pub fn drives(&self) -> impl Iterator<Item = &Part> {
         self.parts.iter().filter(|p| matches!(p.kind, PartKind::Drive { .. }))
@@ -303,6 +308,10 @@ pub struct Abilities {
     /// Whether its serial console can be reached.
     #[serde(default)]
     pub console: bool,
+    /// Whether it has no BMC at all: it is woken through its network port, its power is cut at its outlets, and it boots by
+    /// its firmware's own order, which must try the network first. Nothing tells of its power for certain.
+    #[serde(default)]
+    pub no_bmc: bool,
 }
 
 /// `ResetType` values of DSP0268 that Busbar uses.

@@ -8,9 +8,10 @@ use crate::emulated::{Bmc, Emulated};
 const M: &str = "/redfish/v1/Managers/BMC";
 
 pub(super) fn get(rack: &Emulated, bmc: Bmc, segments: &[&str]) -> Option<Value> {
-    let (server, address) = match bmc {
-        Bmc::Server(i) => (Some(i), rack.servers[i].spec.bmc),
-        Bmc::Pdu(i) => (None, rack.pdus[i].spec.bmc),
+    let address = rack.address(bmc);
+    let server = match bmc {
+        Bmc::Server(i) => Some(i),
+        Bmc::Pdu(_) => None,
     };
     Some(match segments {
         [] => collection("ManagerCollection", "Managers", [M.to_string()]),

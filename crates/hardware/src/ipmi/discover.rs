@@ -145,6 +145,7 @@ pub async fn discover(client: &Client, identity: Identity, repository: &Reposito
                 cap: !caps.is_empty(),
                 indicator: true,
                 console: console.is_some_and(|c| c.code == 0 && c.data.get(1).is_some_and(|on| on & 1 != 0)),
+                no_bmc: false,
             },
             parts,
             health,

@@ -14,7 +14,7 @@ use crate::permit::Permit;
 use crate::redfish::client::Answer;
 use crate::redfish::discover::{listed_resets, power_state, reset_action};
 use crate::redfish::json::{link, list, number, text, texts};
-use crate::redfish::{Redfish, boot};
+use crate::redfish::{Redfish, boot, boot_order};
 
 /// All resets that Busbar uses.
 pub const KINDS: [ResetKind; 8] = [
@@ -125,9 +125,13 @@ impl Redfish {
     }
 
     /// Sets what the system boots from next: a network target for one boot (for all where the service knows no
-    /// `Once`), [`BootTarget::Hdd`] and [`BootTarget::None`] by clearing the override. Read back before it counts.
+    /// `Once`), [`BootTarget::Hdd`] and [`BootTarget::None`] by clearing the override. A service that knows
+    /// only an order gets the options of the target first in it, for all boots. Read back before it counts.
     pub async fn set_boot(&self, at: &BmcAddress, target: BootTarget, permit: &Permit) -> Result<Receipt, Error> {
         let first = self.client.get(&at.system).await?;
+        if boot_order::only_order(&first.body) {
+            return self.set_boot_order(at, &first.body, target, permit).await;
+        }
         // An override for one boot that is set already still is: it is cleared by the boot. For all boots likewise.
         if boot::is(&first.body, target) {
             return Ok(Receipt::Done);

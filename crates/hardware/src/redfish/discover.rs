@@ -10,7 +10,7 @@ use crate::error::Error;
 use crate::found::{Found, FoundSystem, Glance};
 use crate::redfish::crawl::{Crawl, Resource};
 use crate::redfish::json::{at, count, link, list, number, text, texts, truth};
-use crate::redfish::{Redfish, boot, part};
+use crate::redfish::{Redfish, boot, boot_order, part};
 use crate::redfish::{caps, device, firmware, indicator};
 
 /// Parts kept of one system.
@@ -41,7 +41,7 @@ impl Redfish {
             devices = device::enclosures(&crawl, &root).await;
         }
         let firmware = match crawl.follow(&root, "UpdateService").await {
-            Some((_, service)) => firmware::inventory(&crawl, &service).await,
+            Some((_, service)) => firmware::inventory(&crawl, &root, &service).await,
             None => Vec::new(),
         };
         let alone = systems.iter().filter(|s| s.is_machine).count() == 1;
@@ -261,9 +261,15 @@ async fn abilities(
             }
         }
     };
+    let boot = if boot_order::only_order(doc) {
+        let options = crawl.members(&doc["Boot"], "BootOptions").await;
+        boot_order::targets(doc, options.iter().map(|(_, o)| o.as_ref()))
+    } else {
+        boot::targets(doc)
+    };
     Abilities {
         reset,
-        boot: boot::targets(doc),
+        boot,
         boot_once: boot::once(doc),
         virtual_media: link(&doc["VirtualMedia"]).is_some()
             || manager.is_some_and(|m| link(&m["VirtualMedia"]).is_some()),
@@ -271,6 +277,7 @@ async fn abilities(
         cap: is_machine(doc) && can_cap(crawl, path, doc, chassis).await,
         indicator: indicator::has_light(doc) || chassis.is_some_and(indicator::has_light),
         console: console(doc, manager),
+        no_bmc: false,
     }
 }
 

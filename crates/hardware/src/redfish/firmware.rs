@@ -25,14 +25,30 @@ pub(crate) fn item(path: &str, doc: &Value) -> Firmware {
     }
 }
 
-/// The inventory of an update service.
-pub(crate) async fn inventory(crawl: &Crawl<'_>, service: &Value) -> Vec<Firmware> {
+/// What the firmware of a system is called where the service keeps no inventory: the system itself is updated then.
+fn own_bios(system: &str) -> String {
+    format!("BIOS-{}", last(system))
+}
+
+/// The inventory of an update service; where it has none but fetches images, the versions that systems tell of.
+pub(crate) async fn inventory(crawl: &Crawl<'_>, root: &Value, service: &Value) -> Vec<Firmware> {
     let members = crawl.members(service, "FirmwareInventory").await;
     let mut all: Vec<Firmware> = members
         .iter()
         .filter(|(_, doc)| !crate::redfish::part::absent(doc))
         .map(|(path, doc)| item(path, doc))
         .collect();
+    if members.is_empty() && link(&service["Actions"]["#UpdateService.SimpleUpdate"]["target"]).is_some() {
+        let systems = crawl.members(root, "Systems").await;
+        all.extend(systems.iter().filter_map(|(path, doc)| {
+            Some(Firmware {
+                id: own_bios(path),
+                name: "BIOS".into(),
+                version: Some(text(&doc["BiosVersion"])?),
+                updateable: true,
+            })
+        }));
+    }
     all.sort();
     all
 }
@@ -102,26 +118,41 @@ impl Redfish {
         // The service itself must answer; a member that does not costs only itself.
         let service = self.update_service().await?;
         let root = self.root().await?;
-        Ok(inventory(&Crawl::new(&self.client, &root), &service).await)
+        Ok(inventory(&Crawl::new(&self.client, &root), &root, &service).await)
     }
 
-    /// Paths of the inventory's members with these ids.
+    /// Members of a collection; none where the link leads nowhere.
+    async fn members_at(&self, collection: &Value) -> Result<Vec<String>, Error> {
+        let Some(path) = link(collection) else {
+            return Ok(Vec::new());
+        };
+        match self.client.get(&path).await {
+            Ok(answer) => Ok(list(&answer.body["Members"]).iter().filter_map(link).collect()),
+            Err(Error::Rejected { status: 404, .. }) => Ok(Vec::new()),
+            Err(e) => Err(e),
+        }
+    }
+
+    /// Paths of what has these ids: members of the inventory, or systems where there is none. Both are resources to update
+    /// (DSP0268, `SimpleUpdate`, `Targets`).
     async fn targets(&self, service: &Value, ids: &[String]) -> Result<Vec<String>, Error> {
         if ids.is_empty() {
             return Ok(Vec::new());
         }
-        let path = link(&service["FirmwareInventory"])
-            .ok_or_else(|| self.client.not_offered("an inventory of its firmware", Vec::new()))?;
-        let members: Vec<String> = list(&self.client.get(&path).await?.body["Members"])
-            .iter()
-            .filter_map(link)
-            .collect();
+        let of = |paths: Vec<String>, name: fn(&str) -> String| paths.into_iter().map(move |p| (name(&p), p));
+        let inventory = self.members_at(&service["FirmwareInventory"]).await?;
+        let members: Vec<(String, String)> = if inventory.is_empty() {
+            let root = self.root().await?;
+            of(self.members_at(&root["Systems"]).await?, own_bios).collect()
+        } else {
+            of(inventory, |p| last(p).to_owned()).collect()
+        };
         let mut out = Vec::new();
         for id in ids {
-            match members.iter().find(|m| last(m) == id) {
-                Some(path) => out.push(path.clone()),
+            match members.iter().find(|(name, _)| name == id) {
+                Some((_, path)) => out.push(path.clone()),
                 None => {
-                    let have = members.iter().map(|m| last(m).to_owned()).take(20).collect();
+                    let have = members.iter().map(|(name, _)| name.clone()).take(20).collect();
                     return Err(self.client.not_offered(&format!("firmware `{id}`"), have));
                 }
             }

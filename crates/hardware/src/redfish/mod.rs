@@ -7,6 +7,7 @@ pub mod accounts;
 pub mod act;
 pub mod bios;
 pub mod boot;
+pub mod boot_order;
 pub mod caps;
 pub mod capture;
 pub mod client;

@@ -138,6 +138,9 @@ impl Draft<'_> {
         if seen.power == Some(PowerState::Off) {
             return self.after_power_off();
         }
+        if self.only_wakes() {
+            return self.off_by_hand(seen);
+        }
         let asked_for = self.now.since(status.stage_since);
         // Only an installed system can stop on request; a firmware or an agent would ignore it.
         let listens = status.disk.is_some() && !self.machine.hurry;
@@ -161,6 +164,26 @@ impl Draft<'_> {
             self.policy.look,
             "waits for the power to go off".into(),
         )
+    }
+
+    /// Nothing of ours switches such a box off. One that shows no sign of life may be off: the agent that comes up next is
+    /// the proof, and nothing is written before. Only a stop that someone waits for needs to be *seen*.
+    fn off_by_hand(&self, seen: Seen) -> Step {
+        if seen.power.is_none() && self.machine.status.state != State::Running {
+            return self.after_power_off();
+        }
+        let reason = "waits for someone to shut it down: it has no BMC and no outlets that are written down";
+        self.wait(Some(Act::Look), self.policy.look, reason.into())
+    }
+
+    /// Whether the node's power can't be taken away.
+    fn only_wakes(&self) -> bool {
+        self.node().is_some_and(rack::Node::only_wakes)
+    }
+
+    /// Whether the node has no BMC.
+    fn no_bmc(&self) -> bool {
+        self.node().is_some_and(|n| n.abilities.no_bmc)
     }
 
     fn after_power_off(&self) -> Step {
@@ -194,35 +217,29 @@ impl Draft<'_> {
     fn set_boot(&self, target: BootTarget, then: Stage) -> Step {
         let act = Act::Boot(target);
         let status = &self.machine.status;
-        match self.observed.last {
-            Some(Attempt {
-                act: sent,
-                result: Ok(()),
-                at,
-            }) if *sent == act && *at >= status.stage_since => {
-                if status.state == State::Wiping && then == Stage::Start {
-                    return self.released("wiped, proven and given back");
-                }
-                let mut step = self.enter(status.state, then, "is switched on");
-                step.node = (then == Stage::PowerOn).then_some(NodeChange::NewBoot);
-                step
+        let taken = self
+            .observed
+            .last
+            .is_some_and(|l| l.act == act && l.result.is_ok() && l.at >= status.stage_since);
+        // Without a BMC nothing can be set: the box asks the network at each start, and the desk says what it boots.
+        if taken || self.no_bmc() {
+            if status.state == State::Wiping && then == Stage::Start {
+                return self.released("wiped, proven and given back");
             }
-            _ => match self.hopeless(act) {
-                Some(why) => self.fail(why, true),
-                None => {
-                    let where_to = if then == Stage::Start {
-                        "its disk"
-                    } else {
-                        "the network"
-                    };
-                    self.wait(
-                        Some(act),
-                        self.policy.repeat,
-                        format!("sets the next boot to {where_to}"),
-                    )
-                }
-            },
+            let mut step = self.enter(status.state, then, "is switched on");
+            step.node = (then == Stage::PowerOn).then_some(NodeChange::NewBoot);
+            return step;
         }
+        if let Some(why) = self.hopeless(act) {
+            return self.fail(why, true);
+        }
+        let where_to = if then == Stage::Start {
+            "its disk"
+        } else {
+            "the network"
+        };
+        let reason = format!("sets the next boot to {where_to}");
+        self.wait(Some(act), self.policy.repeat, reason)
     }
 
     fn power_on(&self, then: Stage) -> Step {
@@ -233,7 +250,15 @@ impl Draft<'_> {
                 "looks whether the power is on".into(),
             );
         };
-        if seen.power == Some(PowerState::On) {
+        let act = Act::Power(ResetKind::On);
+        // A wake-up is never acknowledged: after it was sent, the agent or the login is what is waited for.
+        let woken = self.no_bmc()
+            && seen.power.is_none()
+            && self
+                .observed
+                .last
+                .is_some_and(|l| l.act == act && l.result.is_ok() && l.at >= self.machine.status.stage_since);
+        if seen.power == Some(PowerState::On) || woken {
             let what = if then == Stage::AwaitAgent {
                 "waits for the agent"
             } else {
@@ -241,7 +266,6 @@ impl Draft<'_> {
             };
             return self.enter(self.machine.status.state, then, what);
         }
-        let act = Act::Power(ResetKind::On);
         if let Some(why) = self.hopeless(act) {
             return self.fail(why, true);
         }
@@ -394,7 +418,24 @@ impl Draft<'_> {
         }
         let status = &self.machine.status;
         // An agent stops by itself; nothing listens when this is a later try.
-        let patient = status.tries == 1 && self.now.since(status.stage_since) < self.policy.settle;
+        let in_time = self.now.since(status.stage_since) < self.policy.settle;
+        let patient = status.tries == 1 && in_time;
+        if self.only_wakes() {
+            // The agent was told to stop: a box that nothing more is heard of is taken to be off, which the next boot proves.
+            return if seen.power.is_none() && !in_time {
+                self.enter(
+                    status.state,
+                    Stage::SetDisk,
+                    "its agent has fallen silent, as it was told",
+                )
+            } else {
+                self.wait(
+                    Some(Act::Look),
+                    self.policy.look,
+                    "waits for the agent's machine to go off".into(),
+                )
+            };
+        }
         let act = if patient {
             Act::Look
         } else {

@@ -12,6 +12,8 @@ use rack::{
     ResetKind, Stage, State, Status, Tenancy, Time, World, invariants,
 };
 
+mod no_bmc;
+
 use super::*;
 use crate::order::{netboots, order_id};
 
@@ -38,6 +40,8 @@ struct Lab {
     now: Time,
     policy: Policy,
     power: PowerState,
+    /// Whether its outlets are off.
+    dark: bool,
     network_next: bool,
     agent: Option<(AgentState, Time)>,
     seen: Option<Seen>,
@@ -155,6 +159,7 @@ impl Lab {
             now,
             policy: Policy::default(),
             power: PowerState::On,
+            dark: false,
             network_next: false,
             agent: None,
             seen: None,
@@ -265,9 +270,13 @@ impl Lab {
         }
         match act {
             Act::Look => {
+                let told = self.machine().status.stage == Stage::Settle && self.agent.is_some();
+                if told && luck == Luck::Obeys && self.node().only_wakes() {
+                    self.power_off();
+                }
                 self.seen = Some(Seen {
                     at: self.now,
-                    power: Some(self.power),
+                    power: self.shown(),
                     same: luck != Luck::OtherBox,
                 });
                 return;
@@ -303,7 +312,11 @@ impl Lab {
         }
         match act {
             Act::Power(ResetKind::On) => self.power_on(),
-            Act::Power(_) | Act::CycleOutlets => self.power_off(),
+            Act::Power(_) if self.node().only_wakes() => {}
+            Act::Power(_) | Act::CycleOutlets => {
+                self.dark = self.node().abilities.no_bmc && act != Act::CycleOutlets;
+                self.power_off();
+            }
             Act::Boot(target) => self.network_next = matches!(target, BootTarget::Pxe | BootTarget::UefiHttp),
             _ => {}
         }
@@ -314,11 +327,28 @@ impl Lab {
         self.agent = None;
     }
 
+    fn node(&self) -> Node {
+        let machine = self.machine();
+        let held = machine.status.node.and_then(|id| self.world.nodes.get(&id));
+        Node::clone(held.expect("a node"))
+    }
+
+    /// What a look shows of the power: without a BMC only what the outlets prove.
+    fn shown(&self) -> Option<PowerState> {
+        if self.node().abilities.no_bmc {
+            self.dark.then_some(PowerState::Off)
+        } else {
+            Some(self.power)
+        }
+    }
+
     fn power_on(&mut self) {
+        self.dark = false;
         if self.power == PowerState::Off {
             self.power = PowerState::On;
             let ours = netboots(&self.machine());
-            self.agent = (self.network_next && ours).then(|| (agent(Work::Ready), self.now));
+            let network = self.network_next || self.node().abilities.no_bmc;
+            self.agent = (network && ours).then(|| (agent(Work::Ready), self.now));
             self.network_next = false;
         }
     }
@@ -638,8 +668,9 @@ proptest! {
     fn from_every_state_there_is_a_way_out(
         bad in prop::collection::vec(luck(), 0..400),
         wishes in prop::collection::vec((0usize..400, 0usize..4), 0..4),
+        no_bmc: bool,
     ) {
-        let mut lab = Lab::new(2);
+        let mut lab = if no_bmc { Lab::without_bmc(2, true) } else { Lab::new(2) };
         for (i, luck) in bad.into_iter().enumerate() {
             for (at, wish) in &wishes {
                 if *at == i && lab.machine().desired != Desired::Released {
