@@ -106,12 +106,14 @@ fn due(house: &House, tried: &HashMap<String, Time>, busy: &HashSet<String>) -> 
 
 /// How long a node is left alone: what just changed is looked at more often, what tells of its changes itself less.
 fn pace(sight: &Sight, config: &Config, now: Time) -> Duration {
-    /// A power state that just changed often changes again: a reset, a boot that fails.
+    /// A power state that just changed often changes again: a reset, a boot that fails. A BMC that just fell silent is
+    /// most often one that restarts, or a cable that is put back.
     const LIVELY: Duration = Duration::from_secs(120);
     let poll = config.poll;
-    if sight.view.silent.is_some() {
+    let lately = |at: Option<Time>| at.is_some_and(|t| now.since(t) < LIVELY);
+    if sight.view.silent.is_some() && !lately(sight.view.seen) {
         poll.max(ASK_AGAIN)
-    } else if sight.turned.is_some_and(|t| now.since(t) < LIVELY) {
+    } else if sight.view.silent.is_some() || lately(sight.turned) {
         poll / 4
     } else if sight.told {
         // Readings are no events: they are still read as often as they should be.
