@@ -152,7 +152,7 @@ impl House {
             let mut taken: Vec<Place> = Vec::new();
             let machines: Vec<&FoundSystem> = found.systems.iter().filter(|s| s.is_machine).collect();
             for system in &machines {
-                let id = identity(system, &bmc.url);
+                let id = identity(system, &bmc.url, &nodes);
                 let known = world.nodes.get(&id);
                 let place = place_for(world, bmc, &id, system, machines.len(), &taken);
                 taken.push(place.clone());
@@ -172,23 +172,19 @@ impl House {
                 }
                 nodes.push(if same { known.map_or(node, Arc::clone) } else { node });
             }
+            let mut slots: Vec<Name> = Vec::new();
             for device in &found.devices {
-                txn = self.device(txn, bmc, device)?;
+                let slot = device_slot(bmc, device, found.devices.len(), &slots);
+                txn = self.device(txn, bmc, device, &slot)?;
+                slots.push(slot);
             }
             Ok((txn, nodes))
         })
         .await
     }
 
-    fn device(&self, txn: Txn, bmc: &WatchedBmc, device: &FoundDevice) -> Result<Txn, HouseError> {
-        let fallback: Name = "device".parse().expect("`device` is a name");
-        let slot = bmc
-            .slots
-            .get("*")
-            .cloned()
-            .or_else(|| slot_name(&device.name))
-            .unwrap_or(fallback);
-        let place = Place::new(&bmc.rack, &slot);
+    fn device(&self, txn: Txn, bmc: &WatchedBmc, device: &FoundDevice, slot: &Name) -> Result<Txn, HouseError> {
+        let place = Place::new(&bmc.rack, slot);
         self.inner.live.see_device(&place, outlets::seen(device, self.now()));
         let view = DeviceView {
             place: place.clone(),
@@ -325,12 +321,35 @@ impl House {
     }
 }
 
-/// What a box is known by. One that says nothing of itself is known by its address: moved, it is another one.
-fn identity(system: &FoundSystem, url: &str) -> NodeId {
+/// What a box is known by. One that says nothing of itself, or the same as one `before` it behind the same service, is known
+/// by its address: moved, it is another one.
+fn identity(system: &FoundSystem, url: &str, before: &[Arc<Node>]) -> NodeId {
     let i = &system.identity;
     let told = NodeId::from_identity(i.uuid.as_deref(), i.maker.as_deref(), i.serial.as_deref());
     let by_address = || NodeId::from_identity(None, Some("at"), Some(&format!("{url}{}", system.system)));
-    told.or_else(by_address).expect("an address tells two boxes apart")
+    told.filter(|id| before.iter().all(|n| n.id != *id))
+        .or_else(by_address)
+        .expect("an address tells two boxes apart")
+}
+
+/// Where a device stands: as its owner wrote, if the service has no other; else that with the device's own name behind it,
+/// and a number behind a name that is `taken`.
+fn device_slot(bmc: &WatchedBmc, device: &FoundDevice, of: usize, taken: &[Name]) -> Name {
+    let written = bmc.slots.get("*");
+    let own = slot_name(&device.name);
+    let base = match (written, &own) {
+        (Some(slot), _) if of == 1 => slot.to_string(),
+        (Some(slot), Some(own)) => format!("{slot}-{own}"),
+        (Some(slot), None) => slot.to_string(),
+        (None, Some(own)) => own.to_string(),
+        (None, None) => "device".to_owned(),
+    };
+    let numbered = (2u32..).map(|n| format!("{}-{n}", base.chars().take(SLOT).collect::<String>()));
+    std::iter::once(base.clone())
+        .chain(numbered)
+        .filter_map(|text| slot_name(&text))
+        .find(|slot| !taken.contains(slot))
+        .expect("there are more numbers than devices")
 }
 
 /// Where a system stands: as its owner wrote, else where it was known to, else the next free number of its rack.
@@ -380,6 +399,9 @@ fn kind_name(kind: DeviceKind) -> &'static str {
     }
 }
 
+/// Letters of a slot's name that is made of others, so that a number still fits behind them.
+const SLOT: usize = 50;
+
 /// A slot's name out of whatever a device calls itself.
 fn slot_name(text: &str) -> Option<Name> {
     let mapped: String = text
@@ -389,4 +411,43 @@ fn slot_name(text: &str) -> Option<Name> {
         .take(60)
         .collect();
     mapped.trim_matches('-').parse().ok()
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    #[test]
+    fn devices_of_one_service_stand_at_places_of_their_own() {
+        let bmc = WatchedBmc {
+            url: "https://10.0.0.9".into(),
+            rack: "r1".parse().unwrap(),
+            slots: [("*".to_owned(), "shelf".parse().unwrap())].into_iter().collect(),
+            credential: "bench".parse().unwrap(),
+            certificate: None,
+            outlets: Vec::new(),
+        };
+        let device = |name: &str| FoundDevice {
+            kind: DeviceKind::PowerShelf,
+            name: name.into(),
+            path: format!("/redfish/v1/PowerEquipment/PowerShelves/{name}"),
+            identity: Default::default(),
+            health: rack::Health::Unknown,
+            watts: None,
+            readings: Vec::new(),
+            outlets: Vec::new(),
+        };
+        assert_eq!(device_slot(&bmc, &device("Left"), 1, &[]).as_str(), "shelf");
+        let long = "x".repeat(90);
+        let mut taken: Vec<Name> = Vec::new();
+        for name in ["Left", "Right", "Left", "", &long, &long] {
+            let slot = device_slot(&bmc, &device(name), 6, &taken);
+            assert!(!taken.contains(&slot), "{slot}");
+            taken.push(slot);
+        }
+        assert_eq!(taken[0].as_str(), "shelf-left");
+        assert_eq!(taken[2].as_str(), "shelf-left-2");
+        assert_eq!(taken[3].as_str(), "shelf");
+    }
 }

@@ -84,13 +84,18 @@ impl House {
         let next = stored.next.as_ref().ok_or_else(|| HouseError::Conflict {
             what: "the rotation was ended by someone else".into(),
         })?;
-        let behind: Vec<Arc<Node>> = self
-            .world()
-            .nodes
-            .values()
-            .filter(|n| n.bmc.url == bmc.url)
-            .cloned()
-            .collect();
+        let world = self.world();
+        // A PDU has no node of its own: like every write to it, this one is for the sake of the boxes that it feeds.
+        let behind: Vec<Arc<Node>> = self.record(|r| {
+            let feeds = |n: &Node| {
+                n.outlets
+                    .iter()
+                    .filter_map(|o| r.devices.get(&o.pdu))
+                    .any(|d| d.url == bmc.url)
+            };
+            let mine = world.nodes.values().filter(|n| n.bmc.url == bmc.url || feeds(n));
+            mine.cloned().collect()
+        });
         let Some(node) = behind.iter().find(|n| n.armed) else {
             return Err(HouseError::Policy {
                 what: "nothing behind it is armed, so its password is left as it is".into(),
@@ -172,7 +177,7 @@ impl House {
 
 /// Whether a driver's password is let in: a question that needs one.
 async fn takes(driver: &dyn Driver, node: &Node) -> bool {
-    match driver.power() {
+    match driver.power().filter(|_| node.bmc.url == driver.url()) {
         Some(power) => power.glance(&node.bmc).await.is_ok(),
         None => driver.discover().await.is_ok(),
     }

@@ -39,7 +39,8 @@ pub type Check = (String, Result<String>);
 pub fn settle(daemon: &Daemon, servers: usize, trees: bool) -> Result<Before> {
     let (begun, mut since, mut seen) = (Instant::now(), Instant::now(), 0);
     loop {
-        let now = nodes(daemon)?.len();
+        // an empty rack is no list but a hint
+        let now = nodes(daemon).map_or(0, |all| all.len());
         if now != seen {
             (since, seen) = (Instant::now(), now);
         }
@@ -171,7 +172,9 @@ fn why(daemon: &Daemon, name: &str, state: &str) -> String {
 fn nodes(daemon: &Daemon) -> Result<BTreeMap<String, String>> {
     let all = daemon.json(&["ls"])?;
     let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
-    let all = all.as_array().context("`busbar ls` prints a list")?;
+    let all = all
+        .as_array()
+        .with_context(|| format!("`busbar ls` printed no list: {all}"))?;
     Ok(all.iter().map(|n| (text(&n["id"]), text(&n["place"]))).collect())
 }
 
