@@ -5,6 +5,8 @@
 //! The binary is driven by its command line and its API only. Start at [`run`]; the rows are in the order of the
 //! README in `benches`.
 
+mod poll;
+
 use std::fs;
 use std::io::{Read, Write};
 use std::net::TcpListener;
@@ -42,7 +44,7 @@ pub struct Args {
     /// A built `commits` example of the store; without it, that row is left out
     #[arg(long)]
     commits: Option<PathBuf>,
-    /// Only this part: install, list or start
+    /// Only this part: install, list, poll or start
     #[arg(long)]
     only: Option<String>,
     /// Print JSON
@@ -85,6 +87,9 @@ pub fn run(args: &Args) -> Result<()> {
     let wanted = |part| args.only.as_deref().is_none_or(|only| only == part);
     if wanted("list") {
         listing(&binary, &folder, &mut rows, &mut notes)?;
+    }
+    if wanted("poll") {
+        poll::sweeps(&binary, &folder, &mut rows, &mut notes)?;
     }
     if wanted("start") {
         starts(&binary, &folder, &mut rows)?;
@@ -339,7 +344,18 @@ struct Daemon {
 }
 
 impl Daemon {
+    /// One with an emulated rack, ready when it has the example image, which is taken in after the API answers.
     fn start(binary: &Path, folder: &Path, arguments: &[&str]) -> Result<Self> {
+        let words = [&["--emulate"], arguments].concat();
+        Self::ready(binary, folder, &words, (&["image", "ls", "--json"], "\"demo\""))
+    }
+
+    /// One without.
+    fn beside(binary: &Path, folder: &Path, arguments: &[&str]) -> Result<Self> {
+        Self::ready(binary, folder, arguments, (&["ls", "--json"], "["))
+    }
+
+    fn ready(binary: &Path, folder: &Path, arguments: &[&str], when: (&[&str], &str)) -> Result<Self> {
         let port = free_port()?;
         let state = folder.join("state");
         let _ = fs::remove_dir_all(&state);
@@ -347,7 +363,7 @@ impl Daemon {
         let _ = fs::remove_file(&context);
         let file = fs::File::create(&log)?;
         let child = Command::new(binary)
-            .args(["up", "--emulate", "--listen", &format!("127.0.0.1:{port}")])
+            .args(["up", "--listen", &format!("127.0.0.1:{port}")])
             .args(arguments)
             .env("BUSBAR_STATE", &state)
             .env("BUSBAR_CONTEXT", &context)
@@ -363,8 +379,7 @@ impl Daemon {
             log,
         };
         let begun = Instant::now();
-        // the example image is taken in after the API answers
-        while output(&mut daemon.command(&["image", "ls", "--json"])).map_or(true, |text| !text.contains("\"demo\"")) {
+        while output(&mut daemon.command(when.0)).map_or(true, |text| !text.contains(when.1)) {
             if begun.elapsed() > READY || daemon.child.try_wait()?.is_some() {
                 bail!("the daemon is not ready: {}", fs::read_to_string(&daemon.log)?);
             }

@@ -16,6 +16,7 @@ mod netbox;
 mod peers;
 mod real;
 mod scenario;
+mod soak;
 mod test;
 mod validators;
 
@@ -46,6 +47,8 @@ enum Chore {
     Licences,
     /// Run DMTF's conformance tools against the emulated BMCs
     Validators,
+    /// Leave a rack alone with bad luck, and see it come to rest
+    Soak(soak::Args),
     /// The scenario itself, already inside its own namespaces
     #[command(hide = true)]
     Scenario(scenario::Args),
@@ -66,6 +69,7 @@ fn main() -> anyhow::Result<()> {
         Chore::Netbox => netbox::check(),
         Chore::Licences => licences::check(),
         Chore::Validators => validators::run_alone(),
+        Chore::Soak(args) => soak::run(&args),
         Chore::Scenario(args) => scenario::run(&args),
     }
 }

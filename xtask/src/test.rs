@@ -10,11 +10,11 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, bail};
 
 use crate::command::{cmd, output, shown};
-use crate::{debian, licences, netbox, peers, real, validators};
+use crate::{debian, licences, netbox, peers, real, soak, validators};
 
 #[derive(clap::Args)]
 pub struct Args {
-    /// Run whole what an ordinary run samples: ten times the seeds of the simulation
+    /// Run whole what an ordinary run samples: ten times the seeds of the simulation, an hour of bad luck
     #[arg(long)]
     all: bool,
     /// Leave out the real-machine scenario
@@ -91,6 +91,8 @@ pub fn run(args: &Args) -> Result<()> {
     }
     step("tests", &mut || tests(&peers));
     step("validators", &mut || validators::count());
+    let minutes = if args.all { soak::WHOLE } else { soak::SAMPLE };
+    step("soak", &mut || soak::count(&soak::Args::of(minutes)));
     if args.all {
         step("NetBox", &mut || one(netbox::check()));
     }

@@ -86,17 +86,26 @@ impl House {
                 });
                 before != glance.power
             }
-            Err(why) => {
-                let news = s.view.silent.is_none();
-                s.view.silent = Some(why);
-                // Unknown is `None`, never the last good value (invariant I7).
-                s.view.power = None;
-                news
-            }
+            Err(why) => unheard(s, why),
         });
         if let Some(holder) = holder.filter(|_| changed) {
             self.inner.live.wake(&holder);
         }
+    }
+
+    /// Notes what an answer that someone asked for says of the BMC: one that did not come says as much as a look does.
+    pub(crate) fn heard<T>(&self, node: &Node, answer: Result<T, Error>) -> Result<T, Error> {
+        match &answer {
+            Err(error @ (Error::Timeout { .. } | Error::Unreachable { .. } | Error::Unauthorized { .. })) => {
+                let news = self.inner.live.update(&node.id, |s| unheard(s, error.to_string()));
+                if let Some(holder) = node.holder.as_ref().filter(|_| news) {
+                    self.inner.live.wake(holder);
+                }
+            }
+            Err(Error::Broken { .. }) => self.inner.live.note(&node.id, |s| s.poked = true),
+            _ => {}
+        }
+        answer
     }
 
     async fn probe(&self, node: &Node, sight: &Sight) {
@@ -186,6 +195,15 @@ impl House {
         let revision = self.commit(self.tell(Txn::new(), &event)?).await?;
         Ok(Permit::recorded(format!("audit@{revision}"), node.clone()))
     }
+}
+
+/// Notes that a BMC does not answer; says whether that is news.
+fn unheard(sight: &mut Sight, why: String) -> bool {
+    let news = sight.view.silent.is_none();
+    sight.view.silent = Some(why);
+    // Unknown is `None`, never the last good value (invariant I7).
+    sight.view.power = None;
+    news
 }
 
 async fn glance(bmc: &dyn Driver, node: &Node) -> Result<Glance, Error> {

@@ -123,13 +123,19 @@ async fn listen(house: &House, node: &Node, mut last: Option<String>) -> Ended {
     };
     mark(house, &behind(house), true);
     let (mut heard, mut told, mut minute) = (0, 0, house.now());
+    let mut known = (house.world().revision, behind(house));
     while let Some(event) = stream.next().await {
         heard += 1;
         if event.id.is_some() {
             last.clone_from(&event.id);
         }
-        for id in behind(house) {
-            house.inner.live.note(&id, |s| s.poked = true);
+        // A thousand BMCs that speak at once must not each search a thousand nodes for every word.
+        let revision = house.world().revision;
+        if known.0 != revision {
+            known = (revision, behind(house));
+        }
+        for id in &known.1 {
+            house.inner.live.note(id, |s| s.poked = true);
         }
         let now = house.now();
         if now.since(minute) >= Duration::from_secs(60) {

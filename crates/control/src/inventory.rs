@@ -1,12 +1,13 @@
 //! The loop that looks: power and reach of every node every few seconds, readings less often, the whole inventory
 //! seldom, and services that were not found yet. Nodes are independent: one that hangs takes one place of many.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{HashMap, HashSet, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
-use rack::{Node, NodeId, Time};
+use rack::{Node, Time};
 use tokio::task::JoinSet;
+use tokio::time::Instant;
 
 use crate::House;
 use crate::env::Config;
@@ -32,11 +33,12 @@ pub async fn run(house: House) -> Result<(), store::Error> {
     let mut tried: HashMap<String, Time> = HashMap::new();
     let mut busy: HashSet<String> = HashSet::new();
     let mut jobs: JoinSet<String> = JoinSet::new();
+    // What is due is worked out once a tick, not for each look that ends: with a thousand nodes that would be most of the work.
+    let mut waiting: VecDeque<(String, Job)> = VecDeque::new();
+    let mut tick = Instant::now();
     loop {
-        for (name, job) in due(&house, &tried, &busy) {
-            if jobs.len() >= house.inner.env.config.at_once {
-                break;
-            }
+        while jobs.len() < house.inner.env.config.at_once {
+            let Some((name, job)) = waiting.pop_front() else { break };
             tried.insert(name.clone(), house.now());
             busy.insert(name.clone());
             let house = house.clone();
@@ -54,7 +56,10 @@ pub async fn run(house: House) -> Result<(), store::Error> {
                     reason: format!("the look ended: {panic}"),
                 }),
             },
-            () = tokio::time::sleep(TICK) => {}
+            () = tokio::time::sleep_until(tick) => {
+                tick = Instant::now() + TICK;
+                waiting = due(&house, &tried, &busy).into();
+            }
         }
     }
 }
@@ -106,12 +111,14 @@ fn due(house: &House, tried: &HashMap<String, Time>, busy: &HashSet<String>) -> 
 
 /// How long a node is left alone: what just changed is looked at more often, what tells of its changes itself less.
 fn pace(sight: &Sight, config: &Config, now: Time) -> Duration {
-    /// A power state that just changed often changes again: a reset, a boot that fails.
+    /// A power state that just changed often changes again: a reset, a boot that fails. A BMC that just fell silent is
+    /// most often one that restarts, or a cable that is put back.
     const LIVELY: Duration = Duration::from_secs(120);
     let poll = config.poll;
-    if sight.view.silent.is_some() {
+    let lately = |at: Option<Time>| at.is_some_and(|t| now.since(t) < LIVELY);
+    if sight.view.silent.is_some() && !lately(sight.view.seen) {
         poll.max(ASK_AGAIN)
-    } else if sight.turned.is_some_and(|t| now.since(t) < LIVELY) {
+    } else if sight.view.silent.is_some() || lately(sight.turned) {
         poll / 4
     } else if sight.told {
         // Readings are no events: they are still read as often as they should be.
@@ -126,7 +133,7 @@ async fn work(house: &House, job: Job) {
         Job::Look(node) => {
             house.inner.live.note(&node.id, |s| s.poked = false);
             house.look(&node).await;
-            if house.live(&node.id).silent.is_none() {
+            if house.inner.live.peek(&node.id, |s| s.view.silent.is_none()) {
                 house.read(&node).await;
             }
         }
@@ -142,14 +149,9 @@ impl House {
     /// Reads a node's readings when they are due.
     async fn read(&self, node: &Node) {
         let now = self.now();
-        let due = |id: &NodeId| {
-            self.inner
-                .live
-                .sight(id)
-                .read
-                .is_none_or(|t| now.since(t) >= self.inner.env.config.readings)
-        };
-        if !due(&node.id) {
+        let period = self.inner.env.config.readings;
+        let due = |s: &Sight| s.read.is_none_or(|t| now.since(t) >= period);
+        if !self.inner.live.peek(&node.id, due) {
             return;
         }
         let Ok(bmc) = self.bmc_of(node).await else { return };

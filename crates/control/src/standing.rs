@@ -150,14 +150,17 @@ pub fn of_device<'a>(
     if let Some(place) = told.filter(&free).or_else(|| before.cloned().filter(&free)) {
         return place;
     }
-    let base = bmc.slots.get("*").cloned().or_else(|| slot_name(&device.name));
+    let (told, own) = (bmc.slots.get("*"), slot_name(&device.name));
+    let both = told.zip(own.as_ref()).map(|(slot, own)| format!("{slot}-{own}"));
+    let base = told.cloned().or(own);
     let base: Name = base.unwrap_or_else(|| "device".parse().expect("`device` is a name"));
-    let place = Place::new(&bmc.rack, &base);
-    if free(&place) {
-        return place;
-    }
-    let short: String = base.as_str().chars().take(CALLED).collect();
-    numbered(&bmc.rack, &format!("{short}-"), 2, free)
+    // Outlets are written with the slot that the owner gave, so the first device keeps it.
+    let mut named = std::iter::once(base.clone()).chain(both.and_then(|b| slot_name(&b)));
+    let place = named.find_map(|slot| Some(Place::new(&bmc.rack, &slot)).filter(&free));
+    place.unwrap_or_else(|| {
+        let short: String = base.as_str().chars().take(CALLED).collect();
+        numbered(&bmc.rack, &format!("{short}-"), 2, free)
+    })
 }
 
 /// Whether a device that is known has moved here.
@@ -289,7 +292,8 @@ mod tests {
             place.to_string()
         };
         assert_eq!(stands(&here, "/1", None), "r1/pdu");
-        assert_eq!(stands(&here, "/2", None), "r1/pdu-2");
+        assert_eq!(stands(&here, "/2", None), "r1/pdu-rack-pdu");
+        assert_eq!(stands(&here, "/4", None), "r1/pdu-2");
         let before = Place::new(&here.rack, &"pdu-7".parse().unwrap());
         assert_eq!(stands(&here, "/3", Some(&before)), "r1/pdu-7");
         assert_eq!(stands(&bmc(None), "/1", None), "r1/rack-pdu");
@@ -300,7 +304,7 @@ mod tests {
         server.place = Place::new(&here.rack, &"pdu".parse().unwrap());
         world.nodes.insert(id, std::sync::Arc::new(server));
         let place = of_device(&world, &here, &device("/1", "PDU"), |_| None, None, &BTreeSet::new());
-        assert_eq!(place.as_str(), "r1/pdu-2");
+        assert_eq!(place.as_str(), "r1/pdu-pdu");
     }
 
     fn node(id: &NodeId, url: &str, system: &FoundSystem) -> Node {

@@ -22,7 +22,7 @@ impl House {
         let permit = self
             .permit(&node.id, place.as_ref(), what.into(), "asked for", who.name.as_str())
             .await?;
-        let receipt = light.light(&node.bmc, on, &permit).await?;
+        let receipt = self.heard(&node, light.light(&node.bmc, on, &permit).await)?;
         match receipt {
             hardware::Receipt::Blocked { by } => Err(HouseError::Conflict {
                 what: format!("its light can't be switched now: {by}"),
@@ -37,7 +37,7 @@ impl House {
         let bmc = self.bmc_of(&node).await?;
         let lacks = || hardware::Error::lacks(bmc.url(), "a log");
         let log = bmc.log().ok_or_else(lacks)?;
-        let entries = log.entries(&node.bmc, most.clamp(1, LINES)).await?;
+        let entries = self.heard(&node, log.entries(&node.bmc, most.clamp(1, LINES)).await)?;
         let line = |e: hardware::capability::LogEntry| LogLine {
             id: e.id,
             at: e.at,

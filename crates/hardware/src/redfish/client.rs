@@ -145,7 +145,7 @@ impl Client {
                 } => (*d).max(backoff),
                 _ => backoff,
             };
-            if attempt >= TRIES || !error.is_transient() {
+            if attempt >= TRIES || !worth_another_try(&error) {
                 return Err(error);
             }
             tokio::time::sleep(pause).await;
@@ -386,7 +386,7 @@ impl Client {
                     }
                     self.pace.strained();
                 }
-                Err(error) if attempt >= TRIES || !error.is_transient() => return Err(error),
+                Err(error) if attempt >= TRIES || !worth_another_try(&error) => return Err(error),
                 Err(_) => {}
             }
             tokio::time::sleep(backoff).await;
@@ -550,6 +550,12 @@ impl Drop for Client {
             let _ = transport.send(request, limits).await;
         });
     }
+}
+
+/// Whether the same question, asked again at once, may do better. One that was silent for [`REQUEST_TIMEOUT`] has not failed
+/// in passing, and asking it two more times holds its caller for minutes.
+fn worth_another_try(error: &Error) -> bool {
+    error.is_transient() && !matches!(error, Error::Timeout { .. })
 }
 
 fn is_root(path: &str) -> bool {

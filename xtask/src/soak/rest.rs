@@ -1,0 +1,210 @@
+//! A rack at rest: what it is before luck turns bad, and what it must be again afterwards.
+
+use std::collections::BTreeMap;
+use std::thread::sleep;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, bail};
+use serde_json::Value;
+
+use super::daemon::{Daemon, Size};
+
+/// For every box to be read once; the largest captured ones answer thousands of requests.
+const DISCOVERY: Duration = Duration::from_secs(300);
+/// Captured boxes are found side by side: when none was added for so long, all are there.
+const STEADY: Duration = Duration::from_secs(20);
+/// For everything to come to rest. The longest deadline of the life cycle is that of firmware (15 minutes), and a machine
+/// may go through it twice before the ladder ends.
+const REST: Duration = Duration::from_secs(40 * 60);
+/// Between two looks.
+const LOOK: Duration = Duration::from_secs(2);
+/// Where a machine may stay.
+const AT_REST: [&str; 3] = ["running", "stopped", "released"];
+/// What a process may have grown to, beside half of what it was: caches that fill, connections to boxes that it has met.
+const MORE_KB: u64 = 128 << 10;
+const MORE_FILES: u64 = 64;
+
+/// What was there before.
+pub struct Before {
+    /// Places of nodes by id.
+    pub nodes: BTreeMap<String, String>,
+    /// Checks of the doctor that were not fine already, as loopback has no bench to stand on.
+    pub findings: Vec<String>,
+}
+
+/// A check, and what it found.
+pub type Check = (String, Result<String>);
+
+/// Waits until every box was read, and arms them all.
+pub fn settle(daemon: &Daemon, servers: usize, trees: bool) -> Result<Before> {
+    let (begun, mut since, mut seen) = (Instant::now(), Instant::now(), 0);
+    loop {
+        // an empty rack is no list but a hint
+        let now = nodes(daemon).map_or(0, |all| all.len());
+        if now != seen {
+            (since, seen) = (Instant::now(), now);
+        }
+        if now >= servers && (!trees || (now > servers && since.elapsed() >= STEADY)) {
+            break;
+        }
+        if begun.elapsed() > DISCOVERY {
+            bail!("{now} nodes were found in {} s", DISCOVERY.as_secs());
+        }
+        sleep(LOOK);
+    }
+    if trees {
+        let armed = daemon.ask(&["arm", "trees", "--yes"])?;
+        if !armed.status.success() {
+            bail!("arming: {}", String::from_utf8_lossy(&armed.stderr));
+        }
+    }
+    Ok(Before {
+        nodes: nodes(daemon)?,
+        findings: findings(daemon)?.into_iter().map(|(name, _)| name).collect(),
+    })
+}
+
+/// What must be so when everything is fine again.
+pub fn checks(daemon: &Daemon, before: &Before, size: Size) -> Vec<Check> {
+    let rest = |what: &str, so: &dyn Fn() -> Result<Option<String>>| (what.to_owned(), wait(so));
+    let mut checks = vec![
+        ("every outlet is on".to_owned(), outlets_on(daemon)),
+        rest("every BMC answers", &|| {
+            let all = daemon.json(&["ls"])?;
+            let silent = |n: &&Value| !n["live"]["silent"].is_null();
+            let one = all.as_array().context("`busbar ls` prints a list")?.iter().find(silent);
+            Ok(one.map(|n| format!("{} is silent: {}", n["place"], n["live"]["silent"])))
+        }),
+        rest("every machine runs, or is stopped", &|| {
+            let machines = daemon.machines()?;
+            let stuck = machines.iter().find(|(_, state)| !AT_REST.contains(&state.as_str()));
+            let Some((name, state)) = stuck else { return Ok(None) };
+            if state == "held" {
+                // the way out that `busbar why` names; whoever looks takes it
+                daemon.ask(&["kill", "-CONT", name])?;
+            }
+            Ok(Some(why(daemon, name, state)))
+        }),
+    ];
+    checks.push(("every machine is given back".to_owned(), give_back(daemon)));
+    checks.push(rest("no node is held", &|| {
+        let all = daemon.json(&["ls"])?;
+        let held = |n: &&Value| !n["holder"].is_null();
+        let one = all.as_array().context("`busbar ls` prints a list")?.iter().find(held);
+        Ok(one.map(|n| format!("{} is held by {}", n["place"], n["holder"])))
+    }));
+    checks.push(rest("the doctor finds nothing new", &|| {
+        let new = findings(daemon)?;
+        let one = new.into_iter().find(|(name, _)| !before.findings.contains(name));
+        Ok(one.map(|(name, found)| format!("{name}: {found}")))
+    }));
+    checks.push(("no node was lost".to_owned(), same_nodes(daemon, before)));
+    checks.push((
+        "memory is bounded".to_owned(),
+        bounded(daemon, size, "kB", MORE_KB, |s| s.resident),
+    ));
+    checks.push((
+        "open files are bounded".to_owned(),
+        bounded(daemon, size, "files", MORE_FILES, |s| s.files),
+    ));
+    checks
+}
+
+/// Waits until nothing is wrong any more; the error is what still is.
+fn wait(wrong: &dyn Fn() -> Result<Option<String>>) -> Result<String> {
+    let begun = Instant::now();
+    loop {
+        match wrong()? {
+            None => return Ok(format!("after {} s", begun.elapsed().as_secs())),
+            Some(what) if begun.elapsed() > REST => bail!("not in {} s: {what}", REST.as_secs()),
+            Some(_) => sleep(LOOK),
+        }
+    }
+}
+
+fn outlets_on(daemon: &Daemon) -> Result<String> {
+    wait(&|| {
+        let pdus = daemon.json(&["outlet", "ls", "r1"])?;
+        for pdu in pdus.as_array().context("`busbar outlet ls` prints a list")? {
+            for outlet in pdu["outlets"].as_array().into_iter().flatten() {
+                if outlet["power"] == "off" {
+                    let place = pdu["place"].as_str().context("a PDU has a place")?;
+                    let id = format!("{place}/{}", outlet["id"].as_str().unwrap_or_default());
+                    daemon.ask(&["outlet", "on", &id])?;
+                    return Ok(Some(format!("{id} is off")));
+                }
+            }
+        }
+        Ok(None)
+    })
+}
+
+/// The proof that nothing is stuck: every machine can be given back.
+fn give_back(daemon: &Daemon) -> Result<String> {
+    let all: Vec<String> = daemon.machines()?.into_keys().collect();
+    for name in &all {
+        let answer = daemon.ask(&["rm", name, "--yes", "--detach"])?;
+        if !answer.status.success() {
+            bail!("rm {name}: {}", String::from_utf8_lossy(&answer.stderr).trim());
+        }
+    }
+    let took = wait(&|| {
+        let left = daemon.machines()?;
+        let Some((name, state)) = left.iter().find(|(_, state)| *state != "released") else {
+            return Ok(None);
+        };
+        if state == "held" {
+            daemon.ask(&["kill", "-CONT", name])?;
+        }
+        Ok(Some(why(daemon, name, state)))
+    })?;
+    Ok(format!("{} of them {took}", all.len()))
+}
+
+fn why(daemon: &Daemon, name: &str, state: &str) -> String {
+    let why = daemon.json(&["why", name]).unwrap_or_default();
+    format!(
+        "{name} is {state}: {} because {}, next {}",
+        why["headline"], why["because"], why["next"]
+    )
+}
+
+fn nodes(daemon: &Daemon) -> Result<BTreeMap<String, String>> {
+    let all = daemon.json(&["ls"])?;
+    let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+    let all = all
+        .as_array()
+        .with_context(|| format!("`busbar ls` printed no list: {all}"))?;
+    Ok(all.iter().map(|n| (text(&n["id"]), text(&n["place"]))).collect())
+}
+
+/// Checks of the doctor that are not fine: name, and what it found.
+fn findings(daemon: &Daemon) -> Result<Vec<(String, String)>> {
+    let all = daemon.json(&["doctor"])?;
+    let all = all
+        .as_array()
+        .or_else(|| all["checks"].as_array())
+        .context("the doctor prints a list")?
+        .clone();
+    let bad = all.iter().filter(|c| c["verdict"] != "ok");
+    let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+    Ok(bad.map(|c| (text(&c["name"]), text(&c["found"]))).collect())
+}
+
+fn same_nodes(daemon: &Daemon, before: &Before) -> Result<String> {
+    let after = nodes(daemon)?;
+    if after != before.nodes {
+        let gone: Vec<_> = before.nodes.iter().filter(|n| after.get(n.0) != Some(n.1)).collect();
+        let new: Vec<_> = after.iter().filter(|n| before.nodes.get(n.0) != Some(n.1)).collect();
+        bail!("gone or moved: {gone:?}; new: {new:?}");
+    }
+    Ok(format!("{} are there", after.len()))
+}
+
+fn bounded(daemon: &Daemon, was: Size, unit: &str, more: u64, of: impl Fn(Size) -> u64) -> Result<String> {
+    let (was, is) = (of(was), of(daemon.size()?));
+    if is > was + was / 2 + more {
+        bail!("{is} {unit}, and {was} at the start");
+    }
+    Ok(format!("{was} {unit}, then {is}"))
+}
