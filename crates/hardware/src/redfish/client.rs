@@ -375,7 +375,10 @@ impl Client {
         self.pace.eased();
         // Nothing compressed was asked for, and what swells is never unpacked.
         if let Some(how) = head.headers.get(CONTENT_ENCODING).filter(|how| *how != "identity") {
-            let how = String::from_utf8_lossy(how.as_bytes()).chars().take(20).collect::<String>();
+            let how = String::from_utf8_lossy(how.as_bytes())
+                .chars()
+                .take(20)
+                .collect::<String>();
             return Err(self.broken(path, &format!("it is packed ({how:?}), which was not asked for")));
         }
         let body = if body.iter().all(u8::is_ascii_whitespace) {
@@ -394,7 +397,6 @@ impl Client {
             body,
         })
     }
-
 }
 
 fn is_root(path: &str) -> bool {

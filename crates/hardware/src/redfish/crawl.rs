@@ -138,13 +138,17 @@ impl<'a> Crawl<'a> {
         if Instant::now() >= self.deadline {
             return Err(self.client.broken(path, "the time for one inventory was up"));
         }
+        let full = || {
+            self.client
+                .broken(path, "with it the inventory is larger than anything sensible")
+        };
+        if self.held.load(Ordering::Relaxed) >= MEMORY {
+            return Err(full());
+        }
         let body = self.client.get(path).await?.body;
         let weight = json::weight(&body);
         if self.held.fetch_add(weight, Ordering::Relaxed) + weight > MEMORY {
-            self.held.fetch_sub(weight, Ordering::Relaxed);
-            return Err(self
-                .client
-                .broken(path, "with it the inventory is larger than anything sensible"));
+            return Err(full());
         }
         Ok(body)
     }

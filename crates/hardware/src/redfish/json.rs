@@ -170,7 +170,11 @@ fn escape(chars: &mut std::str::Chars<'_>, out: &mut String) {
         Some(b'u') => match unit(rest) {
             Some(0xd800..=0xdbff) => {
                 let low = rest[5..].strip_prefix('\\').and_then(unit);
-                if low.is_some_and(|l| (0xdc00..=0xdfff).contains(&l)) { 11 } else { 0 }
+                if low.is_some_and(|l| (0xdc00..=0xdfff).contains(&l)) {
+                    11
+                } else {
+                    0
+                }
             }
             Some(0xdc00..=0xdfff) | None => 0,
             Some(_) => 5,
@@ -299,7 +303,9 @@ pub fn path(raw: &str) -> Option<String> {
 
 /// Whether a step leads to the folder above, also written in per cents (WHATWG URL, double-dot path segment).
 pub fn leads_up(step: &str) -> bool {
-    ["..", ".%2e", "%2e.", "%2e%2e"].iter().any(|up| step.eq_ignore_ascii_case(up))
+    ["..", ".%2e", "%2e.", "%2e%2e"]
+        .iter()
+        .any(|up| step.eq_ignore_ascii_case(up))
 }
 
 /// Last step of a path.
@@ -339,7 +345,10 @@ mod tests {
             parse(br#"{"a":"C:\x\\y\ud800z\ud83d\ude00\u00e9\q\u12","b":"\udc00"}"#).unwrap(),
             json!({"a":"C:\\x\\y\u{fffd}z\u{1f600}\u{e9}\\q\\u12","b":"\u{fffd}"})
         );
-        assert_eq!(parse(b"{\"a\":\"x\xff\xfey\"}").unwrap(), json!({"a":"x\u{fffd}\u{fffd}y"}));
+        assert_eq!(
+            parse(b"{\"a\":\"x\xff\xfey\"}").unwrap(),
+            json!({"a":"x\u{fffd}\u{fffd}y"})
+        );
         assert_eq!(parse(b"{\"a\":1,\"a\":2}").unwrap(), json!({"a":2}));
         assert!(parse(b"{\"a\":").is_err());
         assert!(parse(b"<html>").is_err());
