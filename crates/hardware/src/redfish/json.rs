@@ -19,6 +19,17 @@ pub const VALUES: usize = 200_000;
 /// Reads a document, mending known breakage when it does not parse. The error is short. Bounded by [`ELEMENTS`] and
 /// [`VALUES`]; of a name that is there twice, the last value counts.
 pub fn parse(body: &[u8]) -> Result<Value, String> {
+    within(body, ELEMENTS, VALUES)
+}
+
+/// The same with nothing left out: for what is written again, where what was not read would stand as it was. One document
+/// takes up to a hundred times its size in memory.
+pub fn parse_whole(body: &[u8]) -> Result<Value, String> {
+    within(body, usize::MAX, usize::MAX)
+}
+
+fn within(body: &[u8], elements: usize, values: usize) -> Result<Value, String> {
+    let read = |body: &[u8]| read(body, elements, values);
     let strict = match read(body) {
         Ok(v) => return Ok(v),
         Err(e) => e.to_string(),
@@ -32,23 +43,29 @@ pub fn parse(body: &[u8]) -> Result<Value, String> {
 /// What the parser says of a document with too many values.
 const FLOOD: &str = "too many values";
 
-fn read(body: &[u8]) -> Result<Value, serde_json::Error> {
-    let left = Cell::new(VALUES);
+fn read(body: &[u8], elements: usize, values: usize) -> Result<Value, serde_json::Error> {
+    let left = Cell::new(values);
     let mut from = serde_json::Deserializer::from_slice(body);
-    let value = Bounded(&left).deserialize(&mut from)?;
+    let value = Bounded { left: &left, elements }.deserialize(&mut from)?;
     from.end()?;
     Ok(value)
 }
 
 /// Makes a [`Value`] as serde_json does, within bounds. Depth is bounded by serde_json itself (128).
-struct Bounded<'a>(&'a Cell<usize>);
+#[derive(Clone, Copy)]
+struct Bounded<'a> {
+    /// Values that may still come.
+    left: &'a Cell<usize>,
+    /// Elements kept of an array.
+    elements: usize,
+}
 
 impl<'de> DeserializeSeed<'de> for Bounded<'_> {
     type Value = Value;
 
     fn deserialize<D: Deserializer<'de>>(self, from: D) -> Result<Value, D::Error> {
-        let left = self.0.get().checked_sub(1).ok_or_else(|| D::Error::custom(FLOOD))?;
-        self.0.set(left);
+        let left = self.left.get().checked_sub(1).ok_or_else(|| D::Error::custom(FLOOD))?;
+        self.left.set(left);
         from.deserialize_any(self)
     }
 }
@@ -86,8 +103,8 @@ impl<'de> Visitor<'de> for Bounded<'_> {
 
     fn visit_seq<A: SeqAccess<'de>>(self, mut from: A) -> Result<Value, A::Error> {
         let mut out = Vec::new();
-        while out.len() < ELEMENTS {
-            match from.next_element_seed(Bounded(self.0))? {
+        while out.len() < self.elements {
+            match from.next_element_seed(self)? {
                 Some(v) => out.push(v),
                 None => return Ok(Value::Array(out)),
             }
@@ -99,7 +116,7 @@ impl<'de> Visitor<'de> for Bounded<'_> {
     fn visit_map<A: MapAccess<'de>>(self, mut from: A) -> Result<Value, A::Error> {
         let mut out = serde_json::Map::new();
         while let Some(name) = from.next_key::<String>()? {
-            let value = from.next_value_seed(Bounded(self.0))?;
+            let value = from.next_value_seed(self)?;
             out.insert(name, value);
         }
         Ok(Value::Object(out))

@@ -296,7 +296,7 @@ impl Service {
                     );
                     return Some((head, b"{}".to_vec()));
                 }
-                let Some(token) = token else { return None };
+                let token = token?;
                 if tokens.1 == 0 || *token != format!("t{}", tokens.0) {
                     return no();
                 }
