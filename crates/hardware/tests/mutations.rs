@@ -211,7 +211,7 @@ async fn survives(tree: &Tree, bends: &[Bend]) -> Result<(), TestCaseError> {
         let _ = bmc.caps(&at).await;
         if let Ok(readings) = bmc.readings(&at, Time::from_millis(0)).await {
             prop_assert!(readings.len() <= 130);
-            prop_assert_eq!(readings[0].name, "watts");
+            prop_assert_eq!(&readings[0].name, "watts");
             let mut names: Vec<&str> = readings.iter().map(|r| r.name.as_str()).collect();
             names.sort_unstable();
             names.dedup();
