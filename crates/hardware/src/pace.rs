@@ -142,6 +142,11 @@ impl Breaker {
         }
     }
 
+    /// Whether one more failure opens it for the first time.
+    pub fn is_at_the_brink(&self) -> bool {
+        self.lock().1.as_ref().is_some_and(|t| t.failures + 1 == FAILURES)
+    }
+
     /// Last answer, and since when and why it is silent.
     pub fn state(&self) -> (Option<Instant>, Option<(Instant, String)>) {
         let s = self.lock();

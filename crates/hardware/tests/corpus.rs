@@ -8,30 +8,11 @@ mod common;
 mod golden;
 
 use std::path::Path;
-use std::process::Command;
 
-use common::{Folder, address, bmc};
+use common::{Folder, address, bmc, unpack};
 use hardware::Driver;
 use hardware::Mode;
 use rack::Time;
-
-fn unpack() -> Option<tempfile::TempDir> {
-    let Some(corpus) = std::env::var_os("BUSBAR_CORPUS") else {
-        eprintln!("SKIPPED: BUSBAR_CORPUS names no folder with redfish-trees.tar.xz");
-        return None;
-    };
-    let temp = tempfile::tempdir().unwrap();
-    let archive = Path::new(&corpus).join("redfish-trees.tar.xz");
-    let status = Command::new("tar")
-        .arg("xJf")
-        .arg(archive)
-        .arg("-C")
-        .arg(temp.path())
-        .status()
-        .unwrap();
-    assert!(status.success(), "tar could not unpack the corpus");
-    Some(temp)
-}
 
 #[tokio::test(start_paused = true)]
 async fn every_tree_is_discovered_as_its_golden_inventory_says() {

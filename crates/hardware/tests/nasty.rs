@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use common::bmc;
+use common::tree::{Canned, PARTS, SYSTEM, healthy};
 use hardware::Driver;
 use hardware::transport::{Limits, Transport};
 use hardware::{Contact, Error, HttpTransport, Mode, Pin, TransportError};
@@ -170,4 +171,102 @@ async fn a_dead_address_becomes_silent_and_is_not_pressed() {
     let before = bmc.requests();
     assert!(bmc.discover().await.is_err());
     assert_eq!(bmc.requests(), before, "the breaker is open");
+}
+
+#[tokio::test(start_paused = true)]
+async fn resources_that_never_answer_cost_minutes_and_nothing_but_themselves() {
+    let mut service = Canned::of(&healthy());
+    let lost = ["Memory/dimm1", "Memory/dimm4", "Storage/s/Drives/d2"];
+    service.hanging.extend(lost.iter().map(|p| format!("{SYSTEM}/{p}")));
+    let metrics = "/redfish/v1/PowerEquipment/RackPDUs/1/Metrics";
+    service.hanging.insert(metrics.into());
+    let bmc = bmc("https://bmc.test", service, Mode::Observe);
+    let start = tokio::time::Instant::now();
+    let found = bmc.discover().await.unwrap();
+    assert_eq!(found.systems[0].parts.len(), PARTS - lost.len(), "{:?}", found.problems);
+    assert_eq!(found.devices[0].outlets.len(), 2);
+    assert_eq!(found.problems.len(), lost.len() + 1);
+    assert!(
+        found.problems.iter().all(|p| p.what.contains("did not answer")),
+        "{:?}",
+        found.problems
+    );
+    // Each is tried three times for 30 s.
+    assert!(start.elapsed() < Duration::from_secs(4 * 95), "{:?}", start.elapsed());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_service_of_which_nothing_but_the_root_answers_is_given_up() {
+    let mut service = Canned::of(&healthy());
+    let all: Vec<String> = service
+        .texts
+        .keys()
+        .filter(|p| p.as_str() != "/redfish/v1")
+        .cloned()
+        .collect();
+    service.hanging.extend(all);
+    let bmc = bmc("https://bmc.test", service, Mode::Observe);
+    let start = tokio::time::Instant::now();
+    assert!(matches!(bmc.discover().await, Err(Error::Timeout { .. })));
+    assert!(start.elapsed() < Duration::from_secs(100), "{:?}", start.elapsed());
+    assert!(bmc.requests() < 8, "{}", bmc.requests());
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_inventory_has_an_end_in_time_and_in_memory() {
+    // Members without end, each of which hangs: the time is up at last.
+    let mut service = Canned::of(&healthy());
+    let memory = format!("{SYSTEM}/Memory");
+    let links: Vec<String> = (0..400)
+        .map(|i| format!("{{\"@odata.id\": \"{memory}/{i}\"}}"))
+        .collect();
+    let collection = format!("{{\"Members\": [{}]}}", links.join(",")).into_bytes();
+    service.texts.insert(memory.clone(), collection.clone());
+    service.hanging.extend((0..400).map(|i| format!("{memory}/{i}")));
+    let slow = bmc("https://bmc.test", service, Mode::Observe);
+    let start = tokio::time::Instant::now();
+    let found = slow.discover().await.unwrap();
+    assert!(
+        found
+            .problems
+            .iter()
+            .any(|p| p.what.contains("the time for one inventory was up"))
+    );
+    assert!(
+        start.elapsed() < Duration::from_secs(600 + 16 * 105),
+        "{:?}",
+        start.elapsed()
+    );
+    assert!(found.problems.len() <= 200 && found.requests < 1_000);
+
+    // Small text that is large in memory, many times.
+    let mut service = Canned::of(&healthy());
+    service.texts.insert(memory.clone(), collection);
+    let swelling = format!(
+        "{{\"CapacityMiB\": 1024, \"x\": [{}{{}}]}}",
+        "{\"\":{\"\":0}},".repeat(16_000)
+    );
+    for i in 0..400 {
+        service
+            .texts
+            .insert(format!("{memory}/{i}"), swelling.clone().into_bytes());
+    }
+    let found = bmc("https://bmc.test", service, Mode::Observe)
+        .discover()
+        .await
+        .unwrap();
+    assert!(
+        found
+            .problems
+            .iter()
+            .any(|p| p.what.contains("larger than anything sensible")),
+        "{:?}",
+        found.problems
+    );
+    let modules = found.systems[0]
+        .parts
+        .iter()
+        .filter(|p| matches!(p.kind, rack::PartKind::Memory { .. }))
+        .count();
+    assert!((2..100).contains(&modules), "{modules}");
 }

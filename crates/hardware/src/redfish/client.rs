@@ -1,15 +1,17 @@
-//! The thin HTTP client of one Redfish service: sessions, retries, pace, circuit breaker, and the one gate that
-//! keeps [`Mode::Observe`] honest. It knows requests and documents, nothing of systems or chassis.
+//! The thin HTTP client of one Redfish service: retries, pace, circuit breaker, and the one gate that keeps
+//! [`Mode::Observe`] honest. It knows requests and documents, nothing of systems or chassis. Below: [`session`] (who it
+//! is to the service) and `refusal` (what was not answered well, in words).
 
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+mod refusal;
+pub mod session;
+
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use base64::Engine as _;
 use bytes::Bytes;
-use http::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, ETAG, IF_MATCH, LOCATION, RETRY_AFTER};
+use http::header::{ACCEPT, CONTENT_ENCODING, CONTENT_TYPE, ETAG, IF_MATCH, LOCATION};
 use http::{HeaderMap, HeaderValue, Method, StatusCode};
-use serde_json::{Value, json};
+use serde_json::Value;
 use tokio::time::Instant;
 
 use crate::error::Error;
@@ -18,6 +20,8 @@ use crate::pace::Pace;
 use crate::permit::{Credential, Mode, Permit};
 use crate::redfish::json;
 use crate::transport::{ByteStream, Limits, Transport, TransportError, Upgraded};
+use refusal::MESSAGE;
+use session::{Brakes, Session};
 
 /// For one exchange. The slowest good answer measured took 21 s.
 pub const REQUEST_TIMEOUT: Duration = Duration::from_secs(30);
@@ -29,14 +33,14 @@ pub const TRIES: u32 = 3;
 pub const FIRST_BACKOFF: Duration = Duration::from_millis(500);
 /// Longest `Retry-After` waited for here; longer ones are the caller's to wait for.
 pub const LONGEST_RETRY_AFTER: Duration = Duration::from_secs(10);
-/// After user and password were refused, nothing is asked for so long: BMCs lock accounts that fail too often.
-pub const LOCKOUT_PAUSE: Duration = Duration::from_secs(60);
+/// For the question whether a service that failed to answer something answers at all.
+pub const PROBE_TIMEOUT: Duration = Duration::from_secs(10);
+/// Where a service begins.
+const ROOT: &str = "/redfish/v1/";
 /// The kind of nearly every body.
 const JSON: &str = "application/json";
 /// Bytes a second that the slowest BMC takes.
 const SLOWEST_UPLOAD: u64 = 50_000;
-/// Text taken from an error body.
-const MESSAGE: usize = 400;
 
 /// An answer whose status is a success.
 #[derive(Debug)]
@@ -66,13 +70,6 @@ impl Answer {
     }
 }
 
-#[derive(Clone)]
-enum Session {
-    Unknown,
-    Token { token: HeaderValue, uri: Option<String> },
-    Basic,
-}
-
 /// One Redfish service.
 pub struct Client {
     /// What is kept of every device.
@@ -80,8 +77,7 @@ pub struct Client {
     transport: Arc<dyn Transport>,
     credential: Mutex<Credential>,
     session: tokio::sync::Mutex<Session>,
-    known: AtomicBool,
-    locked_out: Mutex<Option<Instant>>,
+    brakes: Mutex<Brakes>,
     pace: Pace,
 }
 
@@ -93,33 +89,9 @@ impl Client {
             transport,
             credential: Mutex::new(credential),
             session: tokio::sync::Mutex::new(Session::Unknown),
-            known: AtomicBool::new(false),
-            locked_out: Mutex::new(None),
+            brakes: Mutex::default(),
             pace: Pace::default(),
         }
-    }
-
-    /// What it logs in with; for what a service offers beside HTTP.
-    pub fn credential(&self) -> Credential {
-        self.credential.lock().unwrap_or_else(PoisonError::into_inner).clone()
-    }
-
-    /// The user it logs in as.
-    pub fn user(&self) -> String {
-        self.credential().user.clone()
-    }
-
-    /// Logs in with another password from now on; answers with the one before. Sessions of the old one go on where the
-    /// service lets them, and are not relied on.
-    pub fn use_password(&self, new: &str) -> String {
-        let mut credential = self.credential.lock().unwrap_or_else(PoisonError::into_inner);
-        let old = std::mem::replace(&mut credential.password, new.to_owned());
-        drop(credential);
-        *self.locked_out.lock().unwrap_or_else(PoisonError::into_inner) = None;
-        if let Ok(mut session) = self.session.try_lock() {
-            *session = Session::Unknown;
-        }
-        old
     }
 
     /// Requests that may be in flight now.
@@ -251,21 +223,13 @@ impl Client {
             let result = self.send(request, path).await;
             match (&result, token) {
                 // A session that timed out: 401 says that nothing was done, so even a POST may be repeated.
-                (Err(Error::Unauthorized { .. }), Some(used)) if !relogin => {
-                    let mut session = self.session.lock().await;
-                    if matches!(&*session, Session::Token { token, .. } if *token == used) {
-                        *session = Session::Unknown;
-                    }
-                }
-                (Err(Error::Unauthorized { .. }), _) => {
-                    if !self.known.load(Ordering::Relaxed) {
-                        *self.locked_out.lock().unwrap_or_else(PoisonError::into_inner) =
-                            Some(Instant::now() + LOCKOUT_PAUSE);
-                    }
+                (Err(Error::Unauthorized { .. }), Some(used)) if !relogin && self.renew(&used).await => {}
+                (Err(Error::Unauthorized { .. }), token) => {
+                    self.refused(token.is_some());
                     return result;
                 }
                 (Ok(_), _) if !is_root(path) => {
-                    self.known.store(true, Ordering::Relaxed);
+                    self.accepted();
                     return result;
                 }
                 _ => return result,
@@ -287,63 +251,6 @@ impl Client {
         builder
             .body(body)
             .map_err(|e| self.unreachable(path, &format!("not an address: {e}")))
-    }
-
-    /// Adds user and password, or the token of a session, which is returned.
-    async fn authorize(&self, request: &mut http::Request<Bytes>, path: &str) -> Result<Option<HeaderValue>, Error> {
-        if let Some(until) = *self.locked_out.lock().unwrap_or_else(PoisonError::into_inner)
-            && Instant::now() < until
-        {
-            return Err(Error::Unauthorized {
-                address: self.line.url().to_owned(),
-                path: path.into(),
-            });
-        }
-        if self.line.mode() == Mode::Act && !is_root(path) {
-            let mut session = self.session.lock().await;
-            if matches!(*session, Session::Unknown) {
-                *session = self.login().await?;
-            }
-            if let Session::Token { token, .. } = &*session {
-                request.headers_mut().insert("X-Auth-Token", token.clone());
-                return Ok(Some(token.clone()));
-            }
-        }
-        request.headers_mut().insert(AUTHORIZATION, self.basic());
-        Ok(None)
-    }
-
-    fn basic(&self) -> HeaderValue {
-        let credential = self.credential();
-        let pair = format!("{}:{}", credential.user, credential.password);
-        let text = format!("Basic {}", base64::engine::general_purpose::STANDARD.encode(pair));
-        let mut value = HeaderValue::from_str(&text).unwrap_or_else(|_| HeaderValue::from_static("Basic"));
-        value.set_sensitive(true);
-        value
-    }
-
-    /// Makes a session (DSP0266 §13.3.4). A service without sessions, or with none left, is spoken to with user and
-    /// password in each request.
-    async fn login(&self) -> Result<Session, Error> {
-        const SESSIONS: &str = "/redfish/v1/SessionService/Sessions";
-        let credential = self.credential();
-        let body = json!({"UserName": credential.user, "Password": credential.password});
-        let request = self.request(Method::POST, SESSIONS, JSON, body.to_string().into())?;
-        match self.send(request, SESSIONS).await {
-            Ok(answer) => {
-                let Some(mut token) = answer.headers.get("X-Auth-Token").cloned() else {
-                    return Ok(Session::Basic);
-                };
-                token.set_sensitive(true);
-                Ok(Session::Token {
-                    token,
-                    uri: answer.location(),
-                })
-            }
-            // A refused login may be a service with basic authentication only: the request itself will tell.
-            Err(Error::Rejected { .. } | Error::Broken { .. } | Error::Unauthorized { .. }) => Ok(Session::Basic),
-            Err(e) => Err(e),
-        }
     }
 
     /// The gate of invariant I4: nothing passes but `GET`, unless the driver is armed.
@@ -371,14 +278,15 @@ impl Client {
             self.authorize(&mut request, path).await?;
             match self.deliver(request, path).await {
                 Ok((head, body)) => {
-                    if head.status == StatusCode::UNAUTHORIZED && !self.known.load(Ordering::Relaxed) {
-                        *self.locked_out.lock().unwrap_or_else(PoisonError::into_inner) =
-                            Some(Instant::now() + LOCKOUT_PAUSE);
+                    if head.status == StatusCode::UNAUTHORIZED && !self.is_known() {
+                        self.refused(false);
                         return Err(self.status_error(path, head.status, &head.headers, &body));
                     }
                     if head.status.is_success() {
                         self.pace.eased();
-                        self.known.fetch_or(!is_root(path), Ordering::Relaxed);
+                        if !is_root(path) {
+                            self.accepted();
+                        }
                     }
                     let busy = matches!(head.status.as_u16(), 429 | 502 | 503 | 504);
                     if !busy || attempt >= TRIES {
@@ -416,15 +324,42 @@ impl Client {
         let answer = match result {
             Ok(answer) => answer,
             Err(e) => {
-                if matches!(e, TransportError::Timeout | TransportError::Failed(_)) {
-                    self.pace.strained();
-                    self.line.breaker.failed(Instant::now(), &e.to_string());
-                }
+                self.missed(path, &e).await;
                 return Err(self.transport_error(path, e));
             }
         };
         self.line.breaker.answered(Instant::now());
         Ok(answer.into_parts())
+    }
+
+    /// An exchange failed. What fails three times in a row may be a service that is gone, or one resource that it can't
+    /// give: before all others are left unasked for it, the root is asked whether anyone is there.
+    async fn missed(&self, path: &str, e: &TransportError) {
+        match e {
+            TransportError::Timeout | TransportError::Failed(_) => {}
+            TransportError::TooLarge(_) => return self.line.breaker.answered(Instant::now()),
+            TransportError::CertificateChanged { .. } => return,
+        }
+        self.pace.strained();
+        if !is_root(path) && self.line.breaker.is_at_the_brink() && self.answers_at_all().await {
+            self.line.breaker.answered(Instant::now());
+        } else {
+            self.line.breaker.failed(Instant::now(), &e.to_string());
+        }
+    }
+
+    /// Whether the root is answered, whatever the answer. It is open to anyone (DSP0266 §13.1), so no password is sent.
+    async fn answers_at_all(&self) -> bool {
+        let Ok(request) = self.request(Method::GET, ROOT, JSON, Bytes::new()) else {
+            return false;
+        };
+        self.line.count();
+        let limits = Limits {
+            timeout: PROBE_TIMEOUT,
+            body: BODY_LIMIT,
+        };
+        let answer = tokio::time::timeout(limits.timeout, self.transport.send(request, limits)).await;
+        matches!(answer, Ok(Ok(_)))
     }
 
     /// Sends a request and reads the answer, which must be a success.
@@ -438,6 +373,14 @@ impl Client {
             return Err(error);
         }
         self.pace.eased();
+        // Nothing compressed was asked for, and what swells is never unpacked.
+        if let Some(how) = head.headers.get(CONTENT_ENCODING).filter(|how| *how != "identity") {
+            let how = String::from_utf8_lossy(how.as_bytes())
+                .chars()
+                .take(20)
+                .collect::<String>();
+            return Err(self.broken(path, &format!("it is packed ({how:?}), which was not asked for")));
+        }
         let body = if body.iter().all(u8::is_ascii_whitespace) {
             Value::Null
         } else {
@@ -454,102 +397,6 @@ impl Client {
             body,
         })
     }
-
-    fn status_error(&self, path: &str, status: StatusCode, headers: &HeaderMap, body: &[u8]) -> Error {
-        let (address, path) = (self.line.url().to_owned(), path.to_owned());
-        match status.as_u16() {
-            401 => Error::Unauthorized { address, path },
-            code @ (429 | 502 | 503 | 504) => {
-                let seconds = headers
-                    .get(RETRY_AFTER)
-                    .and_then(|v| v.to_str().ok()?.trim().parse().ok());
-                Error::Busy {
-                    address,
-                    path,
-                    status: code,
-                    retry_after: seconds.map(Duration::from_secs),
-                }
-            }
-            code @ 300..=399 => {
-                let what = format!("redirects (HTTP {code}) are not followed, as they would take the password along");
-                Error::Broken { address, path, what }
-            }
-            status => Error::Rejected {
-                address,
-                path,
-                status,
-                message: message(body),
-            },
-        }
-    }
-
-    fn transport_error(&self, path: &str, e: TransportError) -> Error {
-        let (address, path) = (self.line.url().to_owned(), path.to_owned());
-        match e {
-            TransportError::Timeout => Error::Timeout {
-                address,
-                path,
-                after: REQUEST_TIMEOUT,
-            },
-            TransportError::TooLarge(limit) => Error::TooLarge { address, path, limit },
-            TransportError::CertificateChanged { expected, seen } => Error::CertificateChanged {
-                address,
-                expected,
-                seen,
-            },
-            TransportError::Failed(why) => Error::Unreachable { address, path, why },
-        }
-    }
-
-    fn unreachable(&self, path: &str, why: &str) -> Error {
-        Error::Unreachable {
-            address: self.line.url().to_owned(),
-            path: path.into(),
-            why: why.into(),
-        }
-    }
-
-    /// An answer that can't be understood.
-    pub fn broken(&self, path: &str, what: &str) -> Error {
-        Error::Broken {
-            address: self.line.url().to_owned(),
-            path: path.into(),
-            what: what.into(),
-        }
-    }
-
-    /// Something the service does not offer.
-    pub fn not_offered(&self, what: &str, have: Vec<String>) -> Error {
-        Error::NotOffered {
-            address: self.line.url().to_owned(),
-            what: what.into(),
-            have,
-        }
-    }
-}
-
-impl Drop for Client {
-    /// Gives the session back, best effort: most BMCs have four to sixteen.
-    fn drop(&mut self) {
-        let Session::Token { token, uri: Some(uri) } = self.session.get_mut().clone() else {
-            return;
-        };
-        let (Ok(runtime), Mode::Act) = (tokio::runtime::Handle::try_current(), self.line.mode()) else {
-            return;
-        };
-        let Ok(mut request) = self.request(Method::DELETE, &uri, JSON, Bytes::new()) else {
-            return;
-        };
-        request.headers_mut().insert("X-Auth-Token", token);
-        let transport = self.transport.clone();
-        runtime.spawn(async move {
-            let limits = Limits {
-                timeout: Duration::from_secs(5),
-                body: 1 << 16,
-            };
-            let _ = transport.send(request, limits).await;
-        });
-    }
 }
 
 /// Whether the same question, asked again at once, may do better. One that was silent for [`REQUEST_TIMEOUT`] has not failed
@@ -560,41 +407,4 @@ fn worth_another_try(error: &Error) -> bool {
 
 fn is_root(path: &str) -> bool {
     path.trim_end_matches('/') == "/redfish/v1"
-}
-
-/// What the BMC says of its refusal: `error.@Message.ExtendedInfo[].Message` (DSP0266 §8.6), else a piece of text.
-fn message(body: &[u8]) -> String {
-    let cut = |s: String| {
-        s.chars()
-            .map(|c| if c.is_control() { ' ' } else { c })
-            .take(MESSAGE)
-            .collect::<String>()
-    };
-    let Ok(doc) = json::parse(body) else {
-        let head = &body[..body.len().min(MESSAGE)];
-        let text = cut(String::from_utf8_lossy(head).trim().to_owned());
-        return if text.is_empty() {
-            "it gave no reason".into()
-        } else {
-            text
-        };
-    };
-    let error = &doc["error"];
-    let infos = || {
-        [&error["@Message.ExtendedInfo"], &doc["@Message.ExtendedInfo"]]
-            .into_iter()
-            .flat_map(json::list)
-    };
-    let mut said: Vec<String> = infos().filter_map(|m| json::text(&m["Message"])).collect();
-    if said.is_empty() {
-        said.extend(json::text(&error["message"]));
-    }
-    if said.is_empty() {
-        said.extend(infos().filter_map(|m| json::text(&m["MessageId"])));
-    }
-    if said.is_empty() {
-        "it gave no reason".into()
-    } else {
-        cut(said.join("; "))
-    }
 }

@@ -3,7 +3,8 @@
 //! A [`Crawl`] lives for one discovery or one reading. It fetches each resource at most once, so cycles cost
 //! nothing, and turns what fails into a [`Problem`] instead of an error: one bad member never costs the rest.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -18,6 +19,10 @@ use crate::redfish::json;
 
 /// Resources fetched in one crawl. The largest box measured has 4,680, most of them logs and sensors not read here.
 pub const RESOURCES: usize = 3_000;
+/// Questions of one crawl: a collection may be asked for again in another way.
+pub const REQUESTS: usize = 2 * RESOURCES;
+/// Memory for the documents of one crawl, in bytes. The largest tree measured has 18 MB of text in all.
+pub const MEMORY: usize = 256 << 20;
 /// Time for one crawl; what is not read by then becomes a problem.
 pub const BUDGET: Duration = Duration::from_secs(600);
 /// Members read of one collection.
@@ -37,6 +42,8 @@ pub struct Crawl<'a> {
     deadline: Instant,
     seen: Mutex<HashMap<String, Option<Arc<Value>>>>,
     problems: Mutex<Vec<Problem>>,
+    asked: AtomicUsize,
+    held: AtomicUsize,
 }
 
 impl<'a> Crawl<'a> {
@@ -57,6 +64,8 @@ impl<'a> Crawl<'a> {
             deadline: Instant::now() + BUDGET,
             seen: Mutex::new(HashMap::new()),
             problems: Mutex::new(Vec::new()),
+            asked: AtomicUsize::new(0),
+            held: AtomicUsize::new(0),
         }
     }
 
@@ -120,7 +129,8 @@ impl<'a> Crawl<'a> {
         if path.contains("/LogServices") {
             return Err(self.client.broken(path, "logs are never read"));
         }
-        if count >= RESOURCES {
+        let asked = self.asked.fetch_add(1, Ordering::Relaxed);
+        if count >= RESOURCES || asked >= REQUESTS {
             return Err(self
                 .client
                 .broken(path, "the service has more resources than are read in one go"));
@@ -128,7 +138,19 @@ impl<'a> Crawl<'a> {
         if Instant::now() >= self.deadline {
             return Err(self.client.broken(path, "the time for one inventory was up"));
         }
-        Ok(self.client.get(path).await?.body)
+        let full = || {
+            self.client
+                .broken(path, "with it the inventory is larger than anything sensible")
+        };
+        if self.held.load(Ordering::Relaxed) >= MEMORY {
+            return Err(full());
+        }
+        let body = self.client.get(path).await?.body;
+        let weight = json::weight(&body);
+        if self.held.fetch_add(weight, Ordering::Relaxed) + weight > MEMORY {
+            return Err(full());
+        }
+        Ok(body)
     }
 
     /// The resource that the property `name` of `doc` links to.
@@ -161,9 +183,14 @@ impl<'a> Crawl<'a> {
     pub async fn collection(&self, path: &str) -> Vec<Resource> {
         let mut whole: HashMap<String, Arc<Value>> = HashMap::new();
         let mut paths: Vec<String> = Vec::new();
+        let mut pages = HashSet::new();
         let mut next = Some(path.to_owned());
         for page in 0..PAGES {
             let Some(at) = next.take() else { break };
+            if !pages.insert(at.clone()) {
+                self.problem(&at, "the pages of a collection lead in a circle");
+                break;
+            }
             let doc = match (self.expand, page) {
                 (Some(query), 0) if self.known(&at).is_none() => match self.fetch(&format!("{at}{query}")).await {
                     Ok(doc) => Some(Arc::new(doc)),
@@ -173,9 +200,11 @@ impl<'a> Crawl<'a> {
                 _ => self.read(&at).await,
             };
             let Some(doc) = doc else { break };
+            let mut unusable = 0;
             for member in json::list(&doc["Members"]) {
-                let Some(path) = json::link(member) else {
-                    self.problem(&at, "a member without a usable @odata.id");
+                // A collection that names itself is none of its own members.
+                let Some(path) = json::link(member).filter(|p| !pages.contains(p)) else {
+                    unusable += 1;
                     continue;
                 };
                 if paths.len() >= MEMBERS {
@@ -188,6 +217,9 @@ impl<'a> Crawl<'a> {
                 if !paths.contains(&path) {
                     paths.push(path);
                 }
+            }
+            if unusable > 0 {
+                self.problem(&at, format!("{unusable} members without a usable @odata.id"));
             }
             next = ["Members@odata.nextLink", "@odata.nextLink"]
                 .iter()

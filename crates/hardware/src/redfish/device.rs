@@ -19,6 +19,11 @@ const EQUIPMENT: [(&str, &str, DeviceKind); 8] = [
     ("ThermalEquipment", "ImmersionUnits", DeviceKind::Cooling),
 ];
 
+/// Most power that one device is believed to pass or draw; a figure above is its mistake.
+const MOST_WATTS: f64 = 10_000_000.0;
+/// And most of any other quantity, in the unit that it is told in.
+const MOST: f64 = 1e9;
+
 /// All devices of a service.
 pub async fn equipment(crawl: &Crawl<'_>, root: &Value) -> Vec<FoundDevice> {
     let mut out = Vec::new();
@@ -131,12 +136,14 @@ fn coolant(side: &str, doc: &Value) -> Vec<Raw> {
         if !doc[property].is_null() {
             out.push((
                 format!("{side}-{name}"),
-                number(at(doc, &format!("{property}/Reading"))),
+                measured(at(doc, &format!("{property}/Reading"))),
                 unit,
             ));
         }
     }
-    let heat = number(at(doc, "HeatRemovedkW/Reading")).map(|kw| kw * 1000.0);
+    let heat = measured(at(doc, "HeatRemovedkW/Reading"))
+        .map(|kw| kw * 1000.0)
+        .filter(|w| w.abs() < MOST_WATTS);
     out.extend(heat.map(|w| (format!("{side}-heat"), Some(w), Unit::Watts)));
     out
 }
@@ -150,13 +157,14 @@ fn electric(id: &str, doc: &Value) -> Vec<Raw> {
         ("PowerWatts", "watts", Unit::Watts),
         ("EnergykWh", "energy", Unit::KilowattHours),
     ] {
-        if let Some(value) = number(at(doc, &format!("{property}/Reading"))) {
+        let most = if unit == Unit::Watts { MOST_WATTS } else { MOST };
+        if let Some(value) = measured(at(doc, &format!("{property}/Reading"))).filter(|v| v.abs() < most) {
             out.push((format!("{id}-{name}"), Some(value), unit));
         }
     }
     let phases = doc["PolyPhaseCurrentAmps"].as_object().into_iter().flatten();
     for (phase, excerpt) in phases {
-        if let Some(amps) = number(&excerpt["Reading"]) {
+        if let Some(amps) = measured(&excerpt["Reading"]) {
             let phase: String = phase
                 .to_ascii_lowercase()
                 .chars()
@@ -187,9 +195,15 @@ async fn watts(crawl: &Crawl<'_>, doc: &Value) -> Option<f64> {
     None
 }
 
-/// A `SensorExcerpt` or a bare number; zero is no reading.
+/// Watts of a `SensorExcerpt` or a bare number; zero is no reading, and what nobody has built is none either.
 pub fn positive(value: &Value) -> Option<f64> {
-    number(&value["Reading"]).or_else(|| number(value)).filter(|w| *w > 0.0)
+    let told = number(&value["Reading"]).or_else(|| number(value));
+    told.filter(|w| *w > 0.0 && *w < MOST_WATTS)
+}
+
+/// A quantity that can be believed.
+fn measured(value: &Value) -> Option<f64> {
+    number(value).filter(|n| n.abs() < MOST)
 }
 
 /// One outlet.
@@ -199,8 +213,8 @@ pub(crate) fn outlet(path: &str, doc: &Value) -> Outlet {
         label: text(&doc["UserLabel"]),
         power: crate::redfish::discover::power_state(doc),
         // An outlet with nothing plugged in draws zero, and means it.
-        watts: number(at(doc, "PowerWatts/Reading")).filter(|w| *w >= 0.0),
-        amps: number(at(doc, "CurrentAmps/Reading")).filter(|a| *a >= 0.0),
+        watts: measured(at(doc, "PowerWatts/Reading")).filter(|w| (0.0..MOST_WATTS).contains(w)),
+        amps: measured(at(doc, "CurrentAmps/Reading")).filter(|a| *a >= 0.0),
         switched: doc["Actions"]["#Outlet.PowerControl"].is_object(),
     }
 }

@@ -229,6 +229,12 @@ fn bindings(pdu: Pdu<'_>) -> Result<Bindings, Trouble> {
         .collect()
 }
 
+/// What one packet says; for fuzzing.
+#[doc(hidden)]
+pub fn read(packet: &[u8]) -> Result<Bindings, Trouble> {
+    Pdu::from_bytes(packet).map_err(trouble).and_then(bindings)
+}
+
 fn odd_name() -> Trouble {
     Trouble::Broken("it answers with the name of an object that is none".into())
 }
@@ -275,10 +281,6 @@ mod tests {
         bytes.extend([0x04, 0x05]);
         bytes.extend(b"pdu-1");
         bytes
-    }
-
-    fn read(bytes: &[u8]) -> Result<Bindings, Trouble> {
-        Pdu::from_bytes(bytes).map_err(trouble).and_then(bindings)
     }
 
     #[test]

@@ -1,6 +1,8 @@
 //! Transports for tests: a folder of captured answers, a recorder, and helpers.
 #![allow(clippy::unwrap_used, dead_code)]
 
+pub mod tree;
+
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 
@@ -88,6 +90,25 @@ impl Transport for Folder {
             }
         })
     }
+}
+
+/// The captured trees; none, said aloud, where they are not at hand.
+pub fn unpack() -> Option<tempfile::TempDir> {
+    let Some(corpus) = std::env::var_os("BUSBAR_CORPUS") else {
+        eprintln!("SKIPPED: BUSBAR_CORPUS names no folder with redfish-trees.tar.xz");
+        return None;
+    };
+    let temp = tempfile::tempdir().unwrap();
+    let archive = std::path::Path::new(&corpus).join("redfish-trees.tar.xz");
+    let status = std::process::Command::new("tar")
+        .arg("xJf")
+        .arg(archive)
+        .arg("-C")
+        .arg(temp.path())
+        .status()
+        .unwrap();
+    assert!(status.success(), "tar could not unpack the corpus");
+    Some(temp)
 }
 
 pub fn credential() -> Credential {

@@ -191,7 +191,7 @@ async fn ask(client: &Client, path: &str) -> Result<Vec<http::Response<Bytes>>, 
 }
 
 fn next_page(body: &[u8]) -> Option<String> {
-    let document = json::parse(body).ok()?;
+    let document = json::parse_whole(body).ok()?;
     NEXT.iter().find_map(|n| json::link(&document[*n]))
 }
 
@@ -277,7 +277,7 @@ impl Walk<'_> {
             .filter(|p| p.status().is_success())
             .map(|p| p.body().as_ref());
         let mut body = bounded(path, first.body(), rest);
-        if let Ok(mut document) = json::parse(&body)
+        if let Ok(mut document) = json::parse_whole(&body)
             && redact::without_secrets(&mut document)
         {
             body = serde_json::to_vec_pretty(&document).unwrap_or_default();
@@ -296,7 +296,7 @@ impl Walk<'_> {
     }
 
     fn follow(&mut self, path: &str, body: &[u8]) {
-        let Ok(document) = json::parse(body) else { return };
+        let Ok(document) = json::parse_whole(body) else { return };
         let mut found = Vec::new();
         links(&document, &mut found);
         let entries = format!("{path}/");
@@ -332,9 +332,9 @@ fn links(value: &Value, into: &mut Vec<String>) {
 
 /// One document of all pages, or of the newest entries of a log; the very bytes of the answer when there is one page only.
 fn bounded<'a>(path: &str, first: &[u8], rest: impl Iterator<Item = &'a [u8]>) -> Vec<u8> {
-    let rest: Vec<Value> = rest.filter_map(|b| json::parse(b).ok()).collect();
+    let rest: Vec<Value> = rest.filter_map(|b| json::parse_whole(b).ok()).collect();
     let log = is_log(path);
-    let document = json::parse(first).ok().filter(|d| d["Members"].is_array());
+    let document = json::parse_whole(first).ok().filter(|d| d["Members"].is_array());
     let Some(mut document) = document else {
         return first.to_vec();
     };
@@ -389,7 +389,7 @@ mod tests {
         };
         for list in [(1..=50).collect::<Vec<u32>>(), (1..=50).rev().collect()] {
             let body = bounded(path, log(list).as_bytes(), std::iter::empty());
-            let kept = json::parse(&body).unwrap();
+            let kept = json::parse_whole(&body).unwrap();
             assert_eq!(kept["Members@odata.count"], 20);
             assert!(kept["Members"].as_array().unwrap().contains(&entry(50)));
             assert!(kept.get("Members@odata.nextLink").is_none());
@@ -402,7 +402,7 @@ mod tests {
         assert_eq!(bounded("/redfish/v1/X", one, std::iter::empty()), one);
         let first = br#"{"Members":[1],"@odata.nextLink":"/redfish/v1/X?p=2"}"#;
         let second: &[u8] = br#"{"Members":[2]}"#;
-        let whole = json::parse(&bounded("/redfish/v1/X", first, [second].into_iter())).unwrap();
+        let whole = json::parse_whole(&bounded("/redfish/v1/X", first, [second].into_iter())).unwrap();
         assert_eq!(whole, json!({"Members": [1, 2], "Members@odata.count": 2}));
     }
 }

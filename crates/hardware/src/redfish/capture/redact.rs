@@ -212,7 +212,7 @@ pub fn tree(from: &Path, to: &Path, salt: [u8; 32]) -> Result<Hidden, CaptureErr
     let mut hidden = Hidden::new(salt);
     for (path, file) in &all {
         let body = read(file)?;
-        match json::parse(&body) {
+        match json::parse_whole(&body) {
             Ok(document) => learn(&mut hidden, &document, "", Kind::Plain),
             Err(_) => shape::scan(&String::from_utf8_lossy(&body), true, &mut |found| hidden.add(found)),
         }
@@ -229,6 +229,18 @@ pub fn tree(from: &Path, to: &Path, salt: [u8; 32]) -> Result<Hidden, CaptureErr
     Ok(hidden)
 }
 
+/// One document by itself, as [`tree`] treats it; for fuzzing.
+#[doc(hidden)]
+pub fn alone(body: Vec<u8>, salt: [u8; 32]) -> Vec<u8> {
+    let mut hidden = Hidden::new(salt);
+    match json::parse_whole(&body) {
+        Ok(document) => learn(&mut hidden, &document, "", Kind::Plain),
+        Err(_) => shape::scan(&String::from_utf8_lossy(&body), true, &mut |found| hidden.add(found)),
+    }
+    hidden.settle();
+    document(&hidden, body)
+}
+
 /// One document. What is not quite JSON stays so, as that is worth knowing of a box; what is none at all is text.
 fn document(hidden: &Hidden, body: Vec<u8>) -> Vec<u8> {
     let as_text = |body: &[u8]| {
@@ -236,7 +248,7 @@ fn document(hidden: &Hidden, body: Vec<u8>) -> Vec<u8> {
         hidden.replace(&text).unwrap_or(text).into_bytes()
     };
     let strict = serde_json::from_slice::<Value>(&body).is_ok();
-    let Ok(mut document) = json::parse(&body) else {
+    let Ok(mut document) = json::parse_whole(&body) else {
         return as_text(&body);
     };
     let was = document.clone();
@@ -247,7 +259,7 @@ fn document(hidden: &Hidden, body: Vec<u8>) -> Vec<u8> {
     }
     // texts escaped in a way that a plain search would miss, and whole texts taken out, need the document itself
     let text = as_text(&body);
-    match (strict || secrets, json::parse(&text)) {
+    match (strict || secrets, json::parse_whole(&text)) {
         (false, Ok(same)) if same == document => text,
         _ => serde_json::to_vec_pretty(&document).unwrap_or_default(),
     }
@@ -338,6 +350,16 @@ mod tests {
         tree(from.path(), to.path(), [1; 32]).unwrap();
         let text = std::fs::read_to_string(to.path().join("redfish/v1/index.json")).unwrap();
         assert!(text.ends_with("\",}") && !text.contains("J900ABCD"), "{text}");
+    }
+
+    #[test]
+    fn a_secret_behind_a_flood_is_a_secret() {
+        let flood = format!(
+            "{{\"x\": [{}{{\"Password\": \"hunter2!\", \"SerialNumber\": \"J900ABCD\"}}]}}",
+            "0,".repeat(300_000)
+        );
+        let told = String::from_utf8(alone(flood.into_bytes(), [1; 32])).unwrap();
+        assert!(!told.contains("hunter2!") && !told.contains("J900ABCD"));
     }
 
     proptest! {
