@@ -149,9 +149,9 @@ impl<'a> Crawl<'a> {
         self.each(paths).await
     }
 
-    /// Members of the collection that the property `name` of `doc` links to.
+    /// Members of the collection that `name` of `doc` leads to ([`json::leads`]).
     pub async fn members(&self, doc: &Value, name: &str) -> Vec<Resource> {
-        match json::link(json::at(doc, name)) {
+        match json::leads(doc, name) {
             Some(path) => self.collection(&path).await,
             None => Vec::new(),
         }
@@ -166,9 +166,13 @@ impl<'a> Crawl<'a> {
             let Some(at) = next.take() else { break };
             let doc = match (self.expand, page) {
                 (Some(query), 0) if self.known(&at).is_none() => match self.fetch(&format!("{at}{query}")).await {
-                    Ok(doc) => Some(Arc::new(doc)),
+                    Ok(doc) if !hollow(&doc) => {
+                        let doc = Arc::new(doc);
+                        self.keep(&at, Some(doc.clone()));
+                        Some(doc)
+                    }
                     // Services that claim to expand fail at it here and there: then one by one.
-                    Err(_) => self.read(&at).await,
+                    _ => self.read(&at).await,
                 },
                 _ => self.read(&at).await,
             };
@@ -220,8 +224,22 @@ impl<'a> Crawl<'a> {
     }
 }
 
+/// Walks started at one time; the client's pace decides how many requests are under way.
+const AT_ONCE: usize = 8;
+
+/// What becomes of each item, several at one time, in their order.
+pub async fn at_once<T, R, F: Future<Output = R>>(items: Vec<T>, work: impl Fn(T) -> F) -> Vec<R> {
+    let work = items.into_iter().map(work);
+    futures_util::stream::iter(work).buffered(AT_ONCE).collect().await
+}
+
+/// Whether a collection counts members and shows none.
+fn hollow(collection: &Value) -> bool {
+    json::list(&collection["Members"]).is_empty() && json::count(&collection["Members@odata.count"]).unwrap_or(0) > 0
+}
+
 /// Whether this is a resource and not just a link to one.
-fn is_whole(value: &Value) -> bool {
+pub(crate) fn is_whole(value: &Value) -> bool {
     value
         .as_object()
         .is_some_and(|o| o.keys().filter(|k| !k.starts_with('@')).count() >= 2)
