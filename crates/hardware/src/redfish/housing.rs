@@ -64,7 +64,9 @@ pub async fn of(crawl: &Crawl<'_>, path: &str, doc: &Value, machines: &[String],
     let present: Vec<&Resource> = every.iter().filter(|(_, c)| !absent(c)).collect();
     let best = |of: &[&Resource]| of.iter().rev().max_by_key(|c| rank(&c.1)).map(|c| Resource::clone(c));
     let mut main = linked.iter().max_by_key(|c| rank(&c.1)).cloned();
-    if main.is_none() {
+    // Composed of blocks in several chassis, it is in none of them.
+    let composed = matches!(doc["SystemType"].as_str(), Some("Composed" | "Virtual" | "OS"));
+    if main.is_none() && !composed {
         let naming: Vec<&Resource> = present
             .iter()
             .copied()

@@ -110,6 +110,17 @@ impl Inside {
         if ports.is_empty() {
             ports = crawl.members(adapter, "NetworkPorts").await;
         }
+        // Collections leave ports out that the controllers name.
+        let named: Vec<Value> = several(&adapter["Controllers"])
+            .iter()
+            .map(|c| match links(c, "Ports") {
+                [] => links(c, "NetworkPorts"),
+                ports => ports,
+            })
+            .flat_map(|l| l.iter().cloned())
+            .filter(|l| link(l).is_some_and(|l| ports.iter().all(|p| last(&p.0) != last(&l))))
+            .collect();
+        ports.extend(crawl.all(&named).await);
         let told = !ports.is_empty() && ports.iter().all(|(_, p)| !part::macs(p).is_empty());
         let functions = if told {
             Vec::new()

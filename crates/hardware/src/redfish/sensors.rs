@@ -162,10 +162,9 @@ fn metered(metrics: &Value) -> Option<f64> {
     sane(positive(&metrics["InputPowerWatts"]).or_else(|| positive(&metrics["OutputPowerWatts"])))
 }
 
-/// Whether a sensor is worth asking for again.
-pub(crate) fn of_use(path: &str, doc: &Value, rectified: bool) -> bool {
-    let input = rectified && doc["PhysicalSubContext"].as_str() == Some("Input");
-    input || total(doc).is_some() || sensor(path, doc).is_some()
+/// Whether a sensor is worth asking for again: for the watts, and for temperatures and fans where those come from sensors.
+pub(crate) fn of_use(path: &str, doc: &Value, rectified: bool, climate: bool) -> bool {
+    (rectified && is_rectifier(doc)) || total(doc).is_some() || (climate && sensor(path, doc).is_some())
 }
 
 fn sane(watts: Option<f64>) -> Option<f64> {
@@ -231,19 +230,21 @@ fn input(supply: &Value) -> Option<f64> {
     names.iter().find_map(|n| sane(number(&supply[*n])))
 }
 
+/// Whether a sensor is of what one rectifier or supply draws.
+fn is_rectifier(doc: &Value) -> bool {
+    let supply = matches!(
+        doc["PhysicalContext"].as_str(),
+        Some("Rectifier" | "PowerSupply" | "PowerSupplyBay")
+    );
+    let input = doc["PhysicalSubContext"].as_str() == Some("Input");
+    supply && input && doc["ReadingType"].as_str() == Some("Power") && measures(doc)
+}
+
 /// What all rectifiers or supplies draw: the sum of their input sensors, when each of them tells.
 pub(crate) fn rectifiers(sensors: &[Resource]) -> Option<f64> {
-    let mine = |(_, s): &&Resource| {
-        let supply = matches!(
-            s["PhysicalContext"].as_str(),
-            Some("Rectifier" | "PowerSupply" | "PowerSupplyBay")
-        );
-        let input = s["PhysicalSubContext"].as_str() == Some("Input");
-        supply && input && s["ReadingType"].as_str() == Some("Power") && measures(s)
-    };
     let inputs: Vec<Option<f64>> = sensors
         .iter()
-        .filter(mine)
+        .filter(|(_, s)| is_rectifier(s))
         .map(|(_, s)| number(&s["Reading"]))
         .collect();
     let all: Option<Vec<f64>> = inputs.into_iter().collect();
@@ -299,6 +300,15 @@ fn sensor(path: &str, doc: &Value) -> Option<Raw> {
     }
     let name = text(&doc["Name"]).unwrap_or_else(|| last(path).to_owned());
     let value = number(&doc["Reading"]);
+    // Coolant of a box that has no air to speak of; at the box, and not at one of its cold plates.
+    let liquid = match doc["PhysicalContext"].as_str() {
+        Some("LiquidInlet") => Some("coolant-supply"),
+        Some("LiquidOutlet") => Some("coolant-return"),
+        _ => None,
+    };
+    if let (Some(name), Some("Temperature")) = (liquid, doc["ReadingType"].as_str()) {
+        return Some((name.into(), value, Unit::Celsius));
+    }
     match (doc["ReadingType"].as_str(), doc["ReadingUnits"].as_str()) {
         (Some("Temperature"), _) | (None, Some("Cel")) => temperature(&name, &doc["PhysicalContext"], value),
         (Some("Rotational"), _) | (None, Some("RPM")) => Some((slug(&name), value, Unit::Rpm)),

@@ -136,7 +136,7 @@ impl Plan {
         let useful: Vec<String> = told
             .sensors
             .iter()
-            .filter(|(p, s)| of_use(p, s, rectified))
+            .filter(|(p, s)| of_use(p, s, rectified, !old))
             .map(|(p, _)| p.clone())
             .take(PLANNED)
             .collect();
@@ -200,7 +200,7 @@ async fn sensors(crawl: &Crawl<'_>, doc: &Value) -> Vec<Resource> {
     let (first, rest): (Vec<Value>, Vec<Value>) = all.iter().cloned().partition(|m| link(m).is_none_or(|p| tells(&p)));
     let found = crawl.all(&first).await;
     let rectified = rectifiers(&found).is_some();
-    if found.iter().any(|(p, s)| of_use(p, s, rectified)) {
+    if found.iter().any(|(p, s)| of_use(p, s, rectified, true)) {
         return found;
     }
     crawl.all(&rest).await
