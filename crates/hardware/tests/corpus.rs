@@ -105,7 +105,7 @@ async fn every_tree_is_discovered_as_its_golden_inventory_says() {
 }
 
 /// Draws of which paths are slow.
-const DRAWS: u32 = 5;
+const DRAWS: u32 = 2;
 
 /// What a whole inventory costs on boxes that answer as real ones do. Printed with `--nocapture`; the bound is the
 /// promise: a crawl of the largest box takes 45 minutes.

@@ -1,7 +1,7 @@
 //! Walking the resources of a service: links, collections, paging and expansion, all bounded.
 //!
-//! A [`Crawl`] lives for one discovery or one reading. It fetches each resource at most once, so cycles cost
-//! nothing, and turns what fails into a [`Problem`] instead of an error: one bad member never costs the rest.
+//! A [`Crawl`] lives for one discovery or one reading. It fetches each resource at most once, also when several ask at
+//! the same time, so cycles cost nothing, and turns what fails into a [`Problem`] instead of an error: one bad member never costs the rest.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use futures_util::StreamExt;
 use serde_json::Value;
+use tokio::sync::OnceCell;
 use tokio::time::Instant;
 
 use crate::error::Error;
@@ -24,18 +25,23 @@ pub const BUDGET: Duration = Duration::from_secs(600);
 pub const MEMBERS: usize = 512;
 /// Pages read of one collection.
 pub const PAGES: usize = 32;
+/// Reads of one collection that wait for their turn. One slow member must not hold up the others behind it.
+const WAITING: usize = 64;
 /// Problems kept; more say nothing new.
 pub const PROBLEMS: usize = 200;
 
 /// One resource with its path.
 pub type Resource = (String, Arc<Value>);
 
+/// What became of one path: nothing yet, a document, or none.
+type Seen = Arc<OnceCell<Option<Arc<Value>>>>;
+
 /// One walk.
 pub struct Crawl<'a> {
     client: &'a Client,
     expand: Option<&'static str>,
     deadline: Instant,
-    seen: Mutex<HashMap<String, Option<Arc<Value>>>>,
+    seen: Mutex<HashMap<String, Seen>>,
     problems: Mutex<Vec<Problem>>,
 }
 
@@ -81,38 +87,42 @@ impl<'a> Crawl<'a> {
         self.problems.into_inner().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn known(&self, path: &str) -> Option<Option<Arc<Value>>> {
-        self.seen
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .get(path)
-            .cloned()
+    fn seen(&self, path: &str) -> Seen {
+        let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
+        seen.entry(path.to_owned()).or_default().clone()
     }
 
-    fn keep(&self, path: &str, doc: Option<Arc<Value>>) {
-        self.seen
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .insert(path.to_owned(), doc);
+    /// Remembers a resource that was read by other means.
+    pub fn keep(&self, path: &str, doc: Arc<Value>) {
+        // Whoever reads it now keeps what it reads: both are the same resource.
+        let _ = self.seen(path).set(Some(doc));
     }
 
     /// The resource at `path`, from this walk's memory or from the service. An error becomes a problem.
     pub async fn read(&self, path: &str) -> Option<Arc<Value>> {
-        if let Some(known) = self.known(path) {
-            return known;
-        }
-        match self.fetch(path).await {
-            Ok(doc) => {
-                let doc = Arc::new(doc);
-                self.keep(path, Some(doc.clone()));
-                Some(doc)
+        self.read_by(path, None).await
+    }
+
+    /// The same, by a query that brings more with it; without the query where that brings less.
+    async fn read_by(&self, path: &str, query: Option<&str>) -> Option<Arc<Value>> {
+        let cell = self.seen(path);
+        let read = async {
+            if let Some(query) = query
+                && let Ok(doc) = self.fetch(&format!("{path}{query}")).await
+                && !hollow(&doc)
+            {
+                return Some(Arc::new(doc));
             }
-            Err(e) => {
-                self.keep(path, None);
-                self.problem(path, e.to_string());
-                None
+            // Services that claim to expand fail at it here and there: then one by one.
+            match self.fetch(path).await {
+                Ok(doc) => Some(Arc::new(doc)),
+                Err(e) => {
+                    self.problem(path, e.to_string());
+                    None
+                }
             }
-        }
+        };
+        cell.get_or_init(|| read).await.clone()
     }
 
     async fn fetch(&self, path: &str) -> Result<Value, Error> {
@@ -164,18 +174,8 @@ impl<'a> Crawl<'a> {
         let mut next = Some(path.to_owned());
         for page in 0..PAGES {
             let Some(at) = next.take() else { break };
-            let doc = match (self.expand, page) {
-                (Some(query), 0) if self.known(&at).is_none() => match self.fetch(&format!("{at}{query}")).await {
-                    Ok(doc) if !hollow(&doc) => {
-                        let doc = Arc::new(doc);
-                        self.keep(&at, Some(doc.clone()));
-                        Some(doc)
-                    }
-                    // Services that claim to expand fail at it here and there: then one by one.
-                    _ => self.read(&at).await,
-                },
-                _ => self.read(&at).await,
-            };
+            let query = self.expand.filter(|_| page == 0);
+            let doc = self.read_by(&at, query).await;
             let Some(doc) = doc else { break };
             for member in json::list(&doc["Members"]) {
                 let Some(path) = json::link(member) else {
@@ -205,7 +205,7 @@ impl<'a> Crawl<'a> {
 
     async fn assemble(&self, paths: Vec<String>, whole: HashMap<String, Arc<Value>>) -> Vec<Resource> {
         for (path, doc) in whole {
-            self.keep(&path, Some(doc));
+            self.keep(&path, doc);
         }
         self.each(paths).await
     }
@@ -217,7 +217,7 @@ impl<'a> Crawl<'a> {
         });
         // The client's pace decides how many are in flight; this bounds how many wait for it.
         futures_util::stream::iter(reads)
-            .buffered(16)
+            .buffered(WAITING)
             .filter_map(|r| async move { r })
             .collect()
             .await

@@ -7,8 +7,8 @@ use rack::{Identity, PowerState, ResetKind};
 use serde_json::Value;
 
 use crate::error::Error;
-use crate::found::{Found, Glance};
-use crate::redfish::crawl::Crawl;
+use crate::found::{Found, FoundSystem, Glance};
+use crate::redfish::crawl::{Crawl, Resource, at_once};
 use crate::redfish::json::{leads, link, list, serial, text, texts, uuid};
 use crate::redfish::{Redfish, boot, device, firmware, part, system};
 
@@ -19,37 +19,34 @@ impl Redfish {
         let before = self.client.line.requests();
         let root = self.fresh_root().await?;
         let crawl = Crawl::new(&self.client, &root);
-        let mut found = Vec::new();
-        if let Some(path) = leads(&root, "Systems") {
-            // A service that refuses the password must say so, and not look empty.
-            self.client.get(&path).await?;
-            found = crawl.collection(&path).await;
+        // A service that refuses the password must say so, and not look empty.
+        let path = leads(&root, "Systems");
+        if let Some(path) = &path {
+            let collection = self.client.get(path).await?.body;
+            if !crawl.expands() {
+                crawl.keep(path, Arc::new(collection));
+            }
         }
-        // A slot without a blade is listed as a system on some, and is none.
-        found.retain(|(_, doc)| doc["Status"]["State"] != "Absent");
-        let chassis = crawl.members(&root, "Chassis").await;
-        let machines: Vec<String> = found
-            .iter()
-            .filter(|(_, doc)| is_machine(doc))
-            .map(|(p, _)| p.clone())
-            .collect();
-        let mut systems = Vec::new();
-        for (path, doc) in &found {
-            systems.push(system::read(&crawl, &root, path, doc, &machines, &chassis).await);
-        }
+        // What does not wait for one another is asked for together: one slow answer is waited for once.
+        let ((systems, chassis), equipment, firmware) = tokio::join!(
+            systems(&crawl, &root, path.as_deref()),
+            device::equipment(&crawl, &root),
+            async {
+                match crawl.follow(&root, "UpdateService").await {
+                    Some((_, service)) => firmware::inventory(&crawl, &service).await,
+                    None => Vec::new(),
+                }
+            }
+        );
+        let mut systems = systems;
         system::give_loose_parts_to_the_machine(&mut systems);
-        let mut devices = device::equipment(&crawl, &root).await;
+        let mut devices = equipment;
         if systems.is_empty() && devices.is_empty() {
             devices = device::enclosures(&crawl, &chassis).await;
         }
-        let firmware = match crawl.follow(&root, "UpdateService").await {
-            Some((_, service)) => firmware::inventory(&crawl, &service).await,
-            None => Vec::new(),
-        };
         // Of several boxes behind one service it is not told whose firmware is whose.
-        if let [_] = machines.as_slice()
-            && let Some(machine) = systems.iter_mut().find(|s| s.is_machine)
-        {
+        let mut machines = systems.iter_mut().filter(|s| s.is_machine);
+        if let (Some(machine), None) = (machines.next(), machines.next()) {
             let of_bmc = || firmware.iter().find(|f| f.id.eq_ignore_ascii_case("bmc"));
             let told = machine.identity.bmc_firmware.take();
             machine.identity.bmc_firmware = told.or_else(|| of_bmc().and_then(|f| f.version.clone()));
@@ -74,6 +71,32 @@ impl Redfish {
             health: part::health(&doc),
         })
     }
+}
+
+/// Every system, and every chassis of the service.
+async fn systems(crawl: &Crawl<'_>, root: &Value, path: Option<&str>) -> (Vec<FoundSystem>, Vec<Resource>) {
+    let (mut found, chassis) = tokio::join!(
+        async {
+            match path {
+                Some(path) => crawl.collection(path).await,
+                None => Vec::new(),
+            }
+        },
+        crawl.members(root, "Chassis")
+    );
+    // A slot without a blade is listed as a system on some, and is none.
+    found.retain(|(_, doc)| doc["Status"]["State"] != "Absent");
+    let machines: Vec<String> = found
+        .iter()
+        .filter(|(_, doc)| is_machine(doc))
+        .map(|(p, _)| p.clone())
+        .collect();
+    let (machines, every) = (machines.as_slice(), chassis.as_slice());
+    let systems = at_once(found, |(path, doc)| async move {
+        system::read(crawl, root, &path, &doc, machines, every).await
+    })
+    .await;
+    (systems, chassis)
 }
 
 pub(crate) fn identity(doc: &Value, manager: Option<&Value>) -> Identity {

@@ -71,11 +71,14 @@ async fn drives(crawl: &Crawl<'_>, doc: &Value, housing: &Housing) -> (Vec<Part>
     }
     let mut found = Vec::new();
     let mut controllers = Health::Unknown;
-    for (_, store) in &stores {
-        let listed = match &store["Drives"] {
+    let listed = at_once(stores.clone(), |(_, store)| async move {
+        match &store["Drives"] {
             Value::Array(links) => crawl.all(links).await,
-            _ => crawl.members(store, "Drives").await,
-        };
+            _ => crawl.members(&store, "Drives").await,
+        }
+    })
+    .await;
+    for ((_, store), listed) in stores.iter().zip(listed) {
         found.extend(each(&listed, part::drive));
         let worst = list(&store["StorageControllers"]).iter().map(part::health).max();
         controllers = controllers.max(worst.unwrap_or_default());
@@ -203,18 +206,21 @@ fn summaries(doc: &Value, cpus: &mut Vec<Part>, dimms: &mut Vec<Part>) {
 
 /// What stands in the chassis of a machine. Several machines in one share its supplies and fans; they belong to none of
 /// them.
-pub async fn of_housing(crawl: &Crawl<'_>, housing: &Housing, own: &[Part]) -> Vec<Part> {
-    let mut parts = Vec::new();
+pub async fn of_housing(crawl: &Crawl<'_>, housing: &Housing) -> Vec<Part> {
     let Some((path, chassis)) = &housing.main else {
-        return parts;
+        return Vec::new();
     };
-    if !housing.shared {
-        parts.extend(supplies_and_fans(crawl, chassis).await);
-        if !own.iter().any(|p| matches!(p.kind, PartKind::Gpu { .. })) {
-            parts.extend(accelerators(crawl, chassis, own).await);
-        }
-    }
-    parts.extend(leak_detectors(crawl, chassis).await);
+    let (mut parts, leaks) = tokio::join!(
+        async {
+            if housing.shared {
+                Vec::new()
+            } else {
+                supplies_and_fans(crawl, chassis).await
+            }
+        },
+        leak_detectors(crawl, chassis),
+    );
+    parts.extend(leaks);
     for (_, board) in housing.all.iter().filter(|c| c.0 != *path) {
         parts.extend(each(&crawl.members(board, "LeakDetectors").await, part::leak_detector));
     }
@@ -223,28 +229,32 @@ pub async fn of_housing(crawl: &Crawl<'_>, housing: &Housing, own: &[Part]) -> V
 
 /// Out of the new model, else out of the old one.
 async fn supplies_and_fans(crawl: &Crawl<'_>, chassis: &Value) -> Vec<Part> {
-    let (power, thermal) = tokio::join!(
-        crawl.follow(chassis, "PowerSubsystem"),
-        crawl.follow(chassis, "ThermalSubsystem")
-    );
-    let mut parts = match power {
-        Some((_, power)) => each(&crawl.members(&power, "PowerSupplies").await, part::supply),
-        None => Vec::new(),
+    let supplies = async {
+        let mut found = Vec::new();
+        if let Some((_, power)) = crawl.follow(chassis, "PowerSubsystem").await {
+            found = each(&crawl.members(&power, "PowerSupplies").await, part::supply);
+        }
+        if found.is_empty()
+            && let Some((_, power)) = crawl.follow(chassis, "Power").await
+        {
+            found.extend(list(&power["PowerSupplies"]).iter().filter_map(|d| part::supply("", d)));
+        }
+        found
     };
-    if parts.is_empty()
-        && let Some((_, power)) = crawl.follow(chassis, "Power").await
-    {
-        parts.extend(list(&power["PowerSupplies"]).iter().filter_map(|d| part::supply("", d)));
-    }
-    let supplies = parts.len();
-    if let Some((_, thermal)) = thermal {
-        parts.extend(each(&crawl.members(&thermal, "Fans").await, part::fan));
-    }
-    if parts.len() == supplies
-        && let Some((_, thermal)) = crawl.follow(chassis, "Thermal").await
-    {
-        parts.extend(list(&thermal["Fans"]).iter().filter_map(|d| part::fan("", d)));
-    }
+    let fans = async {
+        let mut found = Vec::new();
+        if let Some((_, thermal)) = crawl.follow(chassis, "ThermalSubsystem").await {
+            found = each(&crawl.members(&thermal, "Fans").await, part::fan);
+        }
+        if found.is_empty()
+            && let Some((_, thermal)) = crawl.follow(chassis, "Thermal").await
+        {
+            found.extend(list(&thermal["Fans"]).iter().filter_map(|d| part::fan("", d)));
+        }
+        found
+    };
+    let (mut parts, fans) = tokio::join!(supplies, fans);
+    parts.extend(fans);
     parts
 }
 
@@ -279,8 +289,12 @@ async fn is_accelerator(crawl: &Crawl<'_>, device: &Value) -> bool {
     })
 }
 
-/// Accelerators that are listed as PCIe devices of the chassis only.
-async fn accelerators(crawl: &Crawl<'_>, chassis: &Value, own: &[Part]) -> Vec<Part> {
+/// Accelerators that are listed as PCIe devices of the chassis only, beside what is known already.
+pub async fn accelerators(crawl: &Crawl<'_>, housing: &Housing, own: &[Part]) -> Vec<Part> {
+    let gpus = own.iter().any(|p| matches!(p.kind, PartKind::Gpu { .. }));
+    let Some((_, chassis)) = housing.main.as_ref().filter(|_| !gpus && !housing.shared) else {
+        return Vec::new();
+    };
     let devices = crawl.members(chassis, "PCIeDevices").await;
     let new = devices.into_iter().filter(|(_, d)| !repeats_one_of(own, d)).collect();
     let found = at_once(new, |(path, device): Resource| async move {

@@ -11,8 +11,7 @@ use crate::redfish::part;
 
 /// All ports of a system whose chassis are given.
 pub async fn ports(crawl: &Crawl<'_>, doc: &Value, chassis: &[Resource]) -> Vec<Part> {
-    let mut found = interfaces(crawl, doc).await;
-    let adapters = adapters(crawl, doc, chassis).await;
+    let (mut found, adapters) = tokio::join!(interfaces(crawl, doc), adapters(crawl, doc, chassis));
     let inside = at_once(adapters.clone(), |(_, adapter)| async move {
         Inside::read(crawl, &adapter).await
     })
@@ -81,10 +80,11 @@ async fn interfaces(crawl: &Crawl<'_>, doc: &Value) -> Vec<Port> {
 
 /// Adapters in the chassis; where none are, those that the system leads to.
 async fn adapters(crawl: &Crawl<'_>, doc: &Value, chassis: &[Resource]) -> Vec<Resource> {
-    let mut found: Vec<Resource> = Vec::new();
-    for (_, chassis) in chassis {
-        found.extend(crawl.members(chassis, "NetworkAdapters").await);
-    }
+    let in_chassis = at_once(chassis.to_vec(), |(_, chassis)| async move {
+        crawl.members(&chassis, "NetworkAdapters").await
+    })
+    .await;
+    let mut found: Vec<Resource> = in_chassis.into_iter().flatten().collect();
     if found.is_empty() {
         for (_, interface) in crawl.members(doc, "NetworkInterfaces").await {
             found.extend(crawl.all(links(&interface, "NetworkAdapter")).await);

@@ -25,11 +25,26 @@ pub async fn read(
 ) -> FoundSystem {
     let machine = is_machine(doc);
     let housing = housing::of(crawl, path, doc, machines, chassis).await;
-    let manager = manager(crawl, root, path, doc, machines).await;
-    let (mut parts, loose) = inventory::own(crawl, doc, &housing).await;
+    let ((manager, abilities), (mut parts, loose), housed) = tokio::join!(
+        async {
+            let manager = manager(crawl, root, path, doc, machines).await;
+            let (manager_doc, chassis_doc) = (manager.as_ref().map(|m| &*m.1), housing.main.as_ref().map(|c| &*c.1));
+            let abilities = abilities(crawl, path, doc, manager_doc, chassis_doc).await;
+            (manager, abilities)
+        },
+        inventory::own(crawl, doc, &housing),
+        async {
+            if machine {
+                inventory::of_housing(crawl, &housing).await
+            } else {
+                Vec::new()
+            }
+        },
+    );
+    parts.extend(housed);
     if machine {
-        let housed = inventory::of_housing(crawl, &housing, &parts).await;
-        parts.extend(housed);
+        let more = inventory::accelerators(crawl, &housing, &parts).await;
+        parts.extend(more);
     }
     parts.truncate(PARTS);
     part::tell_apart(&mut parts);
@@ -37,7 +52,7 @@ pub async fn read(
     let manager_doc = manager.as_ref().map(|m| &*m.1);
     FoundSystem {
         identity: named_by_chassis(identity(doc, manager_doc), chassis_doc, housing.shared),
-        abilities: abilities(crawl, path, doc, manager_doc, chassis_doc).await,
+        abilities,
         health: worst(&parts, doc).max(loose),
         parts,
         power: power_state(doc),
@@ -108,10 +123,15 @@ fn console(system: &Value, manager: Option<&Value>) -> bool {
 /// Whether the power of the whole box can be limited.
 async fn can_cap(crawl: &Crawl<'_>, path: &str, system: &Value, chassis: Option<&Value>) -> bool {
     let Some(chassis) = chassis else { return false };
+    let (power, environment, controls) = tokio::join!(
+        crawl.follow(chassis, "Power"),
+        crawl.follow(chassis, "EnvironmentMetrics"),
+        crawl.members(chassis, "Controls")
+    );
     let documents = caps::Documents {
-        power: crawl.follow(chassis, "Power").await,
-        environment: crawl.follow(chassis, "EnvironmentMetrics").await,
-        controls: crawl.members(chassis, "Controls").await,
+        power,
+        environment,
+        controls,
         quirks: crate::redfish::quirks::of_system(system, None),
         ..caps::Documents::default()
     };
