@@ -85,6 +85,9 @@ async fn every_tree_is_discovered_as_its_golden_inventory_says() {
     );
 }
 
+/// Draws of which paths are slow.
+const DRAWS: u32 = 2;
+
 /// What a whole inventory costs on boxes that answer as real ones do. Printed with `--nocapture`; the bound is the
 /// promise: a crawl of the largest box takes 45 minutes.
 #[tokio::test(start_paused = true)]
@@ -95,21 +98,33 @@ async fn an_inventory_takes_a_minute_where_a_crawl_takes_hours() {
         .map(|e| e.unwrap().path())
         .collect();
     folders.sort();
-    println!("{:<45} {:>9} {:>9} {:>9}", "tree", "resources", "requests", "seconds");
+    println!(
+        "{:<45} {:>9} {:>9} {:>15} {:>15}",
+        "tree", "resources", "requests", "s, 1 in 300 slow", "s, 1 in 100 slow"
+    );
     for folder in folders {
         let tree = folder.file_name().unwrap().to_string_lossy().into_owned();
-        let mut transport = Folder::new(&folder);
-        transport.slow = true;
-        let bmc = bmc("https://bmc.test", transport, Mode::Observe);
-        let start = tokio::time::Instant::now();
-        let found = bmc.discover().await.unwrap_or_else(|e| panic!("{tree}: {e}"));
-        let seconds = start.elapsed().as_secs_f64();
+        let mut requests = 0;
+        let mut seconds = [0.0f64; 2];
+        for (taken, slowest_of) in seconds.iter_mut().zip([300, 100]) {
+            // Which paths are slow is chance: the worst of some draws counts.
+            for salt in 0..DRAWS {
+                let mut transport = Folder::new(&folder);
+                transport.slow = true;
+                (transport.slowest_of, transport.salt) = (slowest_of, salt);
+                let bmc = bmc("https://bmc.test", transport, Mode::Observe);
+                let start = tokio::time::Instant::now();
+                let found = bmc.discover().await.unwrap_or_else(|e| panic!("{tree}: {e}"));
+                *taken = taken.max(start.elapsed().as_secs_f64());
+                requests = found.requests;
+            }
+        }
+        let [rare, often] = seconds;
         println!(
-            "{tree:<45} {:>9} {:>9} {seconds:>9.1}",
-            resources(&folder),
-            found.requests
+            "{tree:<45} {:>9} {requests:>9} {rare:>15.1} {often:>15.1}",
+            resources(&folder)
         );
-        assert!(seconds <= 60.0, "{tree} took {seconds} simulated seconds");
+        assert!(rare <= 60.0, "{tree} took {rare} simulated seconds");
     }
 }
 

@@ -1,7 +1,7 @@
 //! Walking the resources of a service: links, collections, paging and expansion, all bounded.
 //!
-//! A [`Crawl`] lives for one discovery or one reading. It fetches each resource at most once, so cycles cost
-//! nothing, and turns what fails into a [`Problem`] instead of an error: one bad member never costs the rest.
+//! A [`Crawl`] lives for one discovery or one reading. It fetches each resource at most once, also when several ask at
+//! the same time, so cycles cost nothing, and turns what fails into a [`Problem`] instead of an error: one bad member never costs the rest.
 
 use std::collections::{HashMap, HashSet};
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use futures_util::StreamExt;
 use serde_json::Value;
+use tokio::sync::OnceCell;
 use tokio::time::Instant;
 
 use crate::error::Error;
@@ -29,18 +30,23 @@ pub const BUDGET: Duration = Duration::from_secs(600);
 pub const MEMBERS: usize = 512;
 /// Pages read of one collection.
 pub const PAGES: usize = 32;
+/// Reads of one collection that wait for their turn. One slow member must not hold up the others behind it.
+const WAITING: usize = 64;
 /// Problems kept; more say nothing new.
 pub const PROBLEMS: usize = 200;
 
 /// One resource with its path.
 pub type Resource = (String, Arc<Value>);
 
+/// What became of one path: nothing yet, a document, or none.
+type Seen = Arc<OnceCell<Option<Arc<Value>>>>;
+
 /// One walk.
 pub struct Crawl<'a> {
     client: &'a Client,
     expand: Option<&'static str>,
     deadline: Instant,
-    seen: Mutex<HashMap<String, Option<Arc<Value>>>>,
+    seen: Mutex<HashMap<String, Seen>>,
     problems: Mutex<Vec<Problem>>,
     asked: AtomicUsize,
     held: AtomicUsize,
@@ -90,38 +96,42 @@ impl<'a> Crawl<'a> {
         self.problems.into_inner().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn known(&self, path: &str) -> Option<Option<Arc<Value>>> {
-        self.seen
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .get(path)
-            .cloned()
+    fn seen(&self, path: &str) -> Seen {
+        let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
+        seen.entry(path.to_owned()).or_default().clone()
     }
 
-    fn keep(&self, path: &str, doc: Option<Arc<Value>>) {
-        self.seen
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .insert(path.to_owned(), doc);
+    /// Remembers a resource that was read by other means.
+    pub fn keep(&self, path: &str, doc: Arc<Value>) {
+        // Whoever reads it now keeps what it reads: both are the same resource.
+        let _ = self.seen(path).set(Some(doc));
     }
 
     /// The resource at `path`, from this walk's memory or from the service. An error becomes a problem.
     pub async fn read(&self, path: &str) -> Option<Arc<Value>> {
-        if let Some(known) = self.known(path) {
-            return known;
-        }
-        match self.fetch(path).await {
-            Ok(doc) => {
-                let doc = Arc::new(doc);
-                self.keep(path, Some(doc.clone()));
-                Some(doc)
+        self.read_by(path, None).await
+    }
+
+    /// The same, by a query that brings more with it; without the query where that brings less.
+    async fn read_by(&self, path: &str, query: Option<&str>) -> Option<Arc<Value>> {
+        let cell = self.seen(path);
+        let read = async {
+            if let Some(query) = query
+                && let Ok(doc) = self.fetch(&format!("{path}{query}")).await
+                && !hollow(&doc)
+            {
+                return Some(Arc::new(doc));
             }
-            Err(e) => {
-                self.keep(path, None);
-                self.problem(path, e.to_string());
-                None
+            // Services that claim to expand fail at it here and there: then one by one.
+            match self.fetch(path).await {
+                Ok(doc) => Some(Arc::new(doc)),
+                Err(e) => {
+                    self.problem(path, e.to_string());
+                    None
+                }
             }
-        }
+        };
+        cell.get_or_init(|| read).await.clone()
     }
 
     async fn fetch(&self, path: &str) -> Result<Value, Error> {
@@ -171,9 +181,9 @@ impl<'a> Crawl<'a> {
         self.each(paths).await
     }
 
-    /// Members of the collection that the property `name` of `doc` links to.
+    /// Members of the collection that `name` of `doc` leads to ([`json::leads`]).
     pub async fn members(&self, doc: &Value, name: &str) -> Vec<Resource> {
-        match json::link(json::at(doc, name)) {
+        match json::leads(doc, name) {
             Some(path) => self.collection(&path).await,
             None => Vec::new(),
         }
@@ -191,14 +201,8 @@ impl<'a> Crawl<'a> {
                 self.problem(&at, "the pages of a collection lead in a circle");
                 break;
             }
-            let doc = match (self.expand, page) {
-                (Some(query), 0) if self.known(&at).is_none() => match self.fetch(&format!("{at}{query}")).await {
-                    Ok(doc) => Some(Arc::new(doc)),
-                    // Services that claim to expand fail at it here and there: then one by one.
-                    Err(_) => self.read(&at).await,
-                },
-                _ => self.read(&at).await,
-            };
+            let query = self.expand.filter(|_| page == 0);
+            let doc = self.read_by(&at, query).await;
             let Some(doc) = doc else { break };
             let mut unusable = 0;
             for member in json::list(&doc["Members"]) {
@@ -233,7 +237,7 @@ impl<'a> Crawl<'a> {
 
     async fn assemble(&self, paths: Vec<String>, whole: HashMap<String, Arc<Value>>) -> Vec<Resource> {
         for (path, doc) in whole {
-            self.keep(&path, Some(doc));
+            self.keep(&path, doc);
         }
         self.each(paths).await
     }
@@ -245,15 +249,29 @@ impl<'a> Crawl<'a> {
         });
         // The client's pace decides how many are in flight; this bounds how many wait for it.
         futures_util::stream::iter(reads)
-            .buffered(16)
+            .buffered(WAITING)
             .filter_map(|r| async move { r })
             .collect()
             .await
     }
 }
 
+/// Walks started at one time; the client's pace decides how many requests are under way.
+const AT_ONCE: usize = 8;
+
+/// What becomes of each item, several at one time, in their order.
+pub async fn at_once<T, R, F: Future<Output = R>>(items: Vec<T>, work: impl Fn(T) -> F) -> Vec<R> {
+    let work = items.into_iter().map(work);
+    futures_util::stream::iter(work).buffered(AT_ONCE).collect().await
+}
+
+/// Whether a collection counts members and shows none.
+fn hollow(collection: &Value) -> bool {
+    json::list(&collection["Members"]).is_empty() && json::count(&collection["Members@odata.count"]).unwrap_or(0) > 0
+}
+
 /// Whether this is a resource and not just a link to one.
-fn is_whole(value: &Value) -> bool {
+pub(crate) fn is_whole(value: &Value) -> bool {
     value
         .as_object()
         .is_some_and(|o| o.keys().filter(|k| !k.starts_with('@')).count() >= 2)

@@ -4,8 +4,9 @@ use rack::{Identity, Unit};
 use serde_json::Value;
 
 use crate::found::{DeviceKind, FoundDevice, Outlet, Raw};
-use crate::redfish::crawl::Crawl;
-use crate::redfish::json::{at, last, list, number, text};
+use crate::redfish::crawl::{Crawl, Resource};
+use crate::redfish::housing::inside as plugged_in;
+use crate::redfish::json::{at, last, leads, links, number, serial, text, uuid};
 use crate::redfish::part;
 
 const EQUIPMENT: [(&str, &str, DeviceKind); 8] = [
@@ -46,19 +47,69 @@ pub async fn equipment(crawl: &Crawl<'_>, root: &Value) -> Vec<FoundDevice> {
     out
 }
 
-/// Chassis as devices, for a service that has nothing else to show. Those inside another are left out.
-pub async fn enclosures(crawl: &Crawl<'_>, root: &Value) -> Vec<FoundDevice> {
-    let mut out = Vec::new();
-    for (path, chassis) in crawl.members(root, "Chassis").await {
-        if at(&chassis, "Links/ContainedBy").get("@odata.id").is_some() || part::absent(&chassis) {
-            continue;
+/// Chassis as devices, for a service that has nothing else to show. Those inside another are left out, and so is what is
+/// plugged into a box that is there too; its health counts for the box. One box under two names is one device.
+pub async fn enclosures(crawl: &Crawl<'_>, every: &[Resource]) -> Vec<FoundDevice> {
+    let mut out: Vec<FoundDevice> = Vec::new();
+    let outer = |(_, c): &&Resource| leads(c, "ContainedBy").is_none() && !part::absent(c);
+    let boxes: Vec<&Resource> = every.iter().filter(outer).filter(|(_, c)| !plugged_in(c)).collect();
+    let pieces: Vec<&Resource> = every.iter().filter(outer).filter(|(_, c)| plugged_in(c)).collect();
+    let lone = boxes.is_empty();
+    for (path, chassis) in if lone { &pieces } else { &boxes } {
+        let mut device = device(path, chassis, DeviceKind::Enclosure);
+        let supplies = supplies(crawl, chassis).await;
+        if !supplies.is_empty() && is_shelf(chassis) {
+            device.kind = DeviceKind::PowerShelf;
         }
-        let mut device = device(&path, &chassis, DeviceKind::Enclosure);
-        let readings = crate::redfish::sensors::chassis(crawl, &path, &chassis, None).await;
-        device.watts = readings.into_iter().find(|r| r.0 == "watts").and_then(|r| r.1);
-        out.push(device);
+        device.health = supplies.into_iter().fold(device.health, Ord::max);
+        device.readings = crate::redfish::sensors::chassis(crawl, path, chassis, None).await;
+        device.watts = device.readings.remove(0).1;
+        let i = &device.identity;
+        let twin = |d: &&mut FoundDevice| {
+            i.serial.is_some()
+                && (&d.identity.serial, &d.identity.maker, &d.identity.model) == (&i.serial, &i.maker, &i.model)
+        };
+        let tells = |d: &FoundDevice| (d.kind != DeviceKind::Enclosure, d.watts.is_some(), d.readings.len());
+        match out.iter_mut().find(twin) {
+            Some(known) => {
+                let health = known.health.max(device.health);
+                if tells(&device) > tells(known) {
+                    *known = device;
+                }
+                known.health = health;
+            }
+            None => out.push(device),
+        }
+    }
+    if let ([only], false) = (out.as_mut_slice(), lone) {
+        only.health = pieces.iter().fold(only.health, |h, (_, p)| h.max(part::health(p)));
     }
     out
+}
+
+/// Whether a chassis with supplies feeds others, and not only itself.
+fn is_shelf(chassis: &Value) -> bool {
+    let named = ["Name", "Model", "Id"]
+        .iter()
+        .filter_map(|n| text(&chassis[*n]))
+        .any(|n| {
+            let plain: String = n.chars().filter(char::is_ascii_alphanumeric).collect();
+            plain.to_ascii_lowercase().contains("powershelf")
+        });
+    named || chassis["ChassisType"] == "Shelf"
+}
+
+/// Health of the supplies that are there.
+async fn supplies(crawl: &Crawl<'_>, chassis: &Value) -> Vec<rack::Health> {
+    let mut found = Vec::new();
+    if let Some((_, subsystem)) = crawl.follow(chassis, "PowerSubsystem").await {
+        found = crawl.members(&subsystem, "PowerSupplies").await;
+    }
+    found
+        .iter()
+        .filter(|(_, s)| !part::absent(s))
+        .map(|(_, s)| part::health(s))
+        .collect()
 }
 
 fn device(path: &str, doc: &Value, kind: DeviceKind) -> FoundDevice {
@@ -67,8 +118,8 @@ fn device(path: &str, doc: &Value, kind: DeviceKind) -> FoundDevice {
         name: text(&doc["Name"]).unwrap_or_else(|| last(path).to_owned()),
         path: path.to_owned(),
         identity: Identity {
-            uuid: text(&doc["UUID"]),
-            serial: text(&doc["SerialNumber"]),
+            uuid: uuid(&doc["UUID"]),
+            serial: serial(&doc["SerialNumber"]),
             maker: text(&doc["Manufacturer"]),
             model: text(&doc["Model"]),
             bios: None,
@@ -186,7 +237,7 @@ async fn watts(crawl: &Crawl<'_>, doc: &Value) -> Option<f64> {
     {
         return Some(watts);
     }
-    for (path, chassis) in crawl.all(list(at(doc, "Links/Chassis"))).await {
+    for (path, chassis) in crawl.all(links(doc, "Chassis")).await {
         let readings = crate::redfish::sensors::chassis(crawl, &path, &chassis, None).await;
         if let Some(watts) = readings.into_iter().find(|r| r.0 == "watts").and_then(|r| r.1) {
             return Some(watts);

@@ -240,18 +240,48 @@ pub fn text(value: &Value) -> Option<String> {
         _ => return None,
     };
     let clean: String = raw.trim().chars().filter(|c| !c.is_control()).take(TEXT).collect();
-    let empty = [
-        "",
-        "null",
-        "n/a",
-        "na",
-        "none",
-        "unknown",
-        "not available",
-        "not specified",
-        "to be filled by o.e.m.",
-    ];
-    (!empty.contains(&clean.to_ascii_lowercase().as_str())).then_some(clean)
+    (!EMPTY.contains(&clean.to_ascii_lowercase().as_str())).then_some(clean)
+}
+
+/// What firmware writes where it has nothing to say, in lower case.
+const EMPTY: [&str; 19] = [
+    "",
+    "null",
+    "n/a",
+    "na",
+    "none",
+    "unknown",
+    "undefined",
+    "unspecified",
+    "not available",
+    "not applicable",
+    "not present",
+    "not specified",
+    "version not available",
+    "to be filled by o.e.m.",
+    "to be filled by oem",
+    "default string",
+    "system serial number",
+    "chassis serial number",
+    "base board serial number",
+];
+
+/// A serial number that can tell two pieces apart: no row of one digit, and not the counting that board makers leave
+/// for the box's maker to overwrite.
+pub fn serial(value: &Value) -> Option<String> {
+    let told = text(value)?;
+    let lower = told.to_ascii_lowercase();
+    let first = lower.bytes().find(u8::is_ascii_alphanumeric)?;
+    let one_digit = lower.bytes().filter(u8::is_ascii_alphanumeric).all(|b| b == first);
+    let counting = ["0123456789", "1234567890"].iter().any(|c| lower.starts_with(c));
+    let short = lower.len() < 2;
+    (!(counting || one_digit && !short)).then_some(told)
+}
+
+/// A UUID in lower case; none when it is one that boxes share: all of one digit, or the sample of a BIOS vendor.
+pub fn uuid(value: &Value) -> Option<String> {
+    const SAMPLE: &str = "03000200-0400-0500-0006-000700080009";
+    serial(value).map(|u| u.to_ascii_lowercase()).filter(|u| u != SAMPLE)
 }
 
 /// A finite number, also when written as a string with or without a unit behind it (`"412"`, `"412 W"`).
@@ -284,6 +314,40 @@ pub fn truth(value: &Value) -> Option<bool> {
 /// The elements of an array; none when it is not one.
 pub fn list(value: &Value) -> &[Value] {
     value.as_array().map(Vec::as_slice).unwrap_or_default()
+}
+
+/// The elements of an array, or the one value that stands in its place.
+pub fn several(value: &Value) -> &[Value] {
+    match value {
+        Value::Array(all) => all,
+        Value::Object(_) | Value::String(_) => std::slice::from_ref(value),
+        _ => &[],
+    }
+}
+
+/// Where the service links to under `name`: among `Links`, which was `links` before Redfish 1.0.
+pub fn links<'a>(doc: &'a Value, name: &str) -> &'a [Value] {
+    ["Links", "links"]
+        .iter()
+        .map(|l| several(&doc[*l][name]))
+        .find(|l| !l.is_empty())
+        .unwrap_or_default()
+}
+
+/// The path that `name` leads to: the property itself, else one link, else one that a maker adds. A list of links
+/// leads to many places and to none.
+pub fn leads(doc: &Value, name: &str) -> Option<String> {
+    let makers = || doc["Oem"].as_object().into_iter().flat_map(|o| o.values());
+    let one = |d: &Value| {
+        ["Links", "links"]
+            .iter()
+            .map(|l| &d[*l][name])
+            .find(|v| v.is_object())
+            .and_then(link)
+    };
+    link(at(doc, name))
+        .or_else(|| one(doc))
+        .or_else(|| makers().find_map(one))
 }
 
 /// The texts in an array.
@@ -394,6 +458,35 @@ mod tests {
         assert_eq!(number(&json!("1e999")), None);
         assert_eq!(count(&json!(-1)), None);
         assert_eq!(truth(&json!("True")), Some(true));
+    }
+
+    #[test]
+    fn what_two_boxes_share_tells_nobody_apart() {
+        for shared in [
+            "0123456789",
+            "01234567890123456789AB",
+            "00000000000000",
+            "XXXXXXXX",
+            "System Serial Number",
+        ] {
+            assert_eq!(serial(&json!(shared)), None, "{shared}");
+        }
+        assert_eq!(serial(&json!("S889914X3710910")).as_deref(), Some("S889914X3710910"));
+        for shared in [
+            "00000000-0000-0000-0000-000000000000",
+            "FFFFFFFF-FFFF-FFFF-FFFF-FFFFFFFFFFFF",
+            "03000200-0400-0500-0006-000700080009",
+        ] {
+            assert_eq!(uuid(&json!(shared)), None, "{shared}");
+        }
+    }
+
+    #[test]
+    fn a_link_is_found_where_old_services_and_makers_put_it() {
+        let old = json!({"links": {"Chassis": [{"href": "/redfish/v1/Chassis/1"}]},
+            "Oem": {"A": {"links": {"Memory": {"href": "/redfish/v1/Systems/1/Memory"}}}}});
+        assert_eq!(links(&old, "Chassis").len(), 1);
+        assert_eq!(leads(&old, "Memory").as_deref(), Some("/redfish/v1/Systems/1/Memory"));
     }
 
     #[test]

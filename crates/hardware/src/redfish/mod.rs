@@ -19,13 +19,18 @@ pub mod discover;
 mod driver;
 pub mod events;
 pub mod firmware;
+pub mod housing;
 pub mod indicator;
+pub mod inventory;
 pub mod json;
 pub mod log;
+pub mod network;
 pub mod outlets;
 pub mod part;
 pub mod quirks;
 pub mod sensors;
+mod sources;
+pub mod system;
 
 use std::sync::Arc;
 
@@ -40,7 +45,7 @@ pub struct Redfish {
     root: std::sync::Mutex<Option<discover::Root>>,
     console: console_driver::State,
     /// Which sensors are worth asking for, by chassis.
-    sensors: std::sync::Mutex<std::collections::HashMap<String, sensors::Plan>>,
+    sensors: std::sync::Mutex<std::collections::HashMap<String, sources::Plan>>,
 }
 
 impl Redfish {

@@ -4,7 +4,8 @@ use rack::node::DriveBus;
 use rack::{Bytes, Health, Mac, Part, PartKind};
 use serde_json::Value;
 
-use crate::redfish::json::{at, count, last, list, number, text};
+use crate::redfish::json::{at, count, last, list, number, serial, text};
+use crate::redfish::network;
 
 /// Health of a leaf. Absent parts say `Critical` at times; absent is no reading. Roll-ups are never looked at.
 pub fn health(doc: &Value) -> Health {
@@ -36,8 +37,10 @@ fn part(path: &str, doc: &Value, kind: PartKind) -> Part {
         kind,
         maker: text(&doc["Manufacturer"]),
         model: text(&doc["Model"]).or_else(|| text(&doc["PartNumber"])),
-        serial: text(&doc["SerialNumber"]),
-        firmware: text(&doc["FirmwareVersion"]).or_else(|| text(&doc["Revision"])),
+        serial: serial(&doc["SerialNumber"]),
+        firmware: text(&doc["FirmwareVersion"])
+            .or_else(|| text(at(doc, "FirmwareVersion/Current/VersionString")))
+            .or_else(|| text(&doc["Revision"])),
         health: health(doc),
     }
 }
@@ -94,20 +97,28 @@ fn gpu_memory(doc: &Value) -> Option<Bytes> {
     mib.or_else(listed).map(|m| Bytes(m << 20))
 }
 
-/// A member of `Memory`. Empty slots give nothing; so does memory that belongs to an accelerator.
+/// A member of `Memory`. Empty slots give nothing; so does memory that belongs to an accelerator. Services from before
+/// the schema had memory call its size `SizeMB` and say what is in the slot in a word of their own.
 pub fn memory(path: &str, doc: &Value) -> Option<Part> {
-    let mib = count(&doc["CapacityMiB"]).filter(|n| *n > 0 && *n < 1 << 32)?;
+    let mib = ["CapacityMiB", "SizeMB", "MemorySizeMB"]
+        .iter()
+        .find_map(|n| count(&doc[*n]))
+        .filter(|n| *n > 0 && *n < 1 << 32)?;
     let device = text(&doc["MemoryDeviceType"]).unwrap_or_default();
     if absent(doc) || device.starts_with("HBM") || device.starts_with("GDDR") {
         return None;
     }
-    Some(part(
+    let mut module = part(
         path,
         doc,
         PartKind::Memory {
-            size: Bytes(module(mib) << 20),
+            size: Bytes(self::module(mib) << 20),
         },
-    ))
+    );
+    if module.health == Health::Unknown && doc["DIMMStatus"] == "GoodInUse" {
+        module.health = Health::Ok;
+    }
+    Some(module)
 }
 
 /// A module's size in MiB. Some firmware counts 16 GiB as 16,384 million bytes and divides: 15,625 "MiB". Modules come in
@@ -122,60 +133,103 @@ fn module(mib: u64) -> u64 {
     }
 }
 
-/// A `Drive`, or a member of `SimpleStorage.Devices`.
+/// A `Drive`, or a member of `SimpleStorage.Devices`, or what a maker's own storage model calls a disk drive.
 pub fn drive(path: &str, doc: &Value) -> Option<Part> {
     if absent(doc) {
         return None;
     }
-    let size = Bytes(count(&doc["CapacityBytes"])?);
-    let bus = match doc["Protocol"].as_str() {
+    let size = count(&doc["CapacityBytes"])
+        .or_else(|| count(&doc["CapacityMiB"]).map(|m| m.saturating_mul(1 << 20)))
+        .or_else(|| count(&doc["CapacityGB"]).map(|g| g.saturating_mul(1_000_000_000)))?;
+    let told = doc["Protocol"].as_str().or_else(|| doc["InterfaceType"].as_str());
+    let bus = match told {
         Some("NVMe" | "PCIe" | "NVMeOverFabrics") => DriveBus::Nvme,
         Some("SATA" | "AHCI") => DriveBus::Sata,
         Some("SAS") => DriveBus::Sas,
+        // Its place says what it does not: a backplane or a bay for nothing else.
+        _ if path.to_ascii_lowercase().contains("nvme") => DriveBus::Nvme,
         _ => DriveBus::Other,
     };
-    Some(part(path, doc, PartKind::Drive { size, bus }))
+    Some(part(path, doc, PartKind::Drive { size: Bytes(size), bus }))
 }
 
-/// A member of `EthernetInterfaces`, or of a network adapter's ports or functions.
-pub fn nic(path: &str, doc: &Value) -> Option<Part> {
-    let mac = [
+/// Addresses of a port or of one of its functions, each once. All zeroes, all ones and group addresses are nobody's.
+pub fn macs(doc: &Value) -> Vec<Mac> {
+    let single = [
         &doc["PermanentMACAddress"],
-        &doc["MACAddress"],
-        &doc["MacAddress"],
         at(doc, "Ethernet/PermanentMACAddress"),
+        &doc["MACAddress"],
         at(doc, "Ethernet/MACAddress"),
-        at(doc, "AssociatedNetworkAddresses/0"),
-        list(&doc["AssociatedNetworkAddresses"]).first().unwrap_or(&Value::Null),
-        list(at(doc, "Ethernet/AssociatedMACAddresses"))
-            .first()
-            .unwrap_or(&Value::Null),
-    ]
-    .into_iter()
-    .filter_map(text)
-    .find_map(|m| m.parse::<Mac>().ok())?;
+        &doc["MacAddress"],
+    ];
+    let listed = [
+        list(at(doc, "Ethernet/AssociatedMACAddresses")),
+        list(&doc["AssociatedNetworkAddresses"]),
+    ];
+    let mut found = Vec::new();
+    for value in single.into_iter().chain(listed.into_iter().flatten()) {
+        let mac = text(value).and_then(|m| m.parse::<Mac>().ok());
+        if let Some(mac) = mac.filter(|m| m.0 != [0; 6] && m.0[0] & 1 == 0)
+            && !found.contains(&mac)
+        {
+            found.push(mac);
+        }
+    }
+    found
+}
+
+/// A member of `EthernetInterfaces`, or of a network adapter's ports or functions. What tells no address is a port too:
+/// whoever asks knows whether that is enough.
+pub fn nic(path: &str, doc: &Value) -> Option<Part> {
+    if at(doc, "Status/State") == "Absent" {
+        return None;
+    }
     let link = match doc["LinkStatus"].as_str() {
         Some("LinkUp" | "Up") => Some(true),
         Some("LinkDown" | "Down" | "NoLink") => Some(false),
         _ => None,
     };
     let gbps = || number(&doc["CurrentSpeedGbps"]).map(|g| (g * 1000.0) as u64);
-    let mbps = count(&doc["SpeedMbps"]).or_else(gbps).filter(|n| *n > 0);
-    Some(part(
+    let mbps = count(&doc["SpeedMbps"])
+        .or_else(|| count(&doc["CurrentLinkSpeedMbps"]))
+        .or_else(gbps)
+        .filter(|n| *n > 0);
+    let mut port = part(
         path,
         doc,
         PartKind::Nic {
-            mac: Some(mac),
+            mac: macs(doc).first().copied(),
             link,
             mbps,
-            neighbour: neighbour(doc),
+            neighbour: network::neighbour(doc),
         },
-    ))
+    );
+    port.serial = port.serial.filter(|s| s.parse::<Mac>().is_err());
+    Some(port)
+}
+
+/// A network adapter as the port of which nothing more is known.
+pub fn adapter(path: &str, doc: &Value) -> Part {
+    let mut card = part(
+        path,
+        doc,
+        PartKind::Nic {
+            mac: None,
+            link: None,
+            mbps: None,
+            neighbour: None,
+        },
+    );
+    card.firmware = card.firmware.or_else(|| network::firmware(doc));
+    card
 }
 
 /// A power supply, old model or new.
 pub fn supply(path: &str, doc: &Value) -> Option<Part> {
-    let watts = number(&doc["PowerCapacityWatts"]).filter(|w| *w > 0.0);
+    let watts = ["PowerCapacityWatts", "CapacityWatts"]
+        .iter()
+        .find_map(|n| number(&doc[*n]))
+        .filter(|w| *w > 0.0);
     (!absent(doc)).then(|| part(path, doc, PartKind::Supply { watts }))
 }
 
@@ -198,15 +252,6 @@ pub fn leak_detector(path: &str, doc: &Value) -> Option<Part> {
     let mut detector = part(path, doc, PartKind::LeakDetector);
     detector.health = detector.health.max(state);
     Some(detector)
-}
-
-/// Who is at the other end of a port's cable, as it hears by LLDP (DSP0268 Port, `LLDPReceive`).
-pub fn neighbour(port: &Value) -> Option<rack::node::Neighbour> {
-    let heard = at(port, "Ethernet/LLDPReceive");
-    Some(rack::node::Neighbour {
-        system: text(&heard["SystemName"]).or_else(|| text(&heard["ChassisId"]))?,
-        port: text(&heard["PortId"])?,
-    })
 }
 
 /// A PCIe device that is an accelerator.
@@ -265,6 +310,7 @@ mod tests {
         let slot = json!({"Status": {"State": "Absent", "Health": "Critical"}, "CapacityMiB": null});
         assert_eq!(health(&slot), Health::Unknown);
         assert_eq!(memory("/redfish/v1/m/1", &slot), None);
+        assert_eq!(nic("/redfish/v1/n/1", &slot), None);
         assert_eq!(supply("/redfish/v1/p/1", &slot), None);
     }
 
@@ -301,6 +347,29 @@ mod tests {
     #[test]
     fn a_rollup_is_not_believed() {
         assert_eq!(health(&json!({"Status": {"HealthRollup": "OK"}})), Health::Unknown);
+    }
+
+    #[test]
+    fn an_address_that_is_nobodys_is_no_address() {
+        let port = json!({"MACAddress": "00:00:00:00:00:00", "AssociatedNetworkAddresses": [
+            "FF:FF:FF:FF:FF:FF", "88e9:a4ff:ff80:9da2", "00620B4C2850", "00:62:0b:4c:28:50", "",
+        ]});
+        let found: Vec<String> = macs(&port).iter().map(ToString::to_string).collect();
+        assert_eq!(found, ["00:62:0b:4c:28:50"]);
+    }
+
+    #[test]
+    fn sizes_are_found_under_their_older_names() {
+        let size = |p: Option<Part>| match p.map(|p| p.kind) {
+            Some(PartKind::Memory { size } | PartKind::Drive { size, .. }) => size.0,
+            _ => 0,
+        };
+        assert_eq!(size(memory("/redfish/v1/m/1", &json!({"SizeMB": 16384}))), 16 << 30);
+        assert_eq!(size(drive("/redfish/v1/d/1", &json!({"CapacityMiB": 1024}))), 1 << 30);
+        assert_eq!(
+            size(drive("/redfish/v1/d/1", &json!({"CapacityGB": 480}))),
+            480_000_000_000
+        );
     }
 
     #[test]

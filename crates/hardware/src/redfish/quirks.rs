@@ -49,6 +49,7 @@ struct Quirk {
     firmware: String,
     cap_attributes: Option<CapAttributes>,
     limit_placeholder: Option<LimitPlaceholder>,
+    drives_behind: Option<Vec<String>>,
 }
 
 #[derive(Deserialize)]
@@ -73,6 +74,8 @@ pub struct Quirks {
     pub cap_attributes: Option<CapAttributes>,
     /// A limit that nobody set.
     pub limit_placeholder: Option<LimitPlaceholder>,
+    /// Links from the system to its drives, one after the other, where the standard's storage shows none.
+    pub drives_behind: Option<Vec<String>>,
 }
 
 /// The quirks of a box by what it says of itself.
@@ -82,6 +85,7 @@ pub fn of(maker: Option<&str>, model: Option<&str>, firmware: Option<&str>) -> Q
     for quirk in QUIRKS.iter() {
         if fits(&quirk.maker, maker) && fits(&quirk.model, model) && fits(&quirk.firmware, firmware) {
             found.cap_attributes = quirk.cap_attributes.clone().or(found.cap_attributes);
+            found.drives_behind = quirk.drives_behind.clone().or(found.drives_behind);
             found.limit_placeholder = quirk.limit_placeholder.clone().or(found.limit_placeholder);
         }
     }
@@ -123,7 +127,7 @@ mod tests {
         assert!(!QUIRKS.is_empty());
         for quirk in QUIRKS.iter() {
             assert!(
-                quirk.cap_attributes.is_some() || quirk.limit_placeholder.is_some(),
+                quirk.cap_attributes.is_some() || quirk.limit_placeholder.is_some() || quirk.drives_behind.is_some(),
                 "{quirk:?}"
             );
             assert!(
@@ -142,6 +146,10 @@ mod tests {
         );
         let megarac = of(Some("GIGABYTE"), None, None).limit_placeholder;
         assert_eq!(megarac.map(|l| l.watts), Some(500.0));
+        for maker in ["HP", "HPE", "Hewlett Packard Enterprise"] {
+            let behind = of(Some(maker), None, None).drives_behind.unwrap_or_default();
+            assert_eq!(behind.last().map(String::as_str), Some("PhysicalDrives"), "{maker}");
+        }
         assert_eq!(of(Some("Contoso"), Some("3500"), None), Quirks::default());
         assert_eq!(of(None, None, None), Quirks::default());
     }

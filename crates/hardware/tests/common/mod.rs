@@ -17,6 +17,10 @@ pub struct Folder {
     pub asked: Arc<Mutex<Vec<(http::Method, String)>>>,
     /// Answers in the time of a real BMC, under a paused clock.
     pub slow: bool,
+    /// Of how many paths one answers at its slowest.
+    pub slowest_of: u32,
+    /// Another number, other slow paths.
+    pub salt: u32,
 }
 
 impl Folder {
@@ -25,6 +29,8 @@ impl Folder {
             at: at.into(),
             asked: Arc::default(),
             slow: false,
+            slowest_of: 300,
+            salt: 0,
         }
     }
 
@@ -69,17 +75,8 @@ impl Transport for Folder {
             if request.method() != http::Method::GET {
                 return Ok(read(405, Vec::new()));
             }
-            // Measured: 0.5 s for an answer, 21 s for one in a few hundred (paths decide, so that a run is repeatable).
             if self.slow {
-                let hash = path
-                    .bytes()
-                    .fold(7u32, |h, b| h.wrapping_mul(31).wrapping_add(b.into()));
-                let answer = if hash % 300 == 0 {
-                    21_000
-                } else {
-                    250 + u64::from(hash % 500)
-                };
-                tokio::time::sleep(std::time::Duration::from_millis(answer)).await;
+                tokio::time::sleep(answer_time(&path, self.slowest_of, self.salt)).await;
             }
             let expand = request.uri().query().is_some_and(|q| q.contains("$expand"));
             let file = std::fs::read(self.at.join(path).join("index.json"));
@@ -109,6 +106,19 @@ pub fn unpack() -> Option<tempfile::TempDir> {
         .unwrap();
     assert!(status.success(), "tar could not unpack the corpus");
     Some(temp)
+}
+
+/// Measured: 0.5 s for an answer, 21 s for one of many (paths decide, so that a run is repeatable).
+pub fn answer_time(path: &str, slowest_of: u32, salt: u32) -> std::time::Duration {
+    let hash = path
+        .bytes()
+        .fold(7 + salt, |h, b| h.wrapping_mul(31).wrapping_add(b.into()));
+    let ms = if hash % slowest_of == 0 {
+        21_000
+    } else {
+        250 + u64::from(hash % 500)
+    };
+    std::time::Duration::from_millis(ms)
 }
 
 pub fn credential() -> Credential {
