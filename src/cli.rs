@@ -177,7 +177,7 @@ pub enum Command {
     /// BMC credentials
     #[command(subcommand)]
     Credential(Credential),
-    /// Pin the certificate that a BMC shows now
+    /// Pin the certificate that a BMC shows now; its console's host key is learnt anew
     Trust { place: Place },
     /// Images
     #[command(subcommand)]

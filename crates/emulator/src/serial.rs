@@ -72,8 +72,8 @@ impl Serial {
     /// A line of what runs. Whatever waited for a login is gone.
     pub(crate) fn say(&self, line: &str) {
         let mut inner = self.lock();
-        inner.getty = None;
-        self.print(&mut inner, format!("{line}\r\n").into_bytes());
+        let start = if inner.getty.take().is_some() { "\r\n" } else { "" };
+        self.print(&mut inner, format!("{start}{line}\r\n").into_bytes());
     }
 
     /// A system waits for a login.
@@ -140,11 +140,7 @@ impl Getty {
                 echo.extend(b"\r\nPassword: ");
             }
             _ if self.password => {}
-            0x7f | 0x08 => {
-                if self.name.pop().is_some() {
-                    echo.extend(b"\x08 \x08");
-                }
-            }
+            0x7f | 0x08 => echo.extend(self.name.pop().map_or(&b""[..], |_| b"\x08 \x08")),
             b' '..=b'~' if self.name.len() < NAME => {
                 self.name.push(char::from(key));
                 echo.push(key);
