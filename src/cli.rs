@@ -7,6 +7,7 @@ use std::time::Duration;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use rack::{Bytes, Name, Place};
 
+use crate::commands::console::ConsoleOptions;
 use crate::commands::export::Export;
 use crate::commands::hardware::{BiosOptions, CapOptions, Firmware, Outlet};
 use crate::commands::import::Import;
@@ -134,6 +135,9 @@ pub enum Command {
         #[arg(long, short = 'n', default_value_t = 50)]
         lines: usize,
     },
+    /// The serial console, with what it printed before; Ctrl-] leaves
+    #[command(before_help = "busbar console web-1\nbusbar console r1/u12 --no-follow\nbusbar console web-1 --take")]
+    Console(ConsoleOptions),
     /// Outlets of PDUs
     #[command(subcommand)]
     Outlet(Outlet),
@@ -173,7 +177,7 @@ pub enum Command {
     /// BMC credentials
     #[command(subcommand)]
     Credential(Credential),
-    /// Pin the certificate that a BMC shows now
+    /// Pin the certificate that a BMC shows now; its console's host key is learnt anew
     Trust { place: Place },
     /// Images
     #[command(subcommand)]

@@ -1,6 +1,7 @@
 //! What each command does.
 
 pub mod capture;
+pub mod console;
 pub mod export;
 mod follow;
 pub mod hardware;
@@ -61,6 +62,7 @@ pub async fn online(cli: &Cli) -> Result<u8> {
         Command::Sensors { place } => hardware::sensors(cli, client, place.as_ref()).await,
         Command::Locate { of, off } => hardware::locate(cli, client, of, !off).await,
         Command::Log { of, lines } => hardware::log(cli, client, of, *lines).await,
+        Command::Console(options) => console::console(cli, client, options).await,
         Command::Outlet(what) => hardware::outlet(cli, client, what).await,
         Command::Firmware(what) => hardware::firmware(cli, client, what).await,
         Command::Arm(options) => keep::arm(cli, client, options, true).await,

@@ -22,6 +22,9 @@ use tokio_util::sync::CancellationToken;
 use crate::cli::UpOptions;
 use crate::context::Context;
 
+/// Consoles held open at once: each is an idle connection, 256 KiB of memory and at most 544 KiB of disk.
+const CONSOLES: usize = 1024;
+
 /// Where things are in the state folder.
 struct State {
     root: PathBuf,
@@ -55,6 +58,7 @@ pub async fn run(options: UpOptions) -> Result<()> {
         network: network.as_ref().map(|n| n.addresses.clone()),
         state: options.state.clone(),
         emulated: emulated::rack_names(&options),
+        consoles: CONSOLES,
         ..Config::default()
     };
     let house = House::open(Env {

@@ -105,7 +105,8 @@ impl Rack {
         rack
     }
 
-    fn command(&self) -> Command {
+    /// `busbar`, as the daemon is.
+    pub fn command(&self) -> Command {
         let mut command = Command::new(BUSBAR);
         command
             .env_clear()

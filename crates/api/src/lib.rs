@@ -14,6 +14,7 @@ pub mod problem;
 mod admin;
 mod auth;
 mod cat;
+mod consoles;
 mod events;
 mod extract;
 mod hardware;
@@ -69,6 +70,7 @@ fn routes() -> OpenApiRouter<House> {
         .routes(routes!(hardware::settings))
         .routes(routes!(hardware::locate))
         .routes(routes!(hardware::log))
+        .routes(routes!(consoles::read, consoles::write))
         .routes(routes!(hardware::rollouts, hardware::roll_out))
         .routes(routes!(hardware::stop_rollout))
         .routes(routes!(admin::tokens, admin::make_token))

@@ -334,12 +334,21 @@ impl House {
             .certificate(&node.bmc.url)
             .await
             .map_err(HouseError::Unreachable)?;
-        let shown = shown.ok_or_else(|| HouseError::Invalid {
-            what: format!("{} does not speak TLS", node.bmc.url),
-        })?;
+        let host_key = keys::host_key(&node.bmc.url);
+        let known = self.record(|r| r.host_keys.get(&keys::service(&node.bmc.url)).cloned());
+        let Some(shown) = shown else {
+            let known = known.ok_or_else(|| HouseError::Invalid {
+                what: format!("{} does not speak TLS", node.bmc.url),
+            })?;
+            let event = self.audit(who, place, "trusts the next host key of its console");
+            self.commit(self.tell(Txn::new().delete(host_key), &event)?).await?;
+            self.inner.fleet.close(&node.bmc.url);
+            return Ok(format!("the next host key instead of {}", known.fingerprint));
+        };
         let key = keys::bmc(&node.bmc.url);
         self.transact(|world| {
-            let mut txn = Txn::new();
+            // The console's host key goes with the certificate: a controller that was replaced has both anew.
+            let mut txn = Txn::new().delete(&host_key);
             for n in world.nodes.values().filter(|n| n.bmc.url == node.bmc.url) {
                 let mut after = Node::clone(n);
                 after.bmc.certificate = Some(shown.clone());

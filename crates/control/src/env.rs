@@ -114,7 +114,9 @@ pub struct Config {
     pub at_once: usize,
     /// How many event streams of BMCs are kept open; each is an idle connection. None where polling is all there is.
     pub streams: usize,
-    /// The state folder, for the doctor's free space.
+    /// How many serial consoles are held open and recorded. None where nobody looks at them.
+    pub consoles: usize,
+    /// The state folder, for the doctor's free space and for what consoles printed.
     pub state: PathBuf,
     /// Racks that are made of software.
     pub emulated: Vec<rack::Name>,
@@ -130,6 +132,7 @@ impl Default for Config {
             inventory: Duration::from_secs(6 * 3600),
             at_once: 64,
             streams: 1024,
+            consoles: 0,
             state: PathBuf::new(),
             emulated: Vec::new(),
         }

@@ -9,11 +9,12 @@ use store::{Expect, Revision, Txn};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
+use crate::consoles::Consoles;
 use crate::env::Env;
 use crate::fleet::Fleet;
 use crate::live::Live;
 use crate::record::{EVENTS, Record};
-use crate::{drift, events, inventory, keys, machines, rollouts, settings};
+use crate::{consoles, drift, events, inventory, keys, machines, rollouts, settings};
 
 /// Why a request was not done.
 #[derive(Debug, thiserror::Error)]
@@ -103,6 +104,7 @@ pub(crate) struct Inner {
     pub env: Env,
     pub live: Live,
     pub fleet: Fleet,
+    pub consoles: Consoles,
     record: RwLock<Record>,
     revision: watch::Sender<Revision>,
     sequence: AtomicU64,
@@ -123,6 +125,7 @@ impl House {
             env,
             live: Live::default(),
             fleet,
+            consoles: Consoles::default(),
             record: RwLock::new(record),
             revision: watch::Sender::new(revision),
             sequence: AtomicU64::new(sequence),
@@ -141,6 +144,7 @@ impl House {
         loops.spawn(settings::run(self.clone()));
         loops.spawn(drift::run(self.clone()));
         loops.spawn(rollouts::run(self.clone()));
+        loops.spawn(consoles::run(self.clone()));
         match loops.join_next().await {
             Some(Ok(ended)) => ended,
             Some(Err(panic)) => Err(store::Error::Unavailable {

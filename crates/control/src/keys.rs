@@ -19,11 +19,19 @@ pub fn image(name: &Name) -> String {
 
 /// A BMC that is watched, by the host and port of its URL.
 pub fn bmc(url: &str) -> String {
-    let host: String = url
-        .chars()
+    format!("bmc/{}", service(url))
+}
+
+/// The SSH host key of the service at a URL.
+pub fn host_key(url: &str) -> String {
+    format!("hostkey/{}", service(url))
+}
+
+/// A service by the host and port of its URL, without slashes.
+pub fn service(url: &str) -> String {
+    url.chars()
         .map(|c| if c.is_ascii_graphic() && c != '/' { c } else { '_' })
-        .collect();
-    format!("bmc/{host}")
+        .collect()
 }
 
 /// A device that is no machine.

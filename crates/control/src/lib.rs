@@ -11,6 +11,7 @@
 mod act;
 mod agents;
 mod change;
+pub mod consoles;
 pub mod desk;
 mod discover;
 mod doctor;
@@ -38,5 +39,6 @@ mod targets;
 mod tokens;
 mod verbs;
 
+pub use consoles::ConsoleWait;
 pub use env::{BootNetwork, Config, Env};
 pub use house::{AddProgress, House, HouseError};

@@ -14,6 +14,7 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use store::{Batch, Change, Revision};
 
+use crate::consoles::StoredHostKey;
 use crate::secrets::Sealed;
 
 /// Events that are kept; older ones leave with each new one.
@@ -82,6 +83,8 @@ pub struct Record {
     pub world: Arc<World>,
     /// Revision of each object's last write, by key.
     pub revisions: HashMap<String, Revision>,
+    /// SSH host keys of consoles, by service.
+    pub host_keys: BTreeMap<String, Arc<StoredHostKey>>,
     /// BMCs that are watched, by key.
     pub bmcs: BTreeMap<String, Arc<WatchedBmc>>,
     /// Devices that are no machines.
@@ -151,6 +154,7 @@ impl Record {
             "drift" => keep(&mut self.drifts, name, value),
             "baseline" => keep(&mut self.baselines, name, value),
             "rollout" => keep(&mut self.rollouts, name, value),
+            "hostkey" => keep(&mut self.host_keys, name, value),
             "credential" => keep(&mut self.credentials, name, value),
             "bmc" => match value.and_then(|v| read(&change.key, v)) {
                 Some(bmc) => drop(self.bmcs.insert(change.key.clone(), Arc::new(bmc))),

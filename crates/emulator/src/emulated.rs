@@ -1,6 +1,6 @@
 //! The rack itself: its servers with their state, and what may be done to them.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::HashMap;
 use std::net::{IpAddr, Ipv4Addr};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -16,8 +16,9 @@ use crate::layout::{PduSpec, ServerSpec};
 use crate::life;
 use crate::model::{Activity, BARE_STANDBY_WATTS, Draw, Physics, Power};
 use crate::redfish::core::BmcCore;
+use crate::serial::Serial;
 
-/// Lines of serial console that are kept for each server.
+/// Lines of serial console that are told at most.
 const CONSOLE_LINES: usize = 500;
 /// Seconds that power takes to come up behind the supplies.
 pub const POWER_ON: f64 = 3.0;
@@ -55,7 +56,6 @@ pub(crate) struct State {
     since: Instant,
     generation: u64,
     task: Option<AbortHandle>,
-    console: VecDeque<String>,
 }
 
 /// A state as it was at one moment.
@@ -96,6 +96,7 @@ pub struct Server {
     /// Its drives, as in `spec`.
     pub drives: Vec<Drive>,
     pub(crate) core: BmcCore,
+    pub(crate) serial: Serial,
     state: Mutex<State>,
 }
 
@@ -126,6 +127,7 @@ pub struct Emulated {
     /// The faults that are set.
     pub faults: Arc<Faults>,
     by_address: HashMap<IpAddr, Bmc>,
+    pub(crate) ssh: crate::console::Port,
     trees: std::sync::OnceLock<crate::tree::ByAddress>,
     saving: Mutex<()>,
     lives: Mutex<JoinSet<()>>,
@@ -190,6 +192,7 @@ impl Emulated {
             let state = Mutex::new(state);
             servers.push(Server {
                 core: core(&spec.serial),
+                serial: Serial::new(),
                 spec,
                 drives,
                 state,
@@ -221,6 +224,7 @@ impl Emulated {
             servers,
             pdus,
             faults: Arc::default(),
+            ssh: Default::default(),
             trees: Default::default(),
             by_address,
             saving: Mutex::new(()),
@@ -338,17 +342,13 @@ impl Emulated {
 
     /// The last lines of a server's serial console.
     pub fn console(&self, i: usize) -> Vec<String> {
-        self.state(i).console.iter().cloned().collect()
+        self.servers[i].serial.lines(CONSOLE_LINES)
     }
 
     pub(crate) fn say(&self, i: usize, line: impl Into<String>) {
         let line = line.into();
         tracing::debug!(place = %self.servers[i].spec.place, "{line}");
-        let mut state = self.state(i);
-        if state.console.len() >= CONSOLE_LINES {
-            state.console.pop_front();
-        }
-        state.console.push_back(line);
+        self.servers[i].serial.say(&line);
     }
 
     /// Lets seconds of the rack's time pass.
@@ -421,6 +421,7 @@ impl Emulated {
             return;
         }
         if is == [false; 2] {
+            self.servers[i].serial.hang_up();
             self.off(i, true);
         } else if was == [false; 2] {
             // a BMC boots from nothing as long as after a reset
@@ -522,6 +523,7 @@ impl Emulated {
         let back = Instant::now() + self.scaled(BMC_RESET);
         self.state(i).bmc_back = Some(back);
         self.servers[i].core.forget_sessions();
+        self.servers[i].serial.hang_up();
     }
 
     /// Writes the power states down, whole or not at all.
@@ -562,6 +564,7 @@ impl Emulated {
 
     /// Ends every server's life, as the end of the process would; what was saved stays.
     pub fn stop(&self) {
+        self.servers.iter().for_each(|s| s.serial.hang_up());
         self.lives.lock().unwrap_or_else(PoisonError::into_inner).abort_all();
     }
 }
@@ -604,7 +607,6 @@ impl State {
             since: Instant::now(),
             generation: 0,
             task: None,
-            console: VecDeque::new(),
         }
     }
 }

@@ -94,6 +94,7 @@ impl Host for EmulatedHost {
         Box::pin(async move {
             let (drive, _) = self.drive(disk)?;
             let name = disk.name.clone();
+            self.rack.say(self.server, format!("agent: opens {name}"));
             Ok(Box::new(OpenDisk {
                 rack: self.rack.clone(),
                 server: self.server,
@@ -175,6 +176,8 @@ impl Disk for OpenDisk {
 
     fn sync(&mut self) -> Future<'_, Result<(), HostError>> {
         Box::pin(async {
+            self.rack
+                .say(self.server, format!("{}: written, waits for the medium", self.name));
             let synced = if self.drive.waits() {
                 // fsync of a full page cache takes seconds, in which every other machine would stand still
                 let drive = self.drive.clone();

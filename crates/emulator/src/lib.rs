@@ -2,12 +2,14 @@
 //!
 //! Every BMC and PDU answers Redfish on a loopback address of its own ([`redfish`]), from one physical state ([`model`]).
 //! A server that is switched on runs firmware ([`life`], [`firmware`]): it asks for its boot by DHCP and HTTP, runs the
-//! agent's own code on emulated hardware ([`host`]) and boots what lies on its disk ([`disks`]). Faults are data
-//! ([`faults`]), set through [`control`]. Captured trees of real boxes are served as live
-//! ones by [`tree`], and servers that have no BMC are woken by magic packets ([`wake`]). It knows nothing of the daemon but
-//! its addresses, and everything that it says goes through one seam ([`net`]). Start reading at [`emulated`].
+//! agent's own code on emulated hardware ([`host`]) and boots what lies on its disk ([`disks`]). What it prints goes over
+//! its serial line ([`serial`]) to whoever listens at its BMC ([`console`]). Faults are data ([`faults`]), set through
+//! [`control`]. Captured trees of real boxes are served as live ones by [`tree`], and servers that have no BMC are woken by
+//! magic packets ([`wake`]). It knows nothing of the daemon but its addresses, and everything that it says goes through
+//! one seam ([`net`]). Start reading at [`emulated`].
 
 pub mod config;
+mod console;
 pub mod control;
 pub mod disks;
 pub mod emulated;
@@ -20,6 +22,7 @@ pub mod model;
 pub mod net;
 mod query;
 pub mod redfish;
+mod serial;
 pub mod serve;
 pub mod start;
 pub mod tree;

@@ -363,7 +363,8 @@ impl Machine {
             }
         };
         self.rack.set_activity(self.i, Activity::Os);
-        self.say("login:");
+        let host = self.rack.state(self.i).host_name.clone();
+        self.rack.servers[self.i].serial.prompt(&host);
         std::future::pending().await
     }
 

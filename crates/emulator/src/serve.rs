@@ -133,5 +133,6 @@ async fn connection(stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static
         .timer(TokioTimer::new())
         .header_read_timeout(PATIENCE)
         .serve_connection(TokioIo::new(stream), service)
+        .with_upgrades()
         .await;
 }

@@ -84,6 +84,23 @@ impl Emulated {
             let socket = crate::wake::listen(port).await?;
             tasks.spawn(crate::wake::serve(socket, rack.clone()));
         }
+        // the next port, or any: Redfish tells which
+        let beside = port.checked_add(1).unwrap_or(0);
+        let servers: Vec<Ipv4Addr> = rack
+            .servers
+            .iter()
+            .filter(|s| s.spec.gpus > 0)
+            .filter_map(|s| s.spec.bmc)
+            .collect();
+        if !servers.is_empty() {
+            let (listeners, port) =
+                crate::serve::listen(beside, &servers).or_else(|_| crate::serve::listen(0, &servers))?;
+            let ssh = crate::console::ssh_config(config.state.as_deref())?;
+            let _ = rack.ssh.set(port);
+            for listener in listeners {
+                tasks.spawn(crate::console::serve(listener, ssh.clone(), rack.clone()));
+            }
+        }
         let control_at = control.as_ref().and_then(|l| l.local_addr().ok());
         if let Some(listener) = control {
             tasks.spawn(crate::serve::serve(

@@ -6,6 +6,7 @@
 //! Start at [`node::Node`] and [`machine::Machine`]; [`invariants`] says what must always hold between them.
 
 pub mod agent;
+pub mod console;
 pub mod event;
 pub mod image;
 pub mod intent;

@@ -177,6 +177,16 @@ async fn serve(rack: &Arc<Emulated>, bmc: Bmc, request: Request<Body>, refuse: b
         let text = "Only version 4.0 of OData is spoken here.";
         return Err(error(StatusCode::PRECONDITION_FAILED, "PreconditionFailed", text, &[]));
     }
+    if path == crate::console::PATH
+        && parts.method == Method::GET
+        && let Bmc::Server(i) = bmc
+    {
+        // a keystroke may do to the system whatever a reset may
+        return match by.is_some_and(|by| by.may(&["Systems", "1"])) {
+            true => crate::console::websocket(rack, i, parts).await,
+            false => Err(accounts::denied()),
+        };
+    }
     match path.as_str() {
         "/redfish" if read => return Ok(plain(&json!({"v1": "/redfish/v1/"}))),
         "/redfish/v1/odata" if read => return Ok(plain(&root::odata())),

@@ -180,7 +180,7 @@ fn system(rack: &Emulated, i: usize) -> Value {
         "Enabled"
     };
     let mut system = json!({
-        "@odata.type": "#ComputerSystem.v1_20_0.ComputerSystem",
+        "@odata.type": "#ComputerSystem.v1_26_0.ComputerSystem",
         "Id": "1", "Name": spec.place, "SystemType": "Physical", "Manufacturer": "Busbar", "Model": spec.model(),
         "SKU": "EMU", "SerialNumber": spec.serial, "PartNumber": "EMU-1", "UUID": spec.uuid.to_string(),
         "AssetTag": view.tag, "HostName": view.host_name, "PowerState": view.power.word(),
@@ -200,6 +200,7 @@ fn system(rack: &Emulated, i: usize) -> Value {
             "Status": fine(),
         },
         "MemorySummary": {"TotalSystemMemoryGiB": spec.memory_gib(), "Status": fine()},
+        "SerialConsole": crate::console::offered(rack, i),
         "PCIeDevices": devices, "PCIeDevices@odata.count": spec.gpus,
         "Links": {"Chassis": [at("/redfish/v1/Chassis/1")], "ManagedBy": [at("/redfish/v1/Managers/BMC")]},
         "Actions": {"#ComputerSystem.Reset": {

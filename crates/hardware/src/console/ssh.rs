@@ -116,8 +116,11 @@ pub async fn open(
     why.clear();
     let entry = target.entry.clone();
     tokio::spawn(async move {
-        let end = pump(channel, ends, entry).await;
+        // The reason is there before the end is seen.
+        let mut ends = ends;
+        let end = pump(channel, &mut ends, entry).await;
         why.set(end);
+        drop(ends);
         let _ = session.disconnect(Disconnect::ByApplication, "", "en").await;
     });
     Ok(stream)
@@ -264,7 +267,7 @@ async fn login(session: &mut client::Handle<Handler>, credential: &Credential) -
 }
 
 /// Carries bytes both ways until either side ends; tells why.
-async fn pump(mut channel: Channel<client::Msg>, mut ends: Ends, mut entry: Option<String>) -> String {
+async fn pump(mut channel: Channel<client::Msg>, ends: &mut Ends, mut entry: Option<String>) -> String {
     let mut pending: Option<Bytes> = None;
     let enter_at = tokio::time::Instant::now() + PROMPT;
     loop {

@@ -40,13 +40,15 @@ pub async fn open(io: Upgraded, interactive: bool, why: Why) -> ConsoleStream {
     let (stream, ends) = pair();
     why.clear();
     tokio::spawn(async move {
-        let end = pump(socket, ends, interactive).await;
+        // The reason is there before the end is seen.
+        let mut ends = ends;
+        let end = pump(socket, &mut ends, interactive).await;
         why.set(end);
     });
     stream
 }
 
-async fn pump(mut socket: WebSocketStream<Upgraded>, mut ends: Ends, interactive: bool) -> String {
+async fn pump(mut socket: WebSocketStream<Upgraded>, ends: &mut Ends, interactive: bool) -> String {
     let mut pending: Option<Bytes> = None;
     let (mut heard, mut next) = (tokio::time::Instant::now(), tokio::time::Instant::now() + KEEPALIVE);
     let lost = |e: Error| format!("the connection to the BMC was lost: {e}");

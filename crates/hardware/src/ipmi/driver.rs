@@ -142,6 +142,10 @@ impl Accounts for Ipmi {
 
 impl Console for Ipmi {
     fn open<'a>(&'a self, _at: &'a BmcAddress, permit: &'a Permit) -> Answer<'a, ConsoleStream> {
-        Box::pin(sol::open(self.client.clone(), permit))
+        Box::pin(sol::open(self.client.clone(), self.why.clone(), permit))
+    }
+
+    fn ended(&self) -> Option<String> {
+        self.why.get()
     }
 }

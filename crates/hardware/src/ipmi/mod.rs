@@ -27,6 +27,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use rack::Identity;
 
+use crate::console::Why;
 use crate::error::Error;
 use crate::permit::{Credential, Mode};
 use repository::Repository;
@@ -38,6 +39,8 @@ pub struct Ipmi {
     /// As told in the session of that number.
     identity: Mutex<Option<(u32, Identity)>>,
     repository: Mutex<Option<Arc<Repository>>>,
+    /// Why its console ended.
+    pub(crate) why: Why,
 }
 
 impl Ipmi {
@@ -48,6 +51,7 @@ impl Ipmi {
             client: Arc::new(client::Client::new(url, datagrams, credential, mode)?),
             identity: Mutex::new(None),
             repository: Mutex::new(None),
+            why: Why::default(),
         })
     }
 

@@ -11,6 +11,7 @@ use tokio::sync::mpsc::{Receiver, Sender, channel, error::TrySendError};
 use tokio::time::Instant;
 
 use crate::capability::ConsoleStream;
+use crate::console::Why;
 use crate::error::Error;
 use crate::ipmi::client::{Client, Link};
 use crate::ipmi::command;
@@ -36,7 +37,7 @@ const SOL_ONE: [u8; 2] = [payload::SOL, 1];
 const PROTECTED: u8 = 0xc0;
 
 /// Opens the console of the system.
-pub async fn open(client: Arc<Client>, permit: &Permit) -> Result<ConsoleStream, Error> {
+pub async fn open(client: Arc<Client>, why: Why, permit: &Permit) -> Result<ConsoleStream, Error> {
     client.gate(command::ACTIVATE_PAYLOAD)?;
     tracing::info!(bmc = %client.line.url(), audit = permit.key(), node = %permit.node(), "console opens");
     let mut link = client.link().await?;
@@ -71,7 +72,9 @@ pub async fn open(client: Arc<Client>, permit: &Permit) -> Result<ConsoleStream,
     let piece = usize::from(inbound).saturating_sub(4).clamp(1, PIECE);
     let (output, mut printed) = channel(OUTPUT);
     let (typed, input) = channel(INPUT);
+    why.clear();
     let console = Console {
+        why,
         link,
         output,
         piece,
@@ -96,6 +99,7 @@ struct Sent {
 }
 
 struct Console {
+    why: Why,
     client: Arc<Client>,
     link: Link,
     output: Sender<Bytes>,
@@ -119,6 +123,7 @@ impl Console {
             Err(end) => end,
         };
         tracing::debug!(bmc = %self.client.line.url(), %why, "console closes");
+        self.why.set(why);
         // The BMC has one console: it is given back even when the driver was disarmed meanwhile.
         let datagrams = self.client.datagrams();
         let [kind, instance] = SOL_ONE;

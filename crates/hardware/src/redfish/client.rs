@@ -21,7 +21,7 @@ use crate::permit::{Credential, Mode, Permit};
 use crate::redfish::json;
 use crate::transport::{ByteStream, Limits, Transport, TransportError, Upgraded};
 use refusal::MESSAGE;
-use session::{Brakes, Session};
+use session::{Brakes, ROUNDS, Session};
 
 /// For one exchange. The slowest good answer measured took 21 s.
 pub const REQUEST_TIMEOUT: Duration = Duration::from_secs(30);
@@ -212,7 +212,7 @@ impl Client {
         body: Option<(&str, Bytes)>,
         etag: Option<&str>,
     ) -> Result<Answer, Error> {
-        for relogin in [false, true] {
+        for round in 0..ROUNDS {
             let (kind, bytes) = body.clone().unwrap_or((JSON, Bytes::new()));
             let mut request = self.request(method.clone(), path, kind, bytes)?;
             if let Some(tag) = etag.and_then(|t| HeaderValue::from_str(t).ok()) {
@@ -223,7 +223,8 @@ impl Client {
             let result = self.send(request, path).await;
             match (&result, token) {
                 // A session that timed out: 401 says that nothing was done, so even a POST may be repeated.
-                (Err(Error::Unauthorized { .. }), Some(used)) if !relogin && self.renew(&used).await => {}
+                (Err(Error::Unauthorized { .. }), Some(used))
+                    if round + 1 < ROUNDS && self.renew(&used, round == 0).await => {}
                 (Err(Error::Unauthorized { .. }), token) => {
                     self.refused(token.is_some());
                     return result;
@@ -235,7 +236,7 @@ impl Client {
                 _ => return result,
             }
         }
-        unreachable!("the second round returns")
+        unreachable!("the last round returns")
     }
 
     fn request(&self, method: Method, path: &str, kind: &str, body: Bytes) -> Result<http::Request<Bytes>, Error> {

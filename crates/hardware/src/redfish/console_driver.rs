@@ -127,8 +127,8 @@ impl Redfish {
             }
             Offer::Ipmi { port } => {
                 let url = format!("ipmi://{}:{port}", self.host());
-                let ipmi = Ipmi::new(&url, Arc::new(Udp), self.client.credential(), Mode::Act)?;
-                self.console.why.clear();
+                let mut ipmi = Ipmi::new(&url, Arc::new(Udp), self.client.credential(), Mode::Act)?;
+                ipmi.why = self.console.why.clone();
                 Console::open(&ipmi, at, permit).await
             }
         }

@@ -23,6 +23,8 @@ pub const REFUSALS: u32 = 3;
 /// After a new session did not help, or was not to be had, none is made for so long: most BMCs have four to sixteen, and
 /// keep each for half an hour.
 pub const SESSION_PAUSE: Duration = Duration::from_secs(60);
+/// Tries of one request: many are under way at one time, so the session of the second may be over as well.
+pub const ROUNDS: u32 = 4;
 /// Where sessions are made (DSP0266 §13.3.4.2).
 const SESSIONS: &str = "/redfish/v1/SessionService/Sessions";
 
@@ -111,12 +113,13 @@ impl Client {
         self.brakes().known
     }
 
-    /// Whether it is worth trying again after a session was refused: forgets the session, unless another was made since.
-    pub(super) async fn renew(&self, used: &HeaderValue) -> bool {
+    /// Whether it is worth trying again after a session was refused: another was made since, or `may_end` it, and it is
+    /// forgotten.
+    pub(super) async fn renew(&self, used: &HeaderValue, may_end: bool) -> bool {
         let mut session = self.session.lock().await;
         match &*session {
             Session::Token { token, .. } if token == used => {
-                if ahead(self.brakes().no_session_until) {
+                if !may_end || ahead(self.brakes().no_session_until) {
                     return false;
                 }
                 *session = Session::Unknown;
