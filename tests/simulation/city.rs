@@ -27,6 +27,8 @@ pub struct Story {
     pub accepted: u64,
     pub installs: u64,
     pub wipes: u64,
+    /// Wipes of the box without a BMC.
+    pub bare: u64,
     pub seconds: u64,
 }
 
@@ -39,6 +41,7 @@ impl Story {
         self.accepted += other.accepted;
         self.installs += other.installs;
         self.wipes += other.wipes;
+        self.bare += other.bare;
         self.seconds += other.seconds;
     }
 }
@@ -154,6 +157,7 @@ impl City {
             accepted: self.accepted.len() as u64,
             installs: witness.installs,
             wipes: witness.wipes,
+            bare: witness.bare,
             seconds: clock.now().since(epoch()).as_secs(),
         }
     }

@@ -126,6 +126,8 @@ pub struct Witness {
     pub commits: u64,
     pub installs: u64,
     pub wipes: u64,
+    /// Those of the box without a BMC.
+    pub bare: u64,
     /// Machines whose install order may be carried out, by node: whose data its disks may hold.
     used: BTreeMap<rack::NodeId, rack::Name>,
 }
@@ -138,6 +140,7 @@ impl Witness {
             commits: 0,
             installs: 0,
             wipes: 0,
+            bare: 0,
             used: BTreeMap::new(),
         }
     }
@@ -180,6 +183,7 @@ impl Witness {
                     node.place
                 );
                 self.wipes += 1;
+                self.bare += u64::from(node.abilities.no_bmc);
                 self.used.remove(&node.id);
             }
             (Tenancy::Fresh, Some(owner)) => panic!("I2 broken: {} forgot that it held data of {owner}", node.place),
