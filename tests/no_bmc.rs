@@ -53,11 +53,20 @@ fn a_machine_without_a_bmc_is_run_stopped_started_and_given_back() {
     ] {
         assert!(why.contains(told), "{told}: {why}");
     }
-    for verb in ["locate", "log"] {
-        let refused = rack.busbar(&format!("{verb} {PLACE}"));
+    for (verb, lacks) in [
+        (format!("locate {PLACE}"), "no light"),
+        (format!("log {PLACE}"), "no log"),
+        (format!("cap {PLACE} 600W"), "no power cap"),
+        (format!("bios {PLACE} Turbo=false"), "no BIOS setting"),
+        (format!("trust {PLACE}"), "no certificate"),
+    ] {
+        let refused = rack.busbar(&verb);
         assert_ne!(refused.code, 0);
-        assert!(refused.err.contains("does not offer"), "{}", refused.err);
+        for told in ["has no BMC", lacks, "busbar why r1/u11"] {
+            assert!(refused.err.contains(told), "{verb}: {}", refused.err);
+        }
     }
+    assert!(rack.busbar(&format!("ls {PLACE}")).ok().out.contains("no BMC"));
 
     for line in block("sh").lines() {
         let command = line.split('#').next().unwrap().trim().strip_prefix("busbar ").unwrap();
@@ -109,6 +118,9 @@ fn a_box_without_a_bmc_is_written_down_as_the_readme_says() {
     let watched = file.watched();
     assert_eq!(watched[0].url, "wol://52-54-00-12-34-56/10.77.0.255");
     assert_eq!(watched[0].outlets.len(), 2);
+
+    let example = control::rackfile::parse("example.toml", include_str!("../racks/example.toml")).unwrap();
+    assert!(example.watched().iter().any(|w| w.url.starts_with("wol://")));
 
     let rack = Rack::start(1, 50.0);
     let found = rack

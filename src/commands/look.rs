@@ -145,6 +145,7 @@ pub fn nodes(all: Vec<Value>) -> Result<String> {
                     .unwrap_or_default()
             ),
             (None, Some(why)) => format!("cordoned: {why}"),
+            _ if v.node.abilities.no_bmc => "no BMC".into(),
             _ => String::new(),
         };
         table.row(vec![

@@ -27,7 +27,9 @@ impl Dial for Dialer {
                 let udp = Arc::new(hardware::ipmi::udp::Udp);
                 Ok(Arc::new(Ipmi::new(url, udp, credential, mode).map_err(failed)?))
             }
-            Some("wol") => Ok(Arc::new(Wol::new(url, credential, mode).map_err(failed)?)),
+            Some("wol") => Ok(Arc::new(
+                Wol::new(url, Arc::new(hardware::wol::Udp), credential, mode).map_err(failed)?,
+            )),
             Some("snmp") => Ok(Arc::new(Pdu::new(url, credential, mode).map_err(failed)?)),
             _ => {
                 let pin = pin.map_or(Pin::Learn, |p| Pin::Expect(p.to_owned()));

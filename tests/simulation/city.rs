@@ -27,6 +27,8 @@ pub struct Story {
     pub accepted: u64,
     pub installs: u64,
     pub wipes: u64,
+    /// Wipes of the box without a BMC.
+    pub bare: u64,
     pub seconds: u64,
 }
 
@@ -39,12 +41,15 @@ impl Story {
         self.accepted += other.accepted;
         self.installs += other.installs;
         self.wipes += other.wipes;
+        self.bare += other.bare;
         self.seconds += other.seconds;
     }
 }
 
 /// Servers in the rack.
-const SERVERS: u32 = 3;
+const SERVERS: u32 = 2;
+/// The one without a BMC, above them.
+const BARE: &str = "r1/u3";
 /// How long luck is bad.
 const BAD: Duration = Duration::from_secs(3600);
 /// In this time after luck has turned, everything that is given back must be free.
@@ -152,6 +157,7 @@ impl City {
             accepted: self.accepted.len() as u64,
             installs: witness.installs,
             wipes: witness.wipes,
+            bare: witness.bare,
             seconds: clock.now().since(epoch()).as_secs(),
         }
     }
@@ -285,19 +291,41 @@ impl City {
             let _ = house.record_image(&who(), &images().1).await;
         }
         let (_, rack, _) = self.parts();
-        let watched = rack
-            .addresses()
-            .into_iter()
-            .enumerate()
-            .map(|(i, a)| control::record::WatchedBmc {
-                outlets: Vec::new(),
-                url: format!("http://{a}:8443"),
-                rack: "r1".parse().expect("a name"),
-                slots: [("*".to_owned(), format!("u{}", i + 1).parse().expect("a name"))].into(),
-                credential: credential.clone(),
-                certificate: None,
+        let line = |url: String, slot: &str| control::record::WatchedBmc {
+            outlets: Vec::new(),
+            url,
+            rack: "r1".parse().expect("a name"),
+            slots: [("*".to_owned(), slot.parse().expect("a name"))].into(),
+            credential: credential.clone(),
+            certificate: None,
+        };
+        let mut watched = Vec::new();
+        for (i, server) in rack.servers.iter().enumerate() {
+            let slot = format!("u{}", i + 1);
+            watched.push(match server.spec.bmc {
+                Some(address) => line(format!("http://{address}:8443"), &slot),
+                // It hangs on the PDU alone.
+                None => control::record::WatchedBmc {
+                    outlets: vec![rack::node::OutletRef {
+                        pdu: "r1/pdu-a".parse().expect("a place"),
+                        outlet: (i + 1).to_string(),
+                    }],
+                    ..line(format!("wol://{}", server.spec.macs[0]), &slot)
+                },
             });
-        let _ = house.watch_bmcs(watched.collect()).await;
+        }
+        watched.extend(
+            rack.pdus
+                .iter()
+                .map(|p| line(format!("http://{}:8443", p.spec.bmc), &p.spec.name)),
+        );
+        // Its second supply hangs on nothing.
+        for (i, server) in rack.servers.iter().enumerate() {
+            if server.spec.bmc.is_none() {
+                rack.feed(i, 1, false);
+            }
+        }
+        let _ = house.watch_bmcs(watched).await;
     }
 
     async fn grant(&mut self, house: &House, wish: Wish) {
@@ -312,7 +340,10 @@ impl City {
         let name = some(&self.luck, &self.accepted);
         match (wish, name) {
             (Wish::Run, _) => {
+                // In every other city, some want the box without a BMC and no other.
+                let bare = self.seed.is_multiple_of(2) && self.luck.below(3) == 0;
                 let request = RunRequest {
+                    on: bare.then(|| BARE.parse().expect("a place")),
                     image: Some(images().1.name.clone()),
                     wait_seconds: [0, 600, 7_200][self.luck.below(3) as usize]
                         .max(u64::from(self.accepted.is_empty()) * 600),
@@ -426,7 +457,8 @@ fn house_secrets() -> Arc<control::secrets::Secrets> {
 fn layout() -> emulator::RackLayout {
     let mut layout = emulator::RackLayout::of(SERVERS);
     layout.gpu_servers = 0;
-    layout.pdus = 0;
+    layout.bare_servers = 1;
+    layout.pdus = 1;
     layout.build.dimms = 1;
     layout.build.nvme_gb = 1;
     layout.build.sata_gb = 0;

@@ -2,7 +2,7 @@
 //! function calls under the virtual clock, and broken as luck has it.
 
 use std::collections::BTreeSet;
-use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr, SocketAddrV4};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -14,7 +14,8 @@ use control::House;
 use control::env::{Dial, Probe, Random};
 use emulator::net::{Net, NetError};
 use hardware::transport::{Limits, Transport, TransportError};
-use hardware::{Credential, Driver, Mode, Redfish};
+use hardware::wol::{Heard, Shout};
+use hardware::{Credential, Driver, Mode, Redfish, Wol};
 use tokio_util::sync::CancellationToken;
 use tower::ServiceExt as _;
 
@@ -168,11 +169,42 @@ impl Dial for Wires {
         credential: Credential,
         mode: Mode,
     ) -> Result<Arc<dyn Driver>, String> {
+        if url.starts_with("wol://") {
+            let wol = Wol::new(url, Arc::new(self.clone()), credential, mode);
+            return Ok(Arc::new(wol.map_err(|e| e.to_string())?));
+        }
         Ok(Arc::new(Redfish::new(url, Arc::new(self.clone()), credential, mode)))
     }
 
     fn certificate<'a>(&'a self, _url: &'a str) -> control::env::Future<'a, Result<Option<String>, String>> {
         Box::pin(async { Ok(None) })
+    }
+}
+
+impl Shout for Wires {
+    /// A packet that is lost looks like any other to whoever sent it.
+    fn shout<'a>(&'a self, packet: &'a [u8], _to: SocketAddrV4) -> Heard<'a> {
+        Box::pin(async move {
+            let Some(mac) = emulator::wake::called(packet) else {
+                return Ok(());
+            };
+            self.audit.wake(mac);
+            let fate = self.luck.contact();
+            match fate {
+                Fate::DieBefore => self.die().await,
+                Fate::Lost | Fate::Broken => return Ok(()),
+                Fate::Status(_) => return Err(std::io::ErrorKind::NetworkUnreachable.into()),
+                Fate::Late(millis) => tokio::time::sleep(Duration::from_millis(millis)).await,
+                Fate::Fine | Fate::DieAfter => {}
+            }
+            if let Some(rack) = self.with(|i| i.rack.clone()) {
+                rack.wake(mac);
+            }
+            if fate == Fate::DieAfter {
+                self.die().await;
+            }
+            Ok(())
+        })
     }
 }
 

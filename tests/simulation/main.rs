@@ -51,6 +51,7 @@ fn no_seed_breaks_an_invariant_or_loses_a_machine() {
     assert!(totals.crashes > seeds / 2, "too few crashes: {totals:?}");
     assert!(totals.installs > seeds / 2, "too few installs: {totals:?}");
     assert!(totals.wipes > seeds / 2, "too few wipes: {totals:?}");
+    assert!(totals.bare > seeds / 10, "too few boxes without a BMC: {totals:?}");
     assert!(totals.faults > seeds, "too few faults: {totals:?}");
 }
 

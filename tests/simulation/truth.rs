@@ -22,6 +22,9 @@ pub struct Audit {
 /// An act is over in a minute; a line of the log that is older is no permit for what is sent now.
 const PERMIT: Duration = Duration::from_secs(61);
 
+/// Where the rack's PDU answers.
+const PDU: &str = "127.10.1.200";
+
 impl Audit {
     pub fn new(store: Memory) -> Audit {
         Audit {
@@ -41,36 +44,64 @@ impl Audit {
             return;
         }
         let (path, host) = (request.uri().path(), request.uri().host().unwrap_or_default());
-        let place = format!("r1/u{}", host.rsplit('.').next().unwrap_or_default());
-        let now = self
-            .clock
-            .get()
-            .expect("the clock is set before anything is sent")
-            .now();
-        let armed = self
-            .objects::<rack::Node>("node/")
-            .iter()
-            .any(|n| n.place.as_str() == place && n.armed);
+        // An outlet is switched for the sake of the box that it feeds, and a session is opened for any.
+        let fed = path
+            .split_once("/Outlets/")
+            .and_then(|(_, rest)| rest.split('/').next());
+        let unit = fed.or_else(|| host.rsplit('.').next()).unwrap_or_default();
+        let place = format!("r1/u{unit}");
+        let at_pdu = host == PDU;
+        let session = path.contains("/SessionService");
+        let armed = self.nodes().iter().any(|n| {
+            let meant = n.place.as_str() == place || (at_pdu && session && !n.outlets.is_empty());
+            meant && n.armed
+        });
         assert!(
             armed,
             "I4 broken: {} {path} to {place}, which is not armed",
             request.method()
         );
         let what = match path {
-            p if p.contains("/SessionService") => return,
+            _ if session => return,
+            _ if fed.is_some() => "outlet r1/pdu-a/",
             p if p.ends_with("/ComputerSystem.Reset") => "reset ",
             p if p.ends_with("/Manager.Reset") => "reset of the BMC",
             _ => "next boot ",
         };
-        let recorded = self.objects::<rack::Event>("event/").into_iter().rev().any(|e| {
-            let fresh = now.since(e.at) <= PERMIT;
-            e.level == rack::Level::Audit && e.about == place && e.what.starts_with(what) && fresh
-        });
         assert!(
-            recorded,
+            self.recorded(&place, what),
             "I4 broken: {} {path} to {place} is not in the audit log",
             request.method()
         );
+    }
+
+    /// A wake-up leaves for the network port with this address.
+    pub fn wake(&self, mac: rack::Mac) {
+        let nodes = self.nodes();
+        let node = nodes.iter().find(|n| n.macs().any(|m| m == mac));
+        let place = node.filter(|n| n.armed).map(|n| n.place.to_string());
+        let place = place.unwrap_or_else(|| panic!("I4 broken: {mac} is woken, and is of no armed node"));
+        assert!(
+            self.recorded(&place, "reset "),
+            "I4 broken: the wake-up of {place} is not in the audit log"
+        );
+    }
+
+    fn nodes(&self) -> Vec<rack::Node> {
+        self.objects("node/")
+    }
+
+    /// Whether the audit log says lately that something like this is done about a place.
+    fn recorded(&self, place: &str, what: &str) -> bool {
+        let now = self
+            .clock
+            .get()
+            .expect("the clock is set before anything is sent")
+            .now();
+        self.objects::<rack::Event>("event/").into_iter().rev().any(|e| {
+            let fresh = now.since(e.at) <= PERMIT;
+            e.level == rack::Level::Audit && e.about == place && e.what.starts_with(what) && fresh
+        })
     }
 
     fn objects<T: serde::de::DeserializeOwned>(&self, prefix: &str) -> Vec<T> {
@@ -95,6 +126,8 @@ pub struct Witness {
     pub commits: u64,
     pub installs: u64,
     pub wipes: u64,
+    /// Those of the box without a BMC.
+    pub bare: u64,
     /// Machines whose install order may be carried out, by node: whose data its disks may hold.
     used: BTreeMap<rack::NodeId, rack::Name>,
 }
@@ -107,6 +140,7 @@ impl Witness {
             commits: 0,
             installs: 0,
             wipes: 0,
+            bare: 0,
             used: BTreeMap::new(),
         }
     }
@@ -149,6 +183,7 @@ impl Witness {
                     node.place
                 );
                 self.wipes += 1;
+                self.bare += u64::from(node.abilities.no_bmc);
                 self.used.remove(&node.id);
             }
             (Tenancy::Fresh, Some(owner)) => panic!("I2 broken: {} forgot that it held data of {owner}", node.place),

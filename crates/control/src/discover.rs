@@ -12,6 +12,7 @@ use store::Txn;
 
 use crate::House;
 use crate::house::HouseError;
+use crate::no_bmc::must_have_bmc;
 use crate::record::WatchedBmc;
 use crate::{keys, outlets, rackfile, standing, targets};
 
@@ -327,6 +328,7 @@ impl House {
     /// Forgets the pinned certificate of a place's BMC and pins the one that it shows now.
     pub async fn trust(&self, who: &Who, place: &Place) -> Result<String, HouseError> {
         let node = self.node_at(place)?;
+        must_have_bmc(&node, "certificate to trust")?;
         let shown = self
             .inner
             .env

@@ -24,6 +24,8 @@ const OUTLETS_AGE: Duration = Duration::from_secs(3);
 const AGENT_AGE: Duration = Duration::from_secs(45);
 /// A login that does not introduce itself in this time does not.
 const LOGIN: Duration = Duration::from_secs(3);
+/// A PDU that takes longer to tell of its outlets tells nothing: what was seen of them before is not taken for now.
+const PDU: Duration = Duration::from_secs(15);
 /// A network port needs some seconds of standby power until it listens.
 const STANDBY: Duration = Duration::from_secs(5);
 
@@ -67,6 +69,17 @@ impl Fed {
     }
 }
 
+/// Refuses what only a BMC does.
+pub(crate) fn must_have_bmc(node: &Node, what: &str) -> Result<(), HouseError> {
+    if !node.abilities.no_bmc {
+        return Ok(());
+    }
+    Err(HouseError::Policy {
+        what: format!("{} has no BMC, so there is no {what}", node.place),
+        hint: format!("busbar why {}", node.place),
+    })
+}
+
 impl House {
     /// What is known of the power of a box without BMC now.
     pub(crate) async fn power_around(&self, node: &Node) -> Option<PowerState> {
@@ -80,11 +93,14 @@ impl House {
 
     /// Watts through the outlets of a box without BMC.
     pub(crate) async fn watts_around(&self, node: &Node) -> Reading {
+        let value = self.fed(node).await.watts;
+        // As old as the oldest of what it is the sum of.
+        let read = node.outlets.iter().filter_map(|o| self.inner.live.device(&o.pdu).read);
         Reading {
             name: "watts".into(),
-            value: self.fed(node).await.watts,
+            value,
             unit: Unit::Watts,
-            taken: self.now(),
+            taken: read.min().unwrap_or_else(|| self.now()),
         }
     }
 
@@ -128,7 +144,8 @@ impl House {
             let bmc = self.record(|r| r.bmcs.get(&crate::keys::bmc(&device.url)).cloned())?;
             let driver = self.bmc(&device.url, &bmc.credential, bmc.certificate.as_deref()).await;
             let driver = driver.ok()?;
-            let outlets = driver.outlets()?.outlets(&device.path).await.ok()?;
+            let reading = driver.outlets()?.outlets(&device.path);
+            let outlets = tokio::time::timeout(PDU, reading).await.ok()?.ok()?;
             self.inner.live.see_outlets(&at.pdu, outlets, self.now());
         }
         let seen = self.inner.live.device(&at.pdu).outlets;

@@ -17,6 +17,7 @@ use crate::House;
 use crate::house::HouseError;
 use crate::keys;
 use crate::live::Sight;
+use crate::no_bmc::must_have_bmc;
 
 /// How often a box with a wish is compared: a BMC may lose a cap whenever it restarts.
 const EVERY: Duration = Duration::from_secs(60);
@@ -241,6 +242,9 @@ impl House {
         let invalid = |what: &str| HouseError::Invalid { what: what.into() };
         let place = request.place.clone().ok_or_else(|| invalid("no place was named"))?;
         let node = self.node_at(&place)?;
+        if request.cap.is_some() || request.bios.values().any(|v| !v.is_null()) {
+            must_have_bmc(&node, "power cap and no BIOS setting")?;
+        }
         if let Some(CapWish::Watts(w)) = request.cap
             && !(w.is_finite() && w > 0.0)
         {

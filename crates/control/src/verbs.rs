@@ -6,6 +6,7 @@ use rack::setting::LogLine;
 
 use crate::House;
 use crate::house::{HouseError, must_be_armed};
+use crate::no_bmc::must_have_bmc;
 
 /// Most lines of a box's log in one answer.
 const LINES: usize = 200;
@@ -15,6 +16,7 @@ impl House {
     pub async fn locate(&self, who: &Who, place: &Place, on: bool) -> Result<(), HouseError> {
         let node = self.node_at(place)?;
         must_be_armed(&node)?;
+        must_have_bmc(&node, "light to find it by")?;
         let bmc = self.bmc_of(&node).await?;
         let lacks = || hardware::Error::lacks(bmc.url(), "a light to be found by");
         let light = bmc.indicator().ok_or_else(lacks)?;
@@ -34,6 +36,7 @@ impl House {
     /// The newest lines of the log that a box keeps itself.
     pub async fn box_log(&self, place: &Place, most: usize) -> Result<Vec<LogLine>, HouseError> {
         let node = self.node_at(place)?;
+        must_have_bmc(&node, "log that it keeps itself")?;
         let bmc = self.bmc_of(&node).await?;
         let lacks = || hardware::Error::lacks(bmc.url(), "a log");
         let log = bmc.log().ok_or_else(lacks)?;

@@ -109,7 +109,9 @@ pub fn place(world: &World, ask: &Ask, avoid: &[NodeId]) -> Result<NodeId, Box<R
         let because = constraints(node, ask, avoid);
         if because.is_empty() {
             let room = spare(node, ask);
-            if best.is_none_or(|(least, n)| (room, node.place.natural()) < (least, n.place.natural())) {
+            // Of what can be watched and switched there is always the choice first.
+            let rank = |room, n: &Node| (n.abilities.no_bmc, room, n.place.natural());
+            if best.is_none_or(|(least, n)| rank(room, node) < rank(least, n)) {
                 best = Some((room, node));
             }
         } else {

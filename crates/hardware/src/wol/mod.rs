@@ -9,7 +9,10 @@
 
 pub mod packet;
 
-use std::net::Ipv4Addr;
+use std::future::Future;
+use std::net::{Ipv4Addr, SocketAddrV4};
+use std::pin::Pin;
+use std::sync::Arc;
 use std::time::Duration;
 
 use rack::node::{Abilities, BmcAddress, Part, PartKind};
@@ -29,19 +32,43 @@ const PAUSE: Duration = Duration::from_millis(500);
 /// The user of a credential that is a SecureOn password.
 const SECURE_ON: &str = "secureon";
 
+/// Sends one packet to everyone on a network: the seam that a simulation replaces.
+pub trait Shout: Send + Sync {
+    /// Sends `packet` to the broadcast address `to`, once. That it was sent says nothing of who heard it.
+    fn shout<'a>(&'a self, packet: &'a [u8], to: SocketAddrV4) -> Heard<'a>;
+}
+
+/// What becomes of a [`Shout`].
+pub type Heard<'a> = Pin<Box<dyn Future<Output = std::io::Result<()>> + Send + 'a>>;
+
+/// UDP of this host.
+pub struct Udp;
+
+impl Shout for Udp {
+    fn shout<'a>(&'a self, packet: &'a [u8], to: SocketAddrV4) -> Heard<'a> {
+        Box::pin(async move {
+            let socket = UdpSocket::bind((Ipv4Addr::UNSPECIFIED, 0)).await?;
+            socket.set_broadcast(true)?;
+            socket.send_to(packet, to).await?;
+            Ok(())
+        })
+    }
+}
+
 /// A box that can be woken.
 pub struct Wol {
     line: Line,
+    shout: Arc<dyn Shout>,
     target: packet::Target,
     password: Option<[u8; 6]>,
 }
 
 impl Wol {
-    /// The box at `url`. Nothing is sent.
+    /// The box at `url`, woken through `shout`. Nothing is sent.
     ///
     /// # Errors
     /// When the URL names no network port, or the password is none of SecureOn's.
-    pub fn new(url: &str, credential: Credential, mode: Mode) -> Result<Wol, Error> {
+    pub fn new(url: &str, shout: Arc<dyn Shout>, credential: Credential, mode: Mode) -> Result<Wol, Error> {
         let unreachable = |why: String| Error::Unreachable {
             address: url.to_owned(),
             path: "waking it".into(),
@@ -57,6 +84,7 @@ impl Wol {
             .map(|m| m.0);
         Ok(Wol {
             line: Line::new(url, mode),
+            shout,
             target,
             password,
         })
@@ -69,14 +97,12 @@ impl Wol {
             why: format!("sending to {}: {e}", self.target.to),
         };
         let packet = packet::magic(self.target.mac, self.password);
-        let socket = UdpSocket::bind((Ipv4Addr::UNSPECIFIED, 0)).await.map_err(failed)?;
-        socket.set_broadcast(true).map_err(failed)?;
         for time in 0..TIMES {
             if time > 0 {
                 tokio::time::sleep(PAUSE).await;
             }
             self.line.count();
-            socket.send_to(&packet, self.target.to).await.map_err(failed)?;
+            self.shout.shout(&packet, self.target.to).await.map_err(failed)?;
         }
         Ok(())
     }
@@ -202,7 +228,7 @@ mod tests {
         let socket = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).await.expect("a socket");
         let at = socket.local_addr().expect("its address");
         let url = format!("wol://52-54-00-12-34-56/{at}");
-        let wol = Wol::new(&url, credential, Mode::Act).expect("a driver");
+        let wol = Wol::new(&url, Arc::new(Udp), credential, Mode::Act).expect("a driver");
         let power = wol.power().expect("power");
         let receipt = power.reset(&address(), ResetKind::On, &permit()).await;
         assert_eq!(receipt, Ok(Receipt::Accepted { task: None }));
@@ -228,12 +254,26 @@ mod tests {
                 .iter()
                 .all(|p| *p == packet::magic(mac, Some([1, 2, 3, 4, 5, 6])))
         );
-        assert!(Wol::new("wol://52-54-00-12-34-56", credential("secureon", "hunter2"), Mode::Act).is_err());
+        assert!(
+            Wol::new(
+                "wol://52-54-00-12-34-56",
+                Arc::new(Udp),
+                credential("secureon", "hunter2"),
+                Mode::Act
+            )
+            .is_err()
+        );
     }
 
     #[tokio::test]
     async fn unarmed_or_told_anything_but_on_it_sends_nothing() {
-        let wol = Wol::new("wol://52-54-00-12-34-56", credential("", ""), Mode::Observe).expect("a driver");
+        let wol = Wol::new(
+            "wol://52-54-00-12-34-56",
+            Arc::new(Udp),
+            credential("", ""),
+            Mode::Observe,
+        )
+        .expect("a driver");
         let refused = wol.reset(&address(), ResetKind::On, &permit()).await;
         assert!(matches!(refused, Err(Error::NotArmed { .. })), "{refused:?}");
         wol.set_mode(Mode::Act);

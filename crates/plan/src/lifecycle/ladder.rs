@@ -16,10 +16,12 @@ impl Draft<'_> {
         if status.state == State::Running {
             let mut step = self.enter(State::Running, Stage::Rest, &format!("did not stop: {why}"));
             step.desired = Some(rack::Desired::Running);
-            step.event = Some((
-                Level::Warning,
-                format!("did not stop: {why}; `busbar kill -KILL` switches it off"),
-            ));
+            let way_out = if self.only_wakes() {
+                "shut it down from inside, or write down its outlets in the rack file"
+            } else {
+                "`busbar kill -KILL` switches it off"
+            };
+            step.event = Some((Level::Warning, format!("did not stop: {why}; {way_out}")));
             return step;
         }
         // A node that is proven wiped is given back even when its BMC won't switch it off: it holds no data, and its

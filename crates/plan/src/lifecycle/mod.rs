@@ -296,10 +296,11 @@ impl Draft<'_> {
     /// A running machine is asked to stop, or switched off.
     fn stop(&self) -> Step {
         if self.machine.status.stage != Stage::PowerOff {
-            let how = if self.machine.desired == Desired::Killed {
-                "is switched off"
-            } else {
-                "is asked to stop"
+            let listens = |n: &Node| n.abilities.reset.contains(&ResetKind::GracefulShutdown);
+            let how = match self.machine.desired {
+                Desired::Stopped if self.node().is_some_and(listens) => "is asked to stop",
+                Desired::Stopped => "is switched off: nothing there could pass a request on",
+                _ => "is switched off",
             };
             return self.enter(State::Running, Stage::PowerOff, how);
         }

@@ -177,7 +177,7 @@ impl Draft<'_> {
     }
 
     /// Whether the node's power can't be taken away.
-    fn only_wakes(&self) -> bool {
+    pub(super) fn only_wakes(&self) -> bool {
         self.node().is_some_and(rack::Node::only_wakes)
     }
 
