@@ -326,10 +326,18 @@ impl House {
 fn identity(system: &FoundSystem, url: &str, before: &[Arc<Node>]) -> NodeId {
     let i = &system.identity;
     let told = NodeId::from_identity(i.uuid.as_deref(), i.maker.as_deref(), i.serial.as_deref());
-    let by_address = || NodeId::from_identity(None, Some("at"), Some(&format!("{url}{}", system.system)));
-    told.filter(|id| before.iter().all(|n| n.id != *id))
-        .or_else(by_address)
-        .expect("an address tells two boxes apart")
+    // An identity is cut where it is long: of two systems whose addresses begin alike, the second has its own end in front.
+    let (_, end) = system.system.rsplit_once('/').unwrap_or_default();
+    let addresses = [format!("{url}{}", system.system), format!("{end}-{url}")];
+    let by_address = addresses
+        .iter()
+        .filter_map(|a| NodeId::from_identity(None, Some("at"), Some(a)));
+    let by_number = (1u32..).filter_map(|n| NodeId::from_identity(None, Some("at"), Some(&format!("{n}-{url}"))));
+    told.into_iter()
+        .chain(by_address)
+        .chain(by_number)
+        .find(|id| before.iter().all(|n| n.id != *id))
+        .expect("there are more numbers than systems")
 }
 
 /// Where a device stands: as its owner wrote, if the service has no other; else that with the device's own name behind it,

@@ -9,7 +9,7 @@
 pub(crate) mod core;
 pub(crate) use update::booted;
 
-mod accounts;
+pub(crate) mod accounts;
 mod act;
 mod chassis;
 mod events;
