@@ -235,4 +235,23 @@ mod tests {
         let toml: Fault = toml::from_str("action = \"hang\"\n[on]\nat = \"r1/*\"\n").unwrap();
         assert_eq!(toml.action, Action::Hang);
     }
+
+    #[tokio::test]
+    async fn a_hang_lasts_until_it_is_cleared() {
+        let faults = std::sync::Arc::new(Faults::default());
+        let set = |text: &str| faults.set(serde_json::from_str(text).unwrap()).unwrap().id;
+        let id = set(r#"{"on":{"at":"r1/u1"},"action":"hang"}"#);
+        let other = set(r#"{"on":{"at":"r1/u2"},"action":"hang"}"#);
+        faults.hangs("r1/u3").await;
+        let waits = tokio::spawn({
+            let faults = std::sync::Arc::clone(&faults);
+            async move { faults.hangs("r1/u1").await }
+        });
+        tokio::task::yield_now().await;
+        faults.clear(Some(other));
+        tokio::task::yield_now().await;
+        assert!(!waits.is_finished());
+        faults.clear(Some(id));
+        waits.await.unwrap();
+    }
 }
