@@ -6,7 +6,7 @@
 mod common;
 
 use std::io::{BufRead, BufReader, Write};
-use std::net::{IpAddr, Ipv4Addr, TcpListener};
+use std::net::{Ipv4Addr, TcpListener};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -16,29 +16,27 @@ use serde_json::Value;
 /// A rack in which a machine is made within seconds.
 const FAST: f64 = 50.0;
 
-/// Where BMCs fetch an image of their own firmware; one of them is refused until it no longer is.
+/// Where BMCs fetch an image of their own firmware; it is not there at first.
 struct Web {
     url: String,
-    refuses: Arc<AtomicBool>,
+    there: Arc<AtomicBool>,
 }
 
 impl Web {
-    fn start(unlucky: Ipv4Addr) -> Web {
+    fn start() -> Web {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
         let url = format!("http://{}/bmc", listener.local_addr().unwrap());
-        let refuses = Arc::new(AtomicBool::new(true));
-        let refusing = Arc::clone(&refuses);
+        let there = Arc::new(AtomicBool::new(false));
+        let is_there = Arc::clone(&there);
         std::thread::spawn(move || {
             for stream in listener.incoming() {
                 let Ok(mut stream) = stream else { return };
-                let from = stream.peer_addr().map(|a| a.ip());
                 let mut lines = BufReader::new(stream.try_clone().unwrap()).lines();
                 while lines.next().is_some_and(|l| l.is_ok_and(|l| !l.is_empty())) {}
-                let refused = refusing.load(Ordering::SeqCst) && from.is_ok_and(|ip| ip == IpAddr::V4(unlucky));
-                let (status, body) = if refused {
-                    ("404 Not Found", "")
-                } else {
+                let (status, body) = if is_there.load(Ordering::SeqCst) {
                     ("200 OK", "busbar-firmware BMC 2.0.0\nbytes")
+                } else {
+                    ("404 Not Found", "")
                 };
                 let length = body.len();
                 // Err: the BMC has hung up, and says so itself
@@ -48,7 +46,7 @@ impl Web {
                 );
             }
         });
-        Web { url, refuses }
+        Web { url, there }
     }
 }
 
@@ -60,7 +58,7 @@ fn update<'a>(rollout: &'a Value, place: &str) -> &'a Value {
 #[test]
 fn firmware_goes_in_waves_stops_when_its_budget_is_spent_and_spares_boxes_in_use() {
     let rack = Rack::start(3, FAST);
-    let web = Web::start(Ipv4Addr::new(127, 10, 1, 2));
+    let web = Web::start();
     rack.busbar("run demo --name web --on r1/u3").ok();
     let roll = |name: &str, more: &str| {
         let words = "firmware update r1/u1 r1/u2 r1/u3 --component BMC --to 2.0.0 --yes --name";
@@ -83,19 +81,25 @@ fn firmware_goes_in_waves_stops_when_its_budget_is_spent_and_spares_boxes_in_use
     roll("first", "--wave 1 --failures 1");
     rack.until("it stops", || !seen("first")["stopped"].is_null());
     let stopped = seen("first");
-    assert!(
-        !update(&stopped, "r1/u2")["failed"].is_null() || update(&stopped, "r1/u2")["state"] == "failed",
-        "{stopped}"
+    let mut states = ["r1/u1", "r1/u2"].map(|place| update(&stopped, place)["state"].to_string());
+    states.sort();
+    assert_eq!(
+        states,
+        ["\"failed\"", "\"waiting\""],
+        "one failure is all that may be: {stopped}"
     );
     assert!(
         update(&stopped, "r1/u3").to_string().contains("web uses it"),
         "{stopped}"
     );
-    assert_eq!(version("r1/u2"), "1.0.0");
-    assert_eq!(version("r1/u3"), "1.0.0", "a box in use was touched");
+    assert!(
+        ["r1/u1", "r1/u2", "r1/u3"]
+            .iter()
+            .all(|place| version(place) == "1.0.0")
+    );
 
     // What was wrong is put right, and whoever asks says that boxes in use are meant too.
-    web.refuses.store(false, Ordering::SeqCst);
+    web.there.store(true, Ordering::SeqCst);
     roll("second", "--wave 3 --in-use");
     rack.until("each version is read back", || {
         ["r1/u1", "r1/u2", "r1/u3"]
@@ -116,7 +120,7 @@ fn lets_in(rack: &Rack, address: &str, password: &str) -> bool {
         .enable_all()
         .build()
         .unwrap();
-    let url = format!("https://{address}:{}/redfish/v1/Systems", rack.port + 1043);
+    let url = format!("https://{address}:{}/redfish/v1/Managers", rack.port + 1043);
     runtime.block_on(async {
         let client = reqwest::Client::builder()
             .tls_danger_accept_invalid_certs(true)

@@ -230,6 +230,7 @@ impl Emulated {
             saving: Mutex::new(()),
             lives: Mutex::default(),
         });
+        crate::redfish::accounts::restore(&rack);
         for (i, server) in rack.servers.iter().enumerate() {
             if let Some(was) = saved.get(&server.spec.place).filter(|s| s.on) {
                 // an agent died with the process, a system goes on where it was
@@ -526,10 +527,15 @@ impl Emulated {
         self.servers[i].serial.hang_up();
     }
 
+    /// Files of the state are written one after the other.
+    pub(crate) fn one_saves(&self) -> std::sync::MutexGuard<'_, ()> {
+        self.saving.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     /// Writes the power states down, whole or not at all.
     pub(crate) fn save(&self) {
         let Some(path) = &self.config.state else { return };
-        let _one = self.saving.lock().unwrap_or_else(PoisonError::into_inner);
+        let _one = self.one_saves();
         let all: HashMap<&str, Saved> = self
             .servers
             .iter()

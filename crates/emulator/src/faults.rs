@@ -23,7 +23,7 @@ pub struct Selector {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "action", rename_all = "snake_case")]
 pub enum Action {
-    /// Takes the request and never answers.
+    /// Takes the request and does not answer; once the fault is cleared, the connection breaks, as after a restart.
     Hang,
     /// Answers later.
     Delay {
@@ -103,6 +103,7 @@ pub struct TooMany;
 #[derive(Debug, Default)]
 pub struct Faults {
     inner: Mutex<(u64, Vec<Fault>)>,
+    cleared: tokio::sync::Notify,
 }
 
 impl Faults {
@@ -133,7 +134,24 @@ impl Faults {
         let mut inner = self.lock();
         let before = inner.1.len();
         inner.1.retain(|f| id.is_some_and(|id| f.id != id));
+        self.cleared.notify_waiters();
         before - inner.1.len()
+    }
+
+    /// Waits until nothing makes `at` hang any more.
+    pub async fn hangs(&self, at: &str) {
+        loop {
+            let cleared = self.cleared.notified();
+            if !self
+                .lock()
+                .1
+                .iter()
+                .any(|f| f.action == Action::Hang && glob(&f.on.at, at))
+            {
+                return;
+            }
+            cleared.await;
+        }
     }
 
     fn take(&self, matches: impl Fn(&Fault) -> bool) -> Option<Action> {
@@ -216,5 +234,24 @@ mod tests {
         assert_eq!(faults.clear(Some(id)), 1);
         let toml: Fault = toml::from_str("action = \"hang\"\n[on]\nat = \"r1/*\"\n").unwrap();
         assert_eq!(toml.action, Action::Hang);
+    }
+
+    #[tokio::test]
+    async fn a_hang_lasts_until_it_is_cleared() {
+        let faults = std::sync::Arc::new(Faults::default());
+        let set = |text: &str| faults.set(serde_json::from_str(text).unwrap()).unwrap().id;
+        let id = set(r#"{"on":{"at":"r1/u1"},"action":"hang"}"#);
+        let other = set(r#"{"on":{"at":"r1/u2"},"action":"hang"}"#);
+        faults.hangs("r1/u3").await;
+        let waits = tokio::spawn({
+            let faults = std::sync::Arc::clone(&faults);
+            async move { faults.hangs("r1/u1").await }
+        });
+        tokio::task::yield_now().await;
+        faults.clear(Some(other));
+        tokio::task::yield_now().await;
+        assert!(!waits.is_finished());
+        faults.clear(Some(id));
+        waits.await.unwrap();
     }
 }

@@ -79,7 +79,10 @@ fn websocket(at: (Ipv4Addr, u16), auth: &str, wanted: &str, then: impl FnOnce())
 #[tokio::test(flavor = "multi_thread")]
 async fn a_websocket_is_opened_for_who_may_and_carries_what_the_firmware_says() {
     let rack = start(None).await;
-    let (at, emulated) = ((rack.rack.servers[0].spec.bmc, rack.port), Arc::clone(&rack.rack));
+    let (at, emulated) = (
+        (rack.rack.servers[0].spec.bmc.unwrap(), rack.port),
+        Arc::clone(&rack.rack),
+    );
     tokio::task::spawn_blocking(move || {
         let refused = websocket(at, &auth("admin", "wrong"), "\r\n\r\n", || {});
         assert!(refused.starts_with("HTTP/1.1 401"), "{refused}");
@@ -112,7 +115,8 @@ async fn openssh_logs_in_to_a_console_and_its_host_key_stays_the_same() {
         let gpu = rack.rack.servers.iter().position(|s| s.spec.gpus > 0).unwrap();
         let url = format!(
             "http://{}:{}/redfish/v1/Systems/1",
-            rack.rack.servers[gpu].spec.bmc, rack.port
+            rack.rack.servers[gpu].spec.bmc.unwrap(),
+            rack.port
         );
         let client = reqwest::Client::builder().no_proxy().build().unwrap();
         let asked = client.get(url).basic_auth("admin", Some("emulated")).send().await;
@@ -125,7 +129,7 @@ async fn openssh_logs_in_to_a_console_and_its_host_key_stays_the_same() {
             .args(["-o", &format!("UserKnownHostsFile={}", known.display())])
             // the port is another in each run
             .args(["-o", "HostKeyAlias=bmc", "-F", "none"])
-            .arg(format!("admin@{}", rack.rack.servers[gpu].spec.bmc))
+            .arg(format!("admin@{}", rack.rack.servers[gpu].spec.bmc.unwrap()))
             .env("SSH_ASKPASS", &ask)
             .env("SSH_ASKPASS_REQUIRE", "force")
             .stdin(Stdio::piped())

@@ -62,7 +62,7 @@ impl Daemon {
         Ok(daemon)
     }
 
-    /// Starts it on the folder that it has, and waits until it has the image that machines are made of.
+    /// Starts it on the folder that it has, and waits until it has the image that machines are made of, and its rack answers.
     pub fn up(&mut self) -> Result<()> {
         let log = fs::OpenOptions::new().create(true).append(true).open(&self.log)?;
         let mut command = self.command();
@@ -75,7 +75,8 @@ impl Daemon {
         let begun = Instant::now();
         loop {
             let answer = self.ask(&["image", "ls", "--json"])?;
-            if answer.status.success() && String::from_utf8_lossy(&answer.stdout).contains("\"demo\"") {
+            let has_image = String::from_utf8_lossy(&answer.stdout).contains("\"demo\"");
+            if has_image && self.ask(&["emulate", "ls"])?.status.success() {
                 return Ok(());
             }
             self.lives()?;

@@ -1,10 +1,16 @@
-//! The account service: who may log in, and as what (DSP0266 §13). Passwords are in the BMC's memory only, and never shown.
+//! The account service: who may log in, and as what (DSP0266 §13). Passwords are never shown; a rack that
+//! keeps its state keeps them beside it, as a BMC's flash does.
 
+use std::collections::HashMap;
 use std::fmt;
+use std::io::Write;
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use axum::response::Response;
 use http::{Method, StatusCode, header};
+use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
 use super::act::{done, unknown, word, wrong};
@@ -36,7 +42,7 @@ const ROLES: [(&str, &[&str]); 3] = [
 ];
 
 /// One account. The password is never printed.
-#[derive(Clone)]
+#[derive(Clone, Serialize, Deserialize)]
 pub(crate) struct Account {
     pub(crate) id: u64,
     pub(crate) user: String,
@@ -51,6 +57,50 @@ impl fmt::Debug for Account {
             .field("user", &self.user)
             .field("role", &self.role)
             .finish_non_exhaustive()
+    }
+}
+
+/// Where accounts are kept, when anything is.
+fn kept(rack: &Emulated) -> Option<PathBuf> {
+    rack.config
+        .state
+        .as_ref()
+        .map(|path| path.with_file_name("accounts.json"))
+}
+
+fn bmcs(rack: &Emulated) -> impl Iterator<Item = Bmc> {
+    let servers = (0..rack.servers.len()).map(Bmc::Server);
+    servers.chain((0..rack.pdus.len()).map(Bmc::Pdu))
+}
+
+/// Writes down the accounts of every BMC, whole or not at all, for the owner's eyes only.
+fn save(rack: &Emulated) {
+    let Some(path) = kept(rack) else { return };
+    let all: HashMap<String, Vec<Account>> = bmcs(rack)
+        .map(|bmc| (rack.address(bmc).to_string(), rack.core(bmc).accounts()))
+        .collect();
+    let written = serde_json::to_vec(&all).map_err(std::io::Error::from).and_then(|text| {
+        let _one = rack.one_saves();
+        let new = path.with_extension("new");
+        let mut options = std::fs::OpenOptions::new();
+        let mut file = options.create(true).write(true).truncate(true).mode(0o600).open(&new)?;
+        file.write_all(&text)?;
+        std::fs::rename(&new, &path)
+    });
+    if let Err(error) = written {
+        tracing::warn!(path = %path.display(), %error, "the emulated BMCs' accounts can't be saved");
+    }
+}
+
+/// Gives every BMC the accounts that it had.
+pub(crate) fn restore(rack: &Emulated) {
+    let text = kept(rack).and_then(|path| std::fs::read(path).ok());
+    let all = text.and_then(|text| serde_json::from_slice::<HashMap<String, Vec<Account>>>(&text).ok());
+    let Some(mut all) = all else { return };
+    for bmc in bmcs(rack) {
+        if let Some(accounts) = all.remove(&rack.address(bmc).to_string()) {
+            rack.core(bmc).set_accounts(accounts);
+        }
     }
 }
 
@@ -146,6 +196,7 @@ pub(super) fn act(
         let path = format!("{ACCOUNTS}/{}", account.id);
         all.push(account);
         core.set_accounts(all);
+        save(rack);
         let mut response = plain(&document(rack, bmc, &path).unwrap_or_default());
         *response.status_mut() = StatusCode::CREATED;
         put(&mut response, header::LOCATION, &path);
@@ -169,6 +220,7 @@ pub(super) fn act(
         return Err(error(StatusCode::BAD_REQUEST, "OperationNotAllowed", text, &[]));
     }
     core.set_accounts(all);
+    save(rack);
     if *method == Method::DELETE {
         return done();
     }

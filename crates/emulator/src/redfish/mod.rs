@@ -9,7 +9,7 @@
 pub(crate) mod core;
 pub(crate) use update::booted;
 
-mod accounts;
+pub(crate) mod accounts;
 mod act;
 mod chassis;
 mod events;
@@ -36,7 +36,7 @@ use http_body_util::BodyExt;
 use serde_json::{Value, json};
 
 use crate::emulated::{Bmc, Emulated};
-use crate::faults::Action;
+use crate::faults::{Action, Faults};
 use crate::query;
 use crate::serve::{CloseConnection, Peer};
 
@@ -99,7 +99,7 @@ async fn faulty(rack: &Arc<Emulated>, bmc: Bmc, request: Request<Body>) -> Respo
         return closed();
     }
     if let Some(action) = action
-        && let Some(failed) = fail(action).await
+        && let Some(failed) = fail(action, &rack.faults, rack.name(bmc)).await
     {
         return failed;
     }
@@ -109,9 +109,12 @@ async fn faulty(rack: &Arc<Emulated>, bmc: Bmc, request: Request<Body>) -> Respo
 }
 
 /// What a fault answers in place of the BMC; `None` when the BMC goes on.
-pub(crate) async fn fail(action: Action) -> Option<Response> {
+pub(crate) async fn fail(action: Action, faults: &Faults, at: &str) -> Option<Response> {
     match action {
-        Action::Hang => std::future::pending().await,
+        Action::Hang => {
+            faults.hangs(at).await;
+            Some(closed())
+        }
         Action::Delay { millis } => {
             tokio::time::sleep(Duration::from_millis(millis)).await;
             None

@@ -273,7 +273,7 @@ pub(crate) async fn answer(State(tree): State<Arc<Tree>>, request: Request<Body>
         return closed();
     }
     if let Some(action) = action
-        && let Some(failed) = fail(action).await
+        && let Some(failed) = fail(action, &tree.options.faults, &tree.name).await
     {
         return failed;
     }
