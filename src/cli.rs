@@ -9,7 +9,8 @@ use rack::{Bytes, Name, Place};
 
 use crate::commands::console::ConsoleOptions;
 use crate::commands::export::Export;
-use crate::commands::hardware::{BiosOptions, CapOptions, Firmware, Outlet};
+use crate::commands::firmware::Firmware;
+use crate::commands::hardware::{BiosOptions, CapOptions, Outlet};
 use crate::commands::import::Import;
 
 /// The rack as one computer.

@@ -3,6 +3,7 @@
 pub mod capture;
 pub mod console;
 pub mod export;
+pub mod firmware;
 mod follow;
 pub mod hardware;
 pub mod import;
@@ -64,7 +65,7 @@ pub async fn online(cli: &Cli) -> Result<u8> {
         Command::Log { of, lines } => hardware::log(cli, client, of, *lines).await,
         Command::Console(options) => console::console(cli, client, options).await,
         Command::Outlet(what) => hardware::outlet(cli, client, what).await,
-        Command::Firmware(what) => hardware::firmware(cli, client, what).await,
+        Command::Firmware(what) => firmware::firmware(cli, client, what).await,
         Command::Arm(options) => keep::arm(cli, client, options, true).await,
         Command::Disarm(options) => keep::arm(cli, client, options, false).await,
         Command::Cordon { place, why, dry_run } => keep::cordon(cli, client, place, Some(why), *dry_run).await,
