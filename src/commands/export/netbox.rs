@@ -284,6 +284,14 @@ impl Exporter<'_> {
         if let Some(bmc) = &b.bmc {
             own["bmc"] = json!(bmc);
         }
+        // A cable needs both its ends in NetBox; where the other is not, what is known of it is kept here.
+        for p in &b.ports {
+            if let Some(to) = &p.to
+                && !self.has_port(intent, to).await?
+            {
+                own["cables"][p.id.as_str()] = json!(to);
+            }
+        }
         let mut context = found
             .map(|d| d["local_context_data"].clone())
             .filter(Value::is_object)
@@ -486,6 +494,17 @@ impl Exporter<'_> {
         Ok(())
     }
 
+    /// Whether the end of a cable is in NetBox, or is made in the same run.
+    async fn has_port(&self, intent: &Intent, end: &rack::node::Neighbour) -> Result<bool> {
+        let mine =
+            |b: &IntendedBox| end.system == *b.slot.as_str() || end.system == format!("{}-{}", intent.rack, b.slot);
+        if intent.boxes.iter().any(mine) {
+            return Ok(true);
+        }
+        let at = format!("device={}&name={}", query(&end.system), query(&end.port));
+        Ok(!self.netbox.all("dcim/interfaces", &at).await?.is_empty())
+    }
+
     /// Cables by what ports hear (LLDP).
     async fn cables(
         &mut self,
@@ -499,7 +518,12 @@ impl Exporter<'_> {
             for p in &b.ports {
                 let Some(to) = &p.to else { continue };
                 let label = format!("cable {} of {} to {} {}", p.id, b.slot, to.system, to.port);
+                let there = format!("device={}&name={}", query(&to.system), query(&to.port));
                 if device < 0 {
+                    if !self.has_port(intent, to).await? {
+                        self.note(format!("{label}: NetBox has no such port"));
+                        continue;
+                    }
                     self.steps.push(Step {
                         verb: "create",
                         what: label,
@@ -526,7 +550,6 @@ impl Exporter<'_> {
                 if plan::fsck::cable::ends_at(intent, to, &heard) {
                     continue;
                 }
-                let there = format!("device={}&name={}", query(&to.system), query(&to.port));
                 let there = self.netbox.all("dcim/interfaces", &there).await?;
                 let Some(there) = there.first() else {
                     self.note(format!("{label}: NetBox has no such port"));

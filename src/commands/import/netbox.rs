@@ -227,13 +227,18 @@ fn ports(s: &Snapshot, d: &Value) -> Vec<Port> {
         .iter()
         .filter(|i| id(&i["device"]) == id(d) && i["mgmt_only"] != true)
         .filter(real);
+    // Where the other end of a cable is not in NetBox, the export kept what is known of it.
+    let cables = &d["local_context_data"]["busbar"]["cables"];
+    let beyond = |i: &Value| serde_json::from_value(cables.get(i["name"].as_str()?)?.clone()).ok();
     let port = |i: &Value| {
         let far = &i["connected_endpoints"][0];
         let to = text(&far["device"]["name"]).zip(text(&far["name"]));
         Some(Port {
             id: text(&i["name"])?,
             mac: i["mac_address"].as_str().and_then(|m| m.parse().ok()),
-            to: to.map(|(system, port)| Neighbour { system, port }),
+            to: to
+                .map(|(system, port)| Neighbour { system, port })
+                .or_else(|| beyond(i)),
         })
     };
     mine.filter_map(port).collect()
