@@ -221,6 +221,29 @@ async fn changes_ask_for_the_right_etag_and_wrong_methods_are_told_the_right_one
     handle.stop().await;
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn of_writers_who_saw_the_same_version_exactly_one_writes() {
+    let (handle, client) = up().await;
+    let system = url(&handle, handle.rack.addresses()[1], SYSTEM);
+    let ask = |r: reqwest::RequestBuilder| r.basic_auth("admin", Some("secret")).send();
+    for round in 0..150 {
+        let seen = ask(client.get(&system)).await.unwrap();
+        let tag = seen.headers()["etag"].to_str().unwrap().to_string();
+        let writers: Vec<_> = (0..8)
+            .map(|n| {
+                let body = json!({"AssetTag": format!("{round}-{n}")});
+                tokio::spawn(ask(client.patch(&system).header("if-match", &tag).json(&body)))
+            })
+            .collect();
+        let mut accepted = 0;
+        for writer in writers {
+            accepted += usize::from(writer.await.unwrap().unwrap().status() == StatusCode::OK);
+        }
+        assert_eq!(accepted, 1, "round {round}");
+    }
+    handle.stop().await;
+}
+
 #[tokio::test]
 async fn a_fault_hits_as_often_as_it_was_set_to_and_a_power_change_is_an_event() {
     let (handle, client) = up().await;

@@ -143,6 +143,7 @@ struct Inner {
 pub(crate) struct BmcCore {
     pub(crate) uuid: uuid::Uuid,
     inner: Mutex<Inner>,
+    writing: Mutex<()>,
     tx: broadcast::Sender<Happened>,
 }
 
@@ -163,6 +164,7 @@ impl BmcCore {
         BmcCore {
             uuid: uuid::Uuid::new_v5(&uuid::Uuid::NAMESPACE_OID, format!("bmc {seed} {serial}").as_bytes()),
             inner: Mutex::new(inner),
+            writing: Mutex::new(()),
             tx: broadcast::channel(EVENTS).0,
         }
     }
@@ -172,6 +174,11 @@ impl BmcCore {
         let (now, limit) = (Instant::now(), Duration::from_secs(inner.timeout));
         inner.sessions.retain(|s| now.duration_since(s.used) < limit);
         inner
+    }
+
+    /// Writes are done one after the other, each together with the look at its precondition (RFC 9110 §13.2.1).
+    pub(crate) fn one_writes(&self) -> MutexGuard<'_, ()> {
+        self.writing.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     pub(crate) fn emit(&self, at: Time, message_id: &str, text: &str, origin: &str) {

@@ -270,6 +270,7 @@ async fn serve(rack: &Arc<Emulated>, bmc: Bmc, request: Request<Body>, refuse: b
             missing(&path)
         });
     }
+    let _one = rack.core(bmc).one_writes();
     if let Some(wanted) = parts.headers.get(header::IF_MATCH)
         && wanted.as_bytes() != b"*"
         && let Some(document) = document(rack, bmc, &path)
