@@ -23,7 +23,7 @@ use crate::command::output;
 
 /// Where the emulated machine's seconds are written down.
 const LIFE: &str = include_str!("../../crates/emulator/src/life.rs");
-const EMULATED: &str = include_str!("../../crates/emulator/src/emulated.rs");
+const EMULATED: &str = include_str!("../../crates/emulator/src/emulated/power.rs");
 /// Ports that follow from that of the API, and must be free as well.
 const DERIVED: [u16; 5] = [0, 80, 81, 82, 1043];
 /// Repetitions of what takes seconds, and of what takes milliseconds.
