@@ -21,7 +21,7 @@ mod targets;
 
 /// Where the importers look for a NetBox.
 mod commands {
-    pub use crate::netbox;
+    pub(crate) use crate::netbox;
 }
 
 /// What the files above take of the rest of their crates.
@@ -32,6 +32,13 @@ mod client {
 
     pub async fn read(answer: reqwest::Response) -> anyhow::Result<Vec<u8>> {
         Ok(answer.bytes().await?.to_vec())
+    }
+}
+
+/// As above.
+mod output {
+    pub fn counted(n: usize, one: &str, many: &str) -> String {
+        format!("{n} {}", if n == 1 { one } else { many })
     }
 }
 
