@@ -66,8 +66,7 @@ impl House {
             let mut urls = HashSet::new();
             for node in r.world.nodes.values().filter(|n| n.armed) {
                 urls.insert(node.bmc.url.clone());
-                let pdus = node.outlets.iter().filter_map(|o| r.devices.get(&o.pdu));
-                urls.extend(pdus.map(|d| d.url.clone()));
+                urls.extend(r.pdus_of(node).map(|d| d.url.clone()));
             }
             let may = urls.contains(url);
             *known = Some((r.world.revision, urls));

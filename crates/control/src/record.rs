@@ -9,7 +9,7 @@ use rack::node::{AddressLease, OutletRef};
 use rack::request::{DeviceView, EventView, Role, TokenView};
 use rack::rollout::Rollout;
 use rack::setting::Settings;
-use rack::{Event, Mac, Name, NodeId, Place, Time, World};
+use rack::{Event, Mac, Name, Node, NodeId, Place, Time, World};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use store::{Batch, Change, Revision};
@@ -112,6 +112,11 @@ pub struct Record {
 }
 
 impl Record {
+    /// The PDUs that feed a node, as far as they are known.
+    pub fn pdus_of<'a>(&'a self, node: &'a Node) -> impl Iterator<Item = &'a Arc<DeviceView>> {
+        node.outlets.iter().filter_map(|o| self.devices.get(&o.pdu))
+    }
+
     /// The record of a store as it was listed at `revision`.
     pub fn of(revision: Revision, objects: Vec<store::Object>) -> Record {
         let mut record = Record::default();

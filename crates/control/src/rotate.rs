@@ -158,10 +158,7 @@ impl House {
         self.record(|r| {
             let armed = || r.world.nodes.values().filter(|n| n.armed);
             let own = armed().find(|n| n.bmc.url == url).map(|n| (Arc::clone(n), true));
-            let fed = |n: &&Arc<Node>| {
-                let mut pdus = n.outlets.iter().filter_map(|o| r.devices.get(&o.pdu));
-                pdus.any(|d| d.url == url)
-            };
+            let fed = |n: &&Arc<Node>| r.pdus_of(n).any(|d| d.url == url);
             own.or_else(|| armed().find(fed).map(|n| (Arc::clone(n), false)))
         })
     }

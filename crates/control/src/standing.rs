@@ -8,7 +8,7 @@ use std::collections::BTreeSet;
 
 use hardware::{FoundDevice, FoundSystem};
 use rack::request::DeviceView;
-use rack::{Name, Node, NodeId, PartKind, Place, World};
+use rack::{Name, Node, NodeId, Part, Place, World};
 
 use crate::record::WatchedBmc;
 
@@ -18,39 +18,29 @@ const CALLED: usize = 50;
 /// What each of a service's machines is known by, and what people should know of it.
 pub fn identities(world: &World, url: &str, systems: &[&FoundSystem]) -> Vec<(NodeId, Option<String>)> {
     let all: Vec<Option<NodeId>> = systems.iter().map(|s| told(s)).collect();
-    let mut given = BTreeSet::new();
     systems
         .iter()
         .zip(&all)
         .map(|(system, told)| {
             let Some(id) = told else {
-                let id = by_address(url, system);
-                given.insert(id.clone());
-                return (id, None);
+                return (by_address(url, system), None);
             };
             let here = all.iter().flatten().filter(|t| *t == id).count();
             let elsewhere = world.nodes.get(id).filter(|known| is_another(known, url, system));
             if here == 1 && elsewhere.is_none() {
-                given.insert(id.clone());
                 return (id.clone(), None);
             }
             let unlike = |other: &NodeId| {
                 *other != *id
                     && systems.iter().filter(|s| by_serial(s).as_ref() == Some(other)).count() == 1
-                    && !given.contains(other)
                     && world.nodes.get(other).is_none_or(|n| !is_another(n, url, system))
             };
             let other = by_serial(system)
                 .filter(unlike)
                 .unwrap_or_else(|| by_address(url, system));
-            given.insert(other.clone());
             let like = elsewhere.map_or_else(|| "another behind the same BMC".to_owned(), |n| n.place.to_string());
-            (
-                other.clone(),
-                Some(format!(
-                    "says that it is {id}, as does {like}: known as {other} instead"
-                )),
-            )
+            let why = format!("says that it is {id}, as does {like}: known as {other} instead");
+            (other, Some(why))
         })
         .collect()
 }
@@ -83,14 +73,7 @@ fn is_another(known: &Node, url: &str, found: &FoundSystem) -> bool {
     let serials = (known.identity.serial.as_deref(), found.identity.serial.as_deref());
     let differ = matches!(serials, (Some(a), Some(b)) if !a.eq_ignore_ascii_case(b));
     let ports: BTreeSet<_> = known.macs().collect();
-    let theirs: BTreeSet<_> = found
-        .parts
-        .iter()
-        .filter_map(|p| match p.kind {
-            PartKind::Nic { mac, .. } => mac,
-            _ => None,
-        })
-        .collect();
+    let theirs: BTreeSet<_> = found.parts.iter().filter_map(Part::mac).collect();
     let strangers = !ports.is_empty() && !theirs.is_empty() && ports.is_disjoint(&theirs);
     if known.bmc.url == url {
         known.bmc.system != found.system && differ

@@ -98,13 +98,17 @@ impl Node {
 
     /// Addresses of its network ports.
     pub fn macs(&self) -> impl Iterator<Item = Mac> {
-        self.parts.iter().filter_map(|p| {
-            if let PartKind::Nic { mac, .. } = p.kind {
-                mac
-            } else {
-                None
-            }
-        })
+        self.parts.iter().filter_map(Part::mac)
+    }
+}
+
+impl Part {
+    /// Its address, when it is a network port that tells it.
+    pub fn mac(&self) -> Option<Mac> {
+        match self.kind {
+            PartKind::Nic { mac, .. } => mac,
+            _ => None,
+        }
     }
 }
 
