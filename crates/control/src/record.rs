@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 use std::net::Ipv4Addr;
 use std::sync::Arc;
 
+use imbl::OrdMap;
 use rack::intent::{Baseline, Drift, Intent};
 use rack::node::{AddressLease, OutletRef};
 use rack::request::{DeviceView, EventView, Role, TokenView};
@@ -210,16 +211,40 @@ impl Record {
     }
 }
 
+/// Objects of one kind, by what their key names.
+trait Kept<K, V> {
+    fn put(&mut self, key: K, object: Arc<V>);
+    fn forget(&mut self, key: &K);
+}
+
+impl<K: Ord, V> Kept<K, V> for BTreeMap<K, Arc<V>> {
+    fn put(&mut self, key: K, object: Arc<V>) {
+        self.insert(key, object);
+    }
+    fn forget(&mut self, key: &K) {
+        self.remove(key);
+    }
+}
+
+impl<K: Ord + Clone, V> Kept<K, V> for OrdMap<K, Arc<V>> {
+    fn put(&mut self, key: K, object: Arc<V>) {
+        self.insert(key, object);
+    }
+    fn forget(&mut self, key: &K) {
+        self.remove(key);
+    }
+}
+
 /// Keeps or drops an object that is known by the name in its key.
-fn keep<K, V>(map: &mut BTreeMap<K, Arc<V>>, name: &str, value: Option<&[u8]>)
+fn keep<K, V>(map: &mut impl Kept<K, V>, name: &str, value: Option<&[u8]>)
 where
-    K: Ord + std::str::FromStr,
+    K: std::str::FromStr,
     V: DeserializeOwned,
 {
     let Ok(key) = name.parse::<K>() else { return };
     match value.and_then(|v| read(name, v)) {
-        Some(object) => drop(map.insert(key, Arc::new(object))),
-        None => drop(map.remove(&key)),
+        Some(object) => map.put(key, Arc::new(object)),
+        None => map.forget(&key),
     }
 }
 

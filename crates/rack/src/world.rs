@@ -1,21 +1,23 @@
 //! The snapshot that decisions are made from.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
+
+use imbl::OrdMap;
 
 use crate::{Image, Machine, Name, Node, NodeId, Place};
 
-/// Everything that is recorded, at one revision. Cheap to clone: objects are shared.
+/// Everything that is recorded, at one revision. Cheap to clone, and to change while clones are read: maps and objects are
+/// shared.
 #[derive(Debug, Clone, Default)]
 pub struct World {
     /// The store's revision that this is the state of.
     pub revision: u64,
     /// Nodes by identity.
-    pub nodes: BTreeMap<NodeId, Arc<Node>>,
+    pub nodes: OrdMap<NodeId, Arc<Node>>,
     /// Machines by name, released ones included until they are forgotten.
-    pub machines: BTreeMap<Name, Arc<Machine>>,
+    pub machines: OrdMap<Name, Arc<Machine>>,
     /// Images by name.
-    pub images: BTreeMap<Name, Arc<Image>>,
+    pub images: OrdMap<Name, Arc<Image>>,
 }
 
 impl World {
