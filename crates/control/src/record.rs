@@ -224,12 +224,15 @@ impl Record {
     fn node(&mut self, name: &str, value: Option<&[u8]>) {
         let nodes = &mut Arc::make_mut(&mut self.world).nodes;
         let Ok(id) = name.parse::<NodeId>() else { return };
-        if let Some(before) = nodes.get(&id) {
-            self.armed.take(before);
-        }
-        keep(nodes, name, value);
-        if let Some(after) = nodes.get(&id) {
-            self.armed.add(after);
+        let before = match value.and_then(|v| read::<Node>(name, v)) {
+            Some(node) => {
+                self.armed.add(&node);
+                nodes.insert(id, Arc::new(node))
+            }
+            None => nodes.remove(&id),
+        };
+        if let Some(before) = before {
+            self.armed.take(&before);
         }
     }
 
