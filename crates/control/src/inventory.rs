@@ -20,6 +20,11 @@ const TICK: Duration = Duration::from_secs(1);
 const SERVICES: Duration = Duration::from_secs(5);
 /// How long a service that did not answer is left alone before it is asked again.
 const ASK_AGAIN: Duration = Duration::from_secs(30);
+/// A box that takes longer is waited for beside the others: what costs us is its first questions, and one BMC in ten that
+/// hangs must not hold up the rest.
+const PATIENT: Duration = Duration::from_secs(3);
+/// How many boxes are waited for at most, each with a few connections.
+const WAITED_FOR: usize = 1024;
 /// No node is worked on for longer: the rest of the rack needs its place.
 const LONGEST: Duration = Duration::from_secs(600);
 
@@ -38,9 +43,9 @@ pub async fn run(house: House) -> Result<(), store::Error> {
     let mut waiting: VecDeque<Job> = VecDeque::new();
     let mut tick = Instant::now();
     loop {
-        while jobs.len() < house.inner.env.config.at_once {
+        while book.has_room(house.inner.env.config.at_once) {
             let Some(job) = waiting.pop_front() else { break };
-            book.begins(&job, house.now());
+            book.begins(&job);
             let house = house.clone();
             jobs.spawn(async move {
                 let _ = tokio::time::timeout(LONGEST, work(&house, &job)).await;
@@ -69,17 +74,27 @@ pub async fn run(house: House) -> Result<(), store::Error> {
 struct Book {
     nodes: HashMap<NodeId, Tried>,
     services: HashMap<String, Tried>,
-    services_at: Option<Time>,
+    services_at: Option<Instant>,
+    /// When each thing that is being worked on was begun.
+    begun: Vec<Instant>,
 }
 
+/// By a clock that nobody sets: wall time that steps back must not stop the looking.
 struct Tried {
-    at: Time,
+    at: Instant,
     busy: bool,
 }
 
 impl Book {
-    fn begins(&mut self, job: &Job, now: Time) {
-        let tried = Tried { at: now, busy: true };
+    fn has_room(&self, at_once: usize) -> bool {
+        let fresh = self.begun.iter().filter(|at| at.elapsed() < PATIENT).count();
+        fresh < at_once && self.begun.len() < at_once + WAITED_FOR
+    }
+
+    fn begins(&mut self, job: &Job) {
+        let at = Instant::now();
+        self.begun.push(at);
+        let tried = Tried { at, busy: true };
         match job {
             Job::Look(node) => drop(self.nodes.insert(node.id.clone(), tried)),
             Job::Discover(bmc) => drop(self.services.insert(bmc.url.clone(), tried)),
@@ -93,13 +108,15 @@ impl Book {
         };
         if let Some(tried) = tried {
             tried.busy = false;
+            if let Some(at) = self.begun.iter().position(|at| *at == tried.at) {
+                self.begun.swap_remove(at);
+            }
         }
     }
 
     /// What is due now, the longest untouched first.
     fn due(&mut self, house: &House) -> Vec<Job> {
-        let now = house.now();
-        let config = &house.inner.env.config;
+        let (now, config) = (house.now(), &house.inner.env.config);
         let world = house.world();
         let mut found: Vec<(Duration, Job)> = Vec::new();
         self.nodes
@@ -109,14 +126,14 @@ impl Book {
             if tried.is_some_and(|t| t.busy) {
                 continue;
             }
-            let waited = tried.map_or(Duration::MAX, |t| now.since(t.at));
+            let waited = tried.map_or(Duration::MAX, |t| t.at.elapsed());
             let is_due = |sight: &Sight| sight.poked || waited >= pace(sight, config, now);
             if house.inner.live.peek(&node.id, is_due) {
                 found.push((waited, Job::Look(Arc::clone(node))));
             }
         }
-        if self.services_at.is_none_or(|at| now.since(at) >= SERVICES) {
-            self.services_at = Some(now);
+        if self.services_at.is_none_or(|at| at.elapsed() >= SERVICES) {
+            self.services_at = Some(Instant::now());
             self.services_due(house, &world, &mut found);
         }
         let place = |job: &Job| match job {
@@ -156,7 +173,7 @@ impl Book {
             if tried.is_none() && just_found {
                 continue;
             }
-            let waited = tried.map_or(Duration::MAX, |t| now.since(t.at));
+            let waited = tried.map_or(Duration::MAX, |t| t.at.elapsed());
             if waited >= period {
                 found.push((waited, Job::Discover(Arc::clone(bmc))));
             }
@@ -205,12 +222,12 @@ impl House {
     async fn read(&self, node: &Node) {
         let now = self.now();
         let period = self.inner.env.config.readings;
-        let due = |s: &Sight| s.read.is_none_or(|t| now.since(t) >= period);
+        let due = |s: &Sight| s.read.is_none_or(|at| at.elapsed() >= period);
         if !self.inner.live.peek(&node.id, due) {
             return;
         }
         let Ok(bmc) = self.bmc_of(node).await else { return };
-        self.inner.live.note(&node.id, |s| s.read = Some(now));
+        self.inner.live.note(&node.id, |s| s.read = Some(Instant::now()));
         if node.abilities.no_bmc {
             let watts = self.watts_around(node).await;
             self.inner.live.update(&node.id, |s| s.view.readings = vec![watts]);
