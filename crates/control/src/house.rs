@@ -12,6 +12,7 @@ use tokio::task::JoinSet;
 use crate::consoles::Consoles;
 use crate::env::Env;
 use crate::fleet::Fleet;
+use crate::history::{self, History};
 use crate::live::Live;
 use crate::record::{EVENTS, Record};
 use crate::{consoles, drift, events, inventory, keys, machines, rollouts, settings};
@@ -105,6 +106,7 @@ pub(crate) struct Inner {
     pub live: Live,
     pub fleet: Fleet,
     pub consoles: Consoles,
+    pub history: History,
     record: RwLock<Record>,
     revision: watch::Sender<Revision>,
     sequence: AtomicU64,
@@ -126,6 +128,7 @@ impl House {
             live: Live::default(),
             fleet,
             consoles: Consoles::default(),
+            history: History::default(),
             record: RwLock::new(record),
             revision: watch::Sender::new(revision),
             sequence: AtomicU64::new(sequence),
@@ -145,6 +148,7 @@ impl House {
         loops.spawn(drift::run(self.clone()));
         loops.spawn(rollouts::run(self.clone()));
         loops.spawn(consoles::run(self.clone()));
+        loops.spawn(history::run(self.clone()));
         match loops.join_next().await {
             Some(Ok(ended)) => ended,
             Some(Err(panic)) => Err(store::Error::Unavailable {

@@ -5,12 +5,13 @@ use std::collections::{HashMap, HashSet, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
-use rack::{Node, Time};
+use rack::{Node, Reading, Time};
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 
 use crate::House;
 use crate::env::Config;
+use crate::history::Of;
 use crate::live::Sight;
 use crate::record::WatchedBmc;
 
@@ -158,13 +159,19 @@ impl House {
         self.inner.live.note(&node.id, |s| s.read = Some(now));
         if node.abilities.no_bmc {
             let watts = self.watts_around(node).await;
-            self.inner.live.update(&node.id, |s| s.view.readings = vec![watts]);
+            self.keep_readings(node, vec![watts]);
             return;
         }
         let Some(sensors) = bmc.sensors() else { return };
         match sensors.readings(&node.bmc, now).await {
-            Ok(readings) => self.inner.live.update(&node.id, |s| s.view.readings = readings),
+            Ok(readings) => self.keep_readings(node, readings),
             Err(error) => tracing::debug!(place = %node.place, %error, "no readings"),
         }
+    }
+
+    /// Shows what was read, and remembers it.
+    fn keep_readings(&self, node: &Node, readings: Vec<Reading>) {
+        self.inner.history.note(&Of::Node(node.id.clone()), &readings);
+        self.inner.live.update(&node.id, |s| s.view.readings = readings);
     }
 }

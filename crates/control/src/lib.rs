@@ -19,6 +19,7 @@ mod drift;
 pub mod env;
 mod events;
 mod fleet;
+pub mod history;
 pub mod house;
 mod images;
 mod inventory;

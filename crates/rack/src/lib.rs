@@ -8,6 +8,7 @@
 pub mod agent;
 pub mod console;
 pub mod event;
+pub mod history;
 pub mod image;
 pub mod intent;
 pub mod invariants;
