@@ -18,6 +18,7 @@ mod consoles;
 mod events;
 mod extract;
 mod hardware;
+mod history;
 mod images;
 mod look;
 mod machines;
@@ -53,6 +54,7 @@ fn routes() -> OpenApiRouter<House> {
         .routes(routes!(look::devices))
         .routes(routes!(look::tree))
         .routes(routes!(cat::cat))
+        .routes(routes!(history::history))
         .routes(routes!(look::why))
         .routes(routes!(look::proof))
         .routes(routes!(machines::list, machines::run))
