@@ -121,6 +121,14 @@ pub enum Command {
         before_help = "busbar sensors r1/u1\nbusbar sensors r1/u1/watts --history --since 8h\nbusbar sensors r1 --history --reading watts"
     )]
     Sensors(SensorsOptions),
+    /// What is left: power, cooling, cores, memory, GPUs, rack units
+    Free {
+        /// Only of this rack
+        rack: Option<Name>,
+    },
+    /// The racks, their watts and their heat, as they move; ? shows the keys
+    #[command(before_help = "busbar top\nbusbar top | cat\nbusbar top --json")]
+    Top,
     /// Light a box, for whoever stands in the aisle
     Locate {
         /// A machine, or a node's place

@@ -5,6 +5,7 @@ pub mod console;
 pub mod export;
 pub mod firmware;
 mod follow;
+mod free;
 pub mod hardware;
 pub mod import;
 mod keep;
@@ -14,6 +15,7 @@ mod machine;
 pub mod netbox;
 pub mod sensors;
 mod spark;
+mod top;
 mod truth;
 
 use anyhow::Result;
@@ -63,6 +65,8 @@ pub async fn online(cli: &Cli) -> Result<u8> {
         Command::Cap(options) => hardware::cap(cli, client, options).await,
         Command::Bios(options) => hardware::bios(cli, client, options).await,
         Command::Sensors(options) => sensors::sensors(cli, client, options).await,
+        Command::Free { rack } => free::free(cli, client, rack.as_ref()).await,
+        Command::Top => top::top(cli, client).await,
         Command::Locate { of, off } => hardware::locate(cli, client, of, !off).await,
         Command::Log { of, lines } => hardware::log(cli, client, of, *lines).await,
         Command::Console(options) => console::console(cli, client, options).await,

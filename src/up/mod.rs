@@ -65,7 +65,7 @@ pub async fn run(options: UpOptions) -> Result<()> {
         store: Arc::new(store),
         clock: Arc::new(SystemClock),
         random: Arc::new(edge::SystemRandom),
-        dial: Arc::new(edge::Dialer),
+        dial: Arc::new(edge::Dialer::default()),
         probe: Arc::new(edge::SshProbe),
         secrets: Arc::clone(&secrets),
         images: Some(images),

@@ -14,6 +14,7 @@ use crate::env::Env;
 use crate::fleet::Fleet;
 use crate::history::{self, History};
 use crate::live::Live;
+use crate::meters::Meters;
 use crate::record::{EVENTS, Record};
 use crate::{consoles, drift, events, inventory, keys, machines, rollouts, settings};
 
@@ -107,6 +108,7 @@ pub(crate) struct Inner {
     pub fleet: Fleet,
     pub consoles: Consoles,
     pub history: History,
+    pub meters: Arc<Meters>,
     record: RwLock<Record>,
     revision: watch::Sender<Revision>,
     sequence: AtomicU64,
@@ -123,12 +125,14 @@ impl House {
         let record = Record::of(revision, objects);
         let sequence = record.events.back().map_or(0, |e| e.sequence);
         let fleet = Fleet::new(env.dial.clone());
+        let meters = env.dial.meters().unwrap_or_default();
         let inner = Inner {
             env,
             live: Live::default(),
             fleet,
             consoles: Consoles::default(),
             history: History::default(),
+            meters,
             record: RwLock::new(record),
             revision: watch::Sender::new(revision),
             sequence: AtomicU64::new(sequence),
@@ -254,7 +258,10 @@ impl House {
         /// The watch is fed by the same commit: if it takes longer than this, the loop that follows it is gone.
         const SHOWN: Duration = Duration::from_secs(30);
         let mut shown = self.revisions();
-        let revision = self.inner.env.store.commit(txn).await?;
+        let began = tokio::time::Instant::now();
+        let committed = self.inner.env.store.commit(txn).await;
+        self.inner.meters.committed(began, &committed);
+        let revision = committed?;
         let _ = tokio::time::timeout(SHOWN, shown.wait_for(|r| *r >= revision)).await;
         Ok(revision)
     }

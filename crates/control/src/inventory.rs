@@ -3,6 +3,7 @@
 
 use std::collections::{HashMap, HashSet, VecDeque};
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use rack::{Node, Reading, Time};
@@ -44,10 +45,15 @@ pub async fn run(house: House) -> Result<(), store::Error> {
             busy.insert(name.clone());
             let house = house.clone();
             jobs.spawn(async move {
+                let began = Instant::now();
                 let _ = tokio::time::timeout(LONGEST, work(&house, job)).await;
+                house.inner.meters.look.took(began.elapsed());
                 name
             });
         }
+        let meters = &house.inner.meters;
+        meters.due.store(waiting.len() as u64, Ordering::Relaxed);
+        meters.looking.store(jobs.len() as u64, Ordering::Relaxed);
         tokio::select! {
             biased;
             Some(ended) = jobs.join_next(), if !jobs.is_empty() => match ended {

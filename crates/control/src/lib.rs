@@ -26,6 +26,7 @@ mod inventory;
 pub mod keys;
 mod live;
 mod machines;
+pub mod meters;
 mod no_bmc;
 mod outlets;
 pub mod rackfile;
@@ -39,6 +40,7 @@ mod standing;
 mod targets;
 mod tokens;
 mod verbs;
+mod vitals;
 
 pub use consoles::ConsoleWait;
 pub use env::{BootNetwork, Config, Env};
