@@ -31,13 +31,18 @@ pub fn free() -> Result<u16> {
 }
 
 /// Waits until something is so.
-pub fn until(what: &str, mut ready: impl FnMut() -> bool) -> Result<()> {
+pub fn until(what: &str, ready: impl FnMut() -> bool) -> Result<()> {
+    until_within(what, PATIENCE, ready)
+}
+
+/// The same, no longer than `patience`.
+pub fn until_within(what: &str, patience: Duration, mut ready: impl FnMut() -> bool) -> Result<()> {
     let began = Instant::now();
     while !ready() {
         ensure!(
-            began.elapsed() < PATIENCE,
+            began.elapsed() < patience,
             "{what} does not answer after {} s",
-            PATIENCE.as_secs()
+            patience.as_secs()
         );
         sleep(Duration::from_millis(300));
     }

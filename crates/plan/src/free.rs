@@ -41,8 +41,16 @@ pub fn free(nodes: &[Seen], intents: &[&Intent]) -> FreeView {
     FreeView { rows }
 }
 
+// An empty sum of floats is -0 (`Sum for f64`), which people would read: sums here start at zero.
+
 fn parts(nodes: &[Seen], resource: &str, unit: &str, of: impl Fn(&Node) -> f64, note: &str) -> FreeRow {
-    let sum = |keep: &dyn Fn(&Seen) -> bool| nodes.iter().filter(|s| keep(s)).map(|s| of(s.node)).sum::<f64>();
+    let sum = |keep: &dyn Fn(&Seen) -> bool| {
+        nodes
+            .iter()
+            .filter(|s| keep(s))
+            .map(|s| of(s.node))
+            .fold(0.0, std::ops::Add::add)
+    };
     let largest = nodes
         .iter()
         .filter(|s| s.is_free())
@@ -99,7 +107,7 @@ fn power(nodes: &[Seen]) -> FreeRow {
         resource: "power".into(),
         unit: "W".into(),
         total: None,
-        reserved: (capless == 0).then(|| held.iter().filter_map(|s| s.cap).sum()),
+        reserved: (capless == 0).then(|| held.iter().filter_map(|s| s.cap).fold(0.0, std::ops::Add::add)),
         used,
         free: None,
         largest: None,
@@ -175,7 +183,12 @@ fn units(nodes: &[Seen], intents: &[&Intent]) -> FreeRow {
                     s.node.place.rack() == intent.rack.as_str() && s.node.place.slot() == Some(b.slot.as_str())
                 })
         };
-        used += intent.boxes.iter().filter(stands).map(height).sum::<f64>();
+        used += intent
+            .boxes
+            .iter()
+            .filter(stands)
+            .map(height)
+            .fold(0.0, std::ops::Add::add);
         let longest = halves.split(|t| *t).map(<[bool]>::len).max().unwrap_or(0);
         largest = largest.max(longest as f64 / 2.0);
     }

@@ -1,12 +1,16 @@
 //! `busbar top` in a real terminal: tmux' own server, a pane of 80 by 24, and what stands in it.
 
 use std::process::Command;
+use std::time::Duration;
 
 use anyhow::{Result, ensure};
 
 use super::Tally;
 use crate::command::output;
-use crate::daemon::{Busbar, until};
+use crate::daemon::{Busbar, until_within};
+
+/// For a frame: a fault is seen within two looks.
+const PATIENCE: Duration = Duration::from_secs(60);
 
 /// A tmux server of its own, which ends with the run.
 struct Pane {
@@ -25,7 +29,6 @@ impl Pane {
                 "BUSBAR_CONTEXT",
                 busbar.folder.join("context.json").to_string_lossy().as_ref(),
             ),
-            ("PS1", "done> "),
         ] {
             shell.args(["-e", &format!("{name}={value}")]);
         }
@@ -57,7 +60,7 @@ impl Pane {
 
     /// Waits until all of this stands in it.
     fn shows(&self, wanted: &[&str]) -> Result<()> {
-        let shown = until("the pane", || {
+        let shown = until_within("the pane", PATIENCE, || {
             let seen = self.seen(false);
             wanted.iter().all(|w| seen.contains(w))
         });
@@ -96,7 +99,7 @@ pub fn check(tally: &mut Tally, busbar: &Busbar) -> Result<()> {
     output(&mut pane.tmux(&["resize-window", "-x", "120", "-y", "40"]))?;
     tally.check(
         "top: a larger window is filled",
-        until("a wider frame", || {
+        until_within("a wider frame", PATIENCE, || {
             pane.seen(false).lines().any(|l| l.chars().count() == 120)
         }),
     );
@@ -141,9 +144,8 @@ pub fn check(tally: &mut Tally, busbar: &Busbar) -> Result<()> {
     Ok(())
 }
 
-/// The shell is back on its own screen, and echoes.
+/// The shell is back, and what is typed is echoed: the terminal is as it was.
 fn given_back(pane: &Pane) -> Result<()> {
-    pane.shows(&["done>"])?;
     pane.keys(&["echo again $((20 + 3))", "Enter"])?;
     pane.shows(&["echo again $((20 + 3))", "again 23"])
 }
