@@ -146,6 +146,9 @@ pub fn check(tally: &mut Tally, busbar: &Busbar) -> Result<()> {
 
 /// The shell is back, and what is typed is echoed: the terminal is as it was.
 fn given_back(pane: &Pane) -> Result<()> {
+    // What is typed while it leaves is still its own.
+    let front = || output(&mut pane.tmux(&["display-message", "-p", "#{pane_current_command}"]));
+    until_within("the shell", PATIENCE, || front().is_ok_and(|f| f.trim() == "sh"))?;
     pane.keys(&["echo again $((20 + 3))", "Enter"])?;
     pane.shows(&["echo again $((20 + 3))", "again 23"])
 }
