@@ -12,6 +12,7 @@ use crate::commands::export::Export;
 use crate::commands::firmware::Firmware;
 use crate::commands::hardware::{BiosOptions, CapOptions, Outlet};
 use crate::commands::import::Import;
+use crate::commands::sensors::SensorsOptions;
 
 /// The rack as one computer.
 #[derive(Parser)]
@@ -115,11 +116,19 @@ pub enum Command {
     /// BIOS settings: show, or want from the next boot on
     #[command(before_help = "busbar bios r1/u3\nbusbar bios r1/u3 LogicalProc=Disabled")]
     Bios(BiosOptions),
-    /// Readings, each with its age
-    Sensors {
-        /// Only in here
-        place: Option<Place>,
+    /// Readings, each with its age, and how they were
+    #[command(
+        before_help = "busbar sensors r1/u1\nbusbar sensors r1/u1/watts --history --since 8h\nbusbar sensors r1 --history --reading watts"
+    )]
+    Sensors(SensorsOptions),
+    /// What is left: power, cooling, cores, memory, GPUs, rack units
+    Free {
+        /// Only of this rack
+        rack: Option<Name>,
     },
+    /// The racks, their watts and their heat, as they move; ? shows the keys
+    #[command(before_help = "busbar top\nbusbar top | cat\nbusbar top --json")]
+    Top,
     /// Light a box, for whoever stands in the aisle
     Locate {
         /// A machine, or a node's place

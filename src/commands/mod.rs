@@ -5,6 +5,7 @@ pub mod console;
 pub mod export;
 pub mod firmware;
 mod follow;
+mod free;
 pub mod hardware;
 pub mod import;
 mod keep;
@@ -12,6 +13,9 @@ mod local;
 mod look;
 mod machine;
 pub mod netbox;
+pub mod sensors;
+mod spark;
+mod top;
 mod truth;
 
 use anyhow::Result;
@@ -60,7 +64,9 @@ pub async fn online(cli: &Cli) -> Result<u8> {
         Command::Kill { signal, names, dry_run } => machine::kill(cli, client, signal, names, *dry_run).await,
         Command::Cap(options) => hardware::cap(cli, client, options).await,
         Command::Bios(options) => hardware::bios(cli, client, options).await,
-        Command::Sensors { place } => hardware::sensors(cli, client, place.as_ref()).await,
+        Command::Sensors(options) => sensors::sensors(cli, client, options).await,
+        Command::Free { rack } => free::free(cli, client, rack.as_ref()).await,
+        Command::Top => top::top(cli, client).await,
         Command::Locate { of, off } => hardware::locate(cli, client, of, !off).await,
         Command::Log { of, lines } => hardware::log(cli, client, of, *lines).await,
         Command::Console(options) => console::console(cli, client, options).await,

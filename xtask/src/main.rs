@@ -8,6 +8,7 @@
 mod bench;
 mod busbar;
 mod command;
+mod daemon;
 mod debian;
 mod image;
 mod lab;
@@ -19,6 +20,7 @@ mod scenario;
 mod soak;
 mod test;
 mod validators;
+mod watch;
 
 use std::path::{Path, PathBuf};
 
@@ -47,6 +49,8 @@ enum Chore {
     Licences,
     /// Run DMTF's conformance tools against the emulated BMCs
     Validators,
+    /// Scrape and query the metrics with Debian's Prometheus, and look at `busbar top` in tmux
+    Watch,
     /// Leave a rack alone with bad luck, and see it come to rest
     Soak(soak::Args),
     /// The scenario itself, already inside its own namespaces
@@ -69,6 +73,7 @@ fn main() -> anyhow::Result<()> {
         Chore::Netbox => netbox::check(),
         Chore::Licences => licences::check(),
         Chore::Validators => validators::run_alone(),
+        Chore::Watch => watch::run_alone(),
         Chore::Soak(args) => soak::run(&args),
         Chore::Scenario(args) => scenario::run(&args),
     }

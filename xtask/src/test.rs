@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, bail};
 
 use crate::command::{cmd, output, shown};
-use crate::{debian, licences, netbox, peers, real, soak, validators};
+use crate::{debian, licences, netbox, peers, real, soak, validators, watch};
 
 #[derive(clap::Args)]
 pub struct Args {
@@ -91,6 +91,7 @@ pub fn run(args: &Args) -> Result<()> {
     }
     step("tests", &mut || tests(&peers));
     step("validators", &mut || validators::count());
+    step("watch", &mut || watch::count());
     let minutes = if args.all { soak::WHOLE } else { soak::SAMPLE };
     step("soak", &mut || soak::count(&soak::Args::of(minutes)));
     if args.all {

@@ -3,14 +3,16 @@
 
 use std::collections::{HashMap, HashSet, VecDeque};
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use rack::{Node, NodeId, Time, World};
+use rack::{Node, NodeId, Reading, Time, World};
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 
 use crate::House;
 use crate::env::Config;
+use crate::history::Of;
 use crate::live::Sight;
 use crate::record::WatchedBmc;
 
@@ -48,10 +50,15 @@ pub async fn run(house: House) -> Result<(), store::Error> {
             book.begins(&job);
             let house = house.clone();
             jobs.spawn(async move {
+                let began = Instant::now();
                 let _ = tokio::time::timeout(LONGEST, work(&house, &job)).await;
+                house.inner.meters.look.took(began.elapsed());
                 job
             });
         }
+        let meters = &house.inner.meters;
+        meters.due.store(waiting.len() as u64, Ordering::Relaxed);
+        meters.looking.store(jobs.len() as u64, Ordering::Relaxed);
         tokio::select! {
             biased;
             Some(ended) = jobs.join_next(), if !jobs.is_empty() => match ended {
@@ -230,13 +237,19 @@ impl House {
         self.inner.live.note(&node.id, |s| s.read = Some(Instant::now()));
         if node.abilities.no_bmc {
             let watts = self.watts_around(node).await;
-            self.inner.live.update(&node.id, |s| s.view.readings = vec![watts]);
+            self.keep_readings(node, vec![watts]);
             return;
         }
         let Some(sensors) = bmc.sensors() else { return };
         match sensors.readings(&node.bmc, now).await {
-            Ok(readings) => self.inner.live.update(&node.id, |s| s.view.readings = readings),
+            Ok(readings) => self.keep_readings(node, readings),
             Err(error) => tracing::debug!(place = %node.place, %error, "no readings"),
         }
+    }
+
+    /// Shows what was read, and remembers it.
+    fn keep_readings(&self, node: &Node, readings: Vec<Reading>) {
+        self.inner.history.note(&Of::Node(node.id.clone()), &readings);
+        self.inner.live.update(&node.id, |s| s.view.readings = readings);
     }
 }
