@@ -181,7 +181,7 @@ impl Faults {
 }
 
 /// `*` stands for any run of characters; an empty pattern for everything.
-fn glob(pattern: &str, text: &str) -> bool {
+pub(crate) fn glob(pattern: &str, text: &str) -> bool {
     if pattern.is_empty() {
         return true;
     }

@@ -169,6 +169,12 @@ struct PduIn {
     branches: usize,
     #[serde(default = "branch_amps")]
     branch_amps: f64,
+    #[serde(default = "yes")]
+    managed: bool,
+}
+
+fn yes() -> bool {
+    true
 }
 
 fn branch_amps() -> f64 {
@@ -304,6 +310,7 @@ impl Reader<'_> {
                 outlets: self.within("outlets", &p.outlets, 1, 200),
                 branches: p.branches.min(24),
                 branch_amps: p.branch_amps,
+                managed: p.managed,
             })
             .collect();
         let shelves = file

@@ -113,6 +113,8 @@ pub struct Pdu {
     pub branches: usize,
     /// Amps of each.
     pub branch_amps: f64,
+    /// Whether it answers on the network; a strip of sockets does not.
+    pub managed: bool,
 }
 
 /// A shelf of rectifiers on a bus bar.

@@ -108,7 +108,7 @@ impl Plant {
     /// Caps a box's watts at the wall.
     pub fn set_cap(&mut self, of: BoxId, watts: Option<f64>) {
         let Some(Thing::Body(n)) = self.thing(of) else { return };
-        self.bodies[n as usize].cap = watts.map(|w| w as f32);
+        self.bodies[n as usize].cap = watts;
         self.touch();
     }
 
@@ -119,7 +119,7 @@ impl Plant {
         };
         if gpu < usize::from(kind.gpus) {
             let chip = body.chips as usize + usize::from(kind.cpus) + gpu;
-            self.chips[chip].cap = watts.map(|w| w as f32);
+            self.chips[chip].cap = watts;
             self.touch();
         }
     }

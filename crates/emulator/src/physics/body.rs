@@ -44,7 +44,7 @@ pub struct Body {
     /// The plant's second at which the trace began.
     pub since: f64,
     /// Watts at the wall that it must not draw more than.
-    pub cap: Option<f32>,
+    pub cap: Option<f64>,
     /// Fans' speed, share of full.
     pub fan: f64,
     /// Fans that have failed.
@@ -170,7 +170,7 @@ impl Body {
         let fixed = f64::from(fed) * kind.supply.fixed;
         let room = self
             .cap
-            .map(|cap| f64::from(cap) * kind.supply.gain - fixed - demand.watts());
+            .map(|cap| cap * kind.supply.gain - fixed - demand.watts());
         let dynamic = wanted - idle;
         let kept = match room {
             Some(room) if dynamic > 0.0 => ((room - idle) / dynamic).clamp(0.0, 1.0),

@@ -53,7 +53,7 @@ pub struct Chip {
     /// Drawn since the start.
     pub joules: f64,
     /// Its own cap.
-    pub cap: Option<f32>,
+    pub cap: Option<f64>,
     /// Whether its clocks are halved.
     pub throttled: bool,
 }
@@ -75,7 +75,7 @@ impl Chip {
     pub fn wants(&self, kind: &ChipKind, load: f64) -> f64 {
         let heat = if self.throttled { THROTTLED } else { 1.0 };
         let wanted = kind.idle + (kind.full - kind.idle) * load * heat;
-        self.cap.map_or(wanted, |cap| wanted.min(f64::from(cap).max(kind.idle)))
+        self.cap.map_or(wanted, |cap| wanted.min(cap.max(kind.idle)))
     }
 
     /// Lets `seconds` pass; says the joules that went over into the flow at `around` °C, with conductance `out` (W/K).

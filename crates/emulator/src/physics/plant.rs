@@ -108,6 +108,8 @@ pub struct Plant {
     pub(super) door: Option<Door>,
     pub(super) things: Vec<Thing>,
     pub(super) names: HashMap<String, BoxId>,
+    /// A PDU's outlets and branch breakers.
+    pub(super) behind_pdu: HashMap<GearId, (Vec<GearId>, Vec<GearId>)>,
     pub(super) body_names: Vec<String>,
     /// Joules lost in gear that stands elsewhere.
     pub(super) outside: f64,
@@ -134,10 +136,27 @@ impl Plant {
         if !piece.name.is_empty() {
             self.name(&piece.name.clone(), Thing::Gear(id));
         }
+        if let Some(pdu) = self.pdu_before(&piece) {
+            let behind = self.behind_pdu.entry(pdu).or_default();
+            match piece.gear {
+                Gear::Outlet { .. } => behind.0.push(id),
+                Gear::Breaker { .. } => behind.1.push(id),
+                _ => {}
+            }
+        }
         self.gear.push(piece);
         self.gear_air.push(air);
         self.dirty = true;
         id
+    }
+
+    fn pdu_before(&self, piece: &Piece) -> Option<GearId> {
+        let parent = *piece.parents.first()?;
+        let before = &self.gear[usize::from(parent)];
+        match before.gear {
+            Gear::Pdu => Some(parent),
+            _ => self.pdu_before(before),
+        }
     }
 
     /// Adds a circuit.
@@ -308,7 +327,12 @@ impl Plant {
 
     /// Seconds that may pass at once now without anything being late that is known of.
     pub fn grain(&self) -> f64 {
-        self.step
+        self.step.min(self.next_event()).max(STEP.0)
+    }
+
+    /// Whether something was changed from outside that watts do not show yet.
+    pub fn changed(&self) -> bool {
+        self.dirty
     }
 
     /// Something was changed from outside: the next step is a short one.

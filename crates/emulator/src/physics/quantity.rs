@@ -84,13 +84,15 @@ pub enum Quantity {
     /// Heat that leaves by a coolant unit, a rear door or a room's cooling, watts; of a box: heat into its coolant.
     HeatRemovedWatts,
     /// Watts at an outlet.
-    OutletWatts(u8),
+    OutletWatts(u16),
     /// Amps at an outlet.
-    OutletAmps(u8),
+    OutletAmps(u16),
+    /// Volts at an outlet, 0 when it is dead.
+    OutletVolts(u16),
     /// Joules through an outlet since the start.
-    OutletJoules(u8),
+    OutletJoules(u16),
     /// 1 when an outlet is live, else 0.
-    OutletLive(u8),
+    OutletLive(u16),
     /// Amps of one phase at a PDU's or a feed's inlet.
     PhaseAmps(u8),
     /// Volts of one phase, 0 when it is dead.
@@ -165,7 +167,7 @@ impl Quantity {
             TotalWatts | SupplyInputWatts(_) | SupplyOutputWatts(_) | CpuWatts(_) | GpuWatts(_) | DimmWatts
             | HeatRemovedWatts | OutletWatts(_) => Unit::Watts,
             TotalJoules | SupplyJoules(_) | GpuJoules(_) | OutletJoules(_) => Unit::Joules,
-            SupplyInputVolts(_) | BusVolts | PhaseVolts(_) => Unit::Volts,
+            SupplyInputVolts(_) | BusVolts | PhaseVolts(_) | OutletVolts(_) => Unit::Volts,
             SupplyInputAmps(_) | BusAmps | OutletAmps(_) | PhaseAmps(_) | BranchAmps(_) => Unit::Amps,
             CpuCelsius(_)
             | GpuCelsius(_)
@@ -187,6 +189,71 @@ impl Quantity {
             CoolantLitres => Unit::Litres,
             Leak(_) | OutletLive(_) | BranchClosed(_) => Unit::State,
         }
+    }
+}
+
+impl Quantity {
+    /// The quantity of this name: `GpuCelsius3`, and `GpuCelsius` for the first.
+    pub fn named(text: &str) -> Option<Quantity> {
+        use Quantity::*;
+        let plain = [
+            TotalWatts,
+            TotalJoules,
+            BusVolts,
+            BusAmps,
+            DimmCelsius,
+            DimmWatts,
+            InletCelsius,
+            ExhaustCelsius,
+            BoardCelsius,
+            AirFlow,
+            FanPercent,
+            WorkPercent,
+            CoolantSupplyCelsius,
+            CoolantReturnCelsius,
+            CoolantFlow,
+            CoolantPressure,
+            CoolantLitres,
+            FacilitySupplyCelsius,
+            FacilityReturnCelsius,
+            HeatRemovedWatts,
+            BatteryPercent,
+        ];
+        let counted: [fn(u16) -> Quantity; 25] = [
+            |n| SupplyInputWatts(n as u8),
+            |n| SupplyOutputWatts(n as u8),
+            |n| SupplyInputVolts(n as u8),
+            |n| SupplyInputAmps(n as u8),
+            |n| SupplyJoules(n as u8),
+            |n| CpuCelsius(n as u8),
+            |n| CpuWatts(n as u8),
+            |n| GpuCelsius(n as u8),
+            |n| GpuWatts(n as u8),
+            |n| GpuMemoryCelsius(n as u8),
+            |n| GpuMarginKelvin(n as u8),
+            |n| GpuJoules(n as u8),
+            |n| FanRpm(n as u8),
+            |n| PumpRpm(n as u8),
+            |n| Leak(n as u8),
+            |n| PhaseAmps(n as u8),
+            |n| PhaseVolts(n as u8),
+            |n| BranchAmps(n as u8),
+            |n| BranchHeatPercent(n as u8),
+            |n| BranchClosed(n as u8),
+            OutletWatts,
+            OutletAmps,
+            OutletVolts,
+            OutletJoules,
+            OutletLive,
+        ];
+        let word = text.trim_end_matches(|c: char| c.is_ascii_digit());
+        let n = if word == text { 0 } else { text[word.len()..].parse().ok()? };
+        let counted = counted.into_iter().map(|make| make(n));
+        plain
+            .into_iter()
+            .filter(|q| q.to_string() == text)
+            .chain(counted.filter(|q| q.to_string() == format!("{word}{n}")))
+            .next()
     }
 }
 
@@ -214,6 +281,11 @@ mod tests {
     fn a_quantity_has_a_name_and_a_unit() {
         assert_eq!(Quantity::GpuCelsius(3).to_string(), "GpuCelsius3");
         assert_eq!(Quantity::InletCelsius.to_string(), "InletCelsius");
+        for q in [Quantity::GpuCelsius(3), Quantity::InletCelsius, Quantity::BranchClosed(200)] {
+            assert_eq!(Quantity::named(&q.to_string()), Some(q));
+        }
+        assert_eq!(Quantity::named("FanRpm"), Some(Quantity::FanRpm(0)));
+        assert_eq!(Quantity::named("Colour"), None);
         assert_eq!(Quantity::CoolantFlow.unit().ucum(), "L/min");
     }
 }

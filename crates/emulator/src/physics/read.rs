@@ -148,36 +148,22 @@ impl Plant {
         })
     }
 
-    /// Pieces of this kind somewhere behind another, in order.
-    pub(super) fn behind(&self, of: GearId, is: impl Fn(&Gear) -> bool) -> Vec<GearId> {
-        let mut inside = vec![false; self.gear.len()];
-        inside[usize::from(of)] = true;
-        let mut found = Vec::new();
-        for n in usize::from(of) + 1..self.gear.len() {
-            inside[n] = self.gear[n].parents.iter().any(|p| inside[usize::from(*p)]);
-            if inside[n] && is(&self.gear[n].gear) {
-                found.push(n as GearId);
-            }
-        }
-        found
-    }
-
     /// A PDU's outlets.
-    pub fn outlets(&self, of: GearId) -> Vec<GearId> {
-        self.behind(of, |g| matches!(g, Gear::Outlet { .. }))
+    pub fn outlets(&self, of: GearId) -> &[GearId] {
+        self.behind_pdu.get(&of).map_or(&[], |b| &b.0)
     }
 
     /// A PDU's branch breakers.
-    pub fn branches(&self, of: GearId) -> Vec<GearId> {
-        self.behind(of, |g| matches!(g, Gear::Breaker { .. }))
+    pub fn branches(&self, of: GearId) -> &[GearId] {
+        self.behind_pdu.get(&of).map_or(&[], |b| &b.1)
     }
 
     fn read_gear(&self, id: GearId, what: Quantity) -> Option<f64> {
         use Quantity::*;
         let piece = self.gear.get(usize::from(id))?;
-        let nth = |all: Vec<GearId>, n: u8| all.get(usize::from(n)).map(|g| &self.gear[usize::from(*g)]);
+        let nth = |all: &[GearId], n: u16| all.get(usize::from(n)).map(|g| &self.gear[usize::from(*g)]);
         let outlet = |n| nth(self.outlets(id), n);
-        let branch = |n| nth(self.branches(id), n);
+        let branch = |n: u8| nth(self.branches(id), n.into());
         let most_amps = |p: &Piece| (0..3).map(|n| p.amps(n)).fold(0.0, f64::max);
         match what {
             TotalWatts => Some(piece.watts()),
@@ -186,6 +172,7 @@ impl Plant {
             PhaseVolts(n) if n < 3 => Some(if piece.fed { piece.volts } else { 0.0 }),
             OutletWatts(n) => outlet(n).map(Piece::watts),
             OutletAmps(n) => outlet(n).map(|p| p.watts() / p.volts),
+            OutletVolts(n) => outlet(n).map(|p| if p.live { p.volts } else { 0.0 }),
             OutletJoules(n) => outlet(n).map(|p| p.joules),
             OutletLive(n) => outlet(n).map(|p| f64::from(u8::from(p.live))),
             BranchAmps(n) => branch(n).map(most_amps),

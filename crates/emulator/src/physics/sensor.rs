@@ -92,17 +92,16 @@ impl Sensors {
         self.told.retain(|(of_, _), _| *of_ != of);
     }
 
-    /// Forgets what was told of a box: something was done to it by whom its BMC knows of, and it looks again.
-    pub fn look_again(&mut self, of: BoxId) {
-        self.told.retain(|(of_, _), _| *of_ != of);
+    /// Forgets what was told: something was done that BMCs know of, and they look again.
+    pub fn look_again(&mut self) {
+        self.told.clear();
     }
 
     /// What the sensor tells at this second of the plant.
     pub fn tell(&mut self, plant: &impl Readings, now: f64, of: BoxId, what: Quantity) -> Option<f64> {
         let kind = SensorKind::of(what);
         let fresh = |at: f64| (now / kind.refresh).floor() == (at / kind.refresh).floor();
-        if let Some((at, value)) = self.told.get(&(of, what)).filter(|(at, _)| fresh(*at)) {
-            let _ = at;
+        if let Some((_, value)) = self.told.get(&(of, what)).filter(|(at, _)| fresh(*at)) {
             return Some(*value);
         }
         let drift = self.drifts.get(&(of, what));

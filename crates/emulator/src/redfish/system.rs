@@ -43,7 +43,7 @@ pub(super) fn get(rack: &Emulated, i: usize, segments: &[&str]) -> Option<Value>
             })
         }
         ["1", "Processors", id, "EnvironmentMetrics"] => {
-            super::limits::gpu(&rack.view(i), number(id.strip_prefix("GPU")?, spec.gpus)? as usize)
+            super::limits::gpu(rack, i, &rack.view(i), number(id.strip_prefix("GPU")?, spec.gpus)? as usize)
         }
         ["1", "Memory"] => collection(
             "MemoryCollection",
