@@ -1,6 +1,7 @@
 //! The rack itself: its servers with their state, and what may be done to them.
 
 mod bench;
+mod harm;
 mod power;
 
 use std::collections::HashMap;
@@ -12,6 +13,7 @@ use tokio::task::{AbortHandle, JoinSet};
 
 use bench::{Bench, Pace};
 pub use bench::{MOST_SPEED, MOST_STEP};
+pub use harm::BadFault;
 pub use power::{BMC_RESET, POWER_ON, RESETS, Refused, SHUTDOWN};
 
 use crate::config::{Config, Credential, StartError};

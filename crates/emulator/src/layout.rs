@@ -102,7 +102,10 @@ pub enum BadLayout {
         bad: BadRack,
     },
     /// A file that can't be read.
-    #[error("cannot read the emulated rack's description {name}: {source}; Busbar comes with {}", rack_names())]
+    #[error(
+        "cannot read the emulated rack's description {name}: {source}; Busbar comes with {}",
+        rack_names()
+    )]
     File {
         /// Its name.
         name: String,
@@ -190,7 +193,10 @@ pub fn rack_names() -> String {
 impl RackLayout {
     /// What a file says, or a rack that Busbar comes with, by its name.
     pub fn named(name: &str) -> Result<RackLayout, BadLayout> {
-        let own = RACKS.iter().find(|(n, _)| *n == name).map(|(_, text)| (*text).to_owned());
+        let own = RACKS
+            .iter()
+            .find(|(n, _)| *n == name)
+            .map(|(_, text)| (*text).to_owned());
         let text = match own {
             Some(text) => text,
             None => std::fs::read_to_string(Path::new(name)).map_err(|source| BadLayout::File {
@@ -316,7 +322,9 @@ impl RackLayout {
         let (rack, slot) = at.place.split_once('/').unwrap_or(("r1", &at.place));
         // a rack of another name is the first; what has no unit is told by its number
         let rack: u8 = digits(rack).filter(|r| *r > 0 && self.described.is_none()).unwrap_or(1);
-        let unit: u8 = digits(slot).filter(|u| (1..PDU_HOST).contains(u)).unwrap_or(i as u8 + 100);
+        let unit: u8 = digits(slot)
+            .filter(|u| (1..PDU_HOST).contains(u))
+            .unwrap_or(100 + (i % 100) as u8);
         let uuid = derived(seed, &at.place);
         let b = uuid.as_bytes();
         // locally administered, unicast; the place is in it so that no two are equal whatever the seed

@@ -246,7 +246,10 @@ impl Emulated {
             let all = b.plant.all().filter(|id| b.plant.body(*id).is_some());
             let hit: Vec<BoxId> = all.filter(|id| crate::faults::glob(at, b.plant.name_of(*id))).collect();
             if hit.is_empty() {
-                return Err(NoSuch(format!("there is no box `{at}`; there are {}", b.plant.some_names())));
+                return Err(NoSuch(format!(
+                    "there is no box `{at}`; there are {}",
+                    b.plant.some_names()
+                )));
             }
             hit.iter().for_each(|id| b.plant.set_load(*id, trace.clone()));
             Ok(hit.iter().map(|id| b.plant.name_of(*id).to_owned()).collect())

@@ -168,9 +168,7 @@ impl Body {
         }
         // clocks are lowered until the cap is held, and can't be lowered below idle
         let fixed = f64::from(fed) * kind.supply.fixed;
-        let room = self
-            .cap
-            .map(|cap| cap * kind.supply.gain - fixed - demand.watts());
+        let room = self.cap.map(|cap| cap * kind.supply.gain - fixed - demand.watts());
         let dynamic = wanted - idle;
         let kept = match room {
             Some(room) if dynamic > 0.0 => ((room - idle) / dynamic).clamp(0.0, 1.0),

@@ -247,7 +247,11 @@ impl Quantity {
             OutletLive,
         ];
         let word = text.trim_end_matches(|c: char| c.is_ascii_digit());
-        let n = if word == text { 0 } else { text[word.len()..].parse().ok()? };
+        let n = if word == text {
+            0
+        } else {
+            text[word.len()..].parse().ok()?
+        };
         let counted = counted.into_iter().map(|make| make(n));
         plain
             .into_iter()
@@ -281,7 +285,11 @@ mod tests {
     fn a_quantity_has_a_name_and_a_unit() {
         assert_eq!(Quantity::GpuCelsius(3).to_string(), "GpuCelsius3");
         assert_eq!(Quantity::InletCelsius.to_string(), "InletCelsius");
-        for q in [Quantity::GpuCelsius(3), Quantity::InletCelsius, Quantity::BranchClosed(200)] {
+        for q in [
+            Quantity::GpuCelsius(3),
+            Quantity::InletCelsius,
+            Quantity::BranchClosed(200),
+        ] {
             assert_eq!(Quantity::named(&q.to_string()), Some(q));
         }
         assert_eq!(Quantity::named("FanRpm"), Some(Quantity::FanRpm(0)));

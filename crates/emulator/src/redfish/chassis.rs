@@ -203,7 +203,11 @@ pub(super) fn get(rack: &Emulated, i: usize, segments: &[&str]) -> Option<Value>
         ),
         ["Sensors", id] => {
             let (_, what) = sensors(&spec.kind).into_iter().find(|(name, _)| name == id)?;
-            let unit = if what.unit() == Unit::Joules { "kW.h" } else { what.unit().ucum() };
+            let unit = if what.unit() == Unit::Joules {
+                "kW.h"
+            } else {
+                what.unit().ucum()
+            };
             json!({
                 "@odata.type": "#Sensor.v1_8_0.Sensor",
                 "Id": id, "Name": id, "Reading": read(rack, server, what), "ReadingType": kind_of(what),
