@@ -153,12 +153,14 @@ fn work(load: &str) -> Result<LoadRequest> {
             ..none
         });
     }
-    let csv = std::fs::read_to_string(load)
-        .map_err(|e| fail("BB0101", format!("cannot read {load}: {e}"), "busbar emulate load --help"))?;
-    Ok(LoadRequest {
-        csv: Some(csv),
-        ..none
-    })
+    let csv = std::fs::read_to_string(load).map_err(|e| {
+        fail(
+            "BB0101",
+            format!("cannot read {load}: {e}"),
+            "busbar emulate load --help",
+        )
+    })?;
+    Ok(LoadRequest { csv: Some(csv), ..none })
 }
 
 /// `r1/u3 pull-cable supply=1`, or JSON.
@@ -198,7 +200,9 @@ async fn from_file(cli: &Cli, control: &Control, file: &std::path::Path) -> Resu
             Ok(answer) => set.push(serde_json::from_value(answer)?),
             Err(e) => {
                 for fault in &set {
-                    control.call(Method::DELETE, &format!("{FAULTS}/{}", fault.id), None).await?;
+                    control
+                        .call(Method::DELETE, &format!("{FAULTS}/{}", fault.id), None)
+                        .await?;
                 }
                 return Err(bad(format!("{name} is refused:\nline {line}: {e}")));
             }
@@ -221,10 +225,19 @@ fn line(fault: &Fault) -> String {
         .into_iter()
         .flatten()
         .filter(|(key, value)| !own.contains(&key.as_str()) && !value.is_null())
-        .map(|(key, value)| format!(" {key} {}", value.as_str().map_or_else(|| value.to_string(), str::to_owned)))
+        .map(|(key, value)| {
+            format!(
+                " {key} {}",
+                value.as_str().map_or_else(|| value.to_string(), str::to_owned)
+            )
+        })
         .collect();
     let action = told["action"].as_str().unwrap_or_default();
-    let at = if fault.on.at.is_empty() { "everything" } else { &fault.on.at };
+    let at = if fault.on.at.is_empty() {
+        "everything"
+    } else {
+        &fault.on.at
+    };
     let times = fault.count.map_or_else(String::new, |n| format!(", {n} times"));
     plain(&format!("fault {}: {action}{} on {at}{times}", fault.id, how.concat()))
 }
@@ -234,7 +247,9 @@ fn show(rack: &RackStatus, at: &str) {
     let number = |n: Option<f64>, unit: &str| n.map_or_else(|| "—".to_owned(), |n| format!("{n:.0}{unit}"));
     let boxes: Vec<&BoxStatus> = rack.boxes.iter().filter(|b| shown(&b.place)).collect();
     if !boxes.is_empty() {
-        let head = ["WHERE", "KIND", "STATE", ">WATTS", ">WORK", ">HOTTEST", ">IN", ">OUT", ">FANS"];
+        let head = [
+            "WHERE", "KIND", "STATE", ">WATTS", ">WORK", ">HOTTEST", ">IN", ">OUT", ">FANS",
+        ];
         let mut table = Table::new(&head);
         for b in boxes {
             table.row(vec![

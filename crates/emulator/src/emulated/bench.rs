@@ -154,9 +154,15 @@ impl Emulated {
         })
     }
 
+    /// The same of the box of this name: `r1/u3`, `pdu-a`.
+    pub fn sense_of(&self, name: &str, what: Quantity) -> Option<f64> {
+        let of = self.physics(|b| b.plant.find(name))?;
+        self.sense(of, what)
+    }
+
     /// The true value, which no BMC knows.
-    pub fn truth(&self, of: BoxId, what: Quantity) -> Option<f64> {
-        self.physics(|b| b.plant.read(of, what))
+    pub fn truth_of(&self, name: &str, what: Quantity) -> Option<f64> {
+        self.physics(|b| b.plant.read(b.plant.find(name)?, what))
     }
 
     /// Looks at the plant when nobody asks, so that breakers trip and heat switches off in time. Ends with the rack.

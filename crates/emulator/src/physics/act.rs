@@ -76,12 +76,12 @@ impl Plant {
         let Some(Thing::Body(n)) = self.thing(of) else { return };
         let body = &mut self.bodies[n as usize];
         let live = body.live || body.comes_back;
-        if (body.wanted, body.on, body.too_hot) == (on && live, on && live, false) {
+        if (body.wanted, body.on) == (on && live, on && live) && !(on && body.too_hot) {
             return;
         }
         body.wanted = on && live;
         body.on = body.wanted && body.live;
-        body.too_hot = false;
+        body.too_hot &= !on;
         self.touch();
     }
 
