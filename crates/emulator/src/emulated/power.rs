@@ -75,7 +75,6 @@ impl Emulated {
             }
             state.activity = Activity::Nothing;
         }
-        self.tell_plant(i);
         if self.state(i).power != Power::Off {
             self.set_power(i, Power::Off);
         }
