@@ -30,7 +30,14 @@ impl Emulated {
             }
             self.physics(|b| harm(b, &fault, true))?;
         }
-        Ok(self.faults.set(fault)?)
+        let physical = fault.action.physical().then(|| fault.clone());
+        self.faults.set(fault).map_err(|e| {
+            if let Some(fault) = physical {
+                // it has just been done, so it can be undone
+                let _ = self.physics(|b| harm(b, &fault, false));
+            }
+            e.into()
+        })
     }
 
     /// Clears one fault, or all, and undoes what they did to the plant; says how many.

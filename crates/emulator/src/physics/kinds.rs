@@ -420,7 +420,7 @@ pub const CDU: Kind = Kind {
     fans: 2,
     fan_watts: 20.0,
     fan_rpm: 4000.0,
-    air: 0.02,
+    air: 0.06,
     still: 0.1,
     inlet: (50.0, 60.0),
     supply: SupplyKind { capacity: 6000.0, ..AC },

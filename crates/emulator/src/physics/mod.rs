@@ -33,7 +33,7 @@
 //! | [`load`] | what boxes are asked to do over time |
 //! | [`breaker`], [`gear`] | heat memory and curves; the electrical tree |
 //! | [`chip`], [`body`], [`circuit`] | dies and sinks; a box; air, loops, tanks and their coolers |
-//! | [`plant`], [`read`], [`act`] | all of it, what is read of it, and what is done to it |
+//! | [`plant`] (`power`, `step`), [`read`], [`act`] | all of it and how time passes, what is read of it, what is done to it |
 
 pub mod account;
 pub mod act;
@@ -45,9 +45,11 @@ pub mod gear;
 pub mod kinds;
 pub mod load;
 pub mod plant;
+mod power;
 pub mod quantity;
 pub mod read;
 pub mod sensor;
+mod step;
 #[cfg(test)]
 mod tests;
 

@@ -2,7 +2,7 @@
 
 use std::collections::{HashMap, VecDeque};
 
-use super::body::{Around, Body, Demand};
+use super::body::{Body, Demand};
 use super::chip::Chip;
 use super::circuit::Circuit;
 use super::gear::{Gear, GearId, Piece};
@@ -13,7 +13,7 @@ use super::quantity::BoxId;
 /// Shortest and longest step inside, seconds. It is short after anything has happened and grows while all is quiet.
 const STEP: (f64, f64) = (0.25, 30.0);
 /// Kelvin that anything may change by in a step that is followed by a longer one; twice that, by a shorter one.
-const QUIET: f64 = 0.3;
+pub(super) const QUIET: f64 = 0.3;
 /// Events that wait to be fetched.
 const MOST_EVENTS: usize = 4096;
 
@@ -114,10 +114,10 @@ pub struct Plant {
     /// Joules lost in gear that stands elsewhere.
     pub(super) outside: f64,
     events: VecDeque<Event>,
-    demands: Vec<Demand>,
-    behind: Vec<[f64; 3]>,
+    pub(super) demands: Vec<Demand>,
+    pub(super) behind: Vec<[f64; 3]>,
     step: f64,
-    dirty: bool,
+    pub(super) dirty: bool,
 }
 
 impl Plant {
@@ -394,167 +394,6 @@ impl Plant {
         }
     }
 
-    /// Who lives, and who draws what. Until nobody changes: a box that asks for too much goes off, which others see.
-    fn settle_power(&mut self) {
-        // each round switches something off or on; more rounds than this mean a loop, which then waits for the next step
-        for _ in 0..4 {
-            self.wake();
-            if !self.draw() {
-                break;
-            }
-        }
-        self.dirty = false;
-    }
-
-    fn wake(&mut self) {
-        for n in 0..self.gear.len() {
-            let (before, rest) = self.gear.split_at_mut(n);
-            rest[0].wake(|p| before[usize::from(p)].live);
-            let moved = match &mut rest[0].gear {
-                Gear::Transfer { moved, millis, .. } if *moved => {
-                    *moved = false;
-                    Some(*millis)
-                }
-                _ => None,
-            };
-            if let Some(millis) = moved {
-                self.blink(n as GearId, millis);
-            }
-        }
-        for n in 0..self.bodies.len() {
-            self.wake_body(n);
-        }
-    }
-
-    /// Boxes behind a transfer switch that hold up for less than it takes go down with it.
-    fn blink(&mut self, switch: GearId, millis: f64) {
-        let mut dark = vec![false; self.gear.len()];
-        dark[usize::from(switch)] = true;
-        for n in usize::from(switch) + 1..self.gear.len() {
-            let piece = &self.gear[n];
-            // a battery, or another way in, bridges it
-            dark[n] = piece.battery().is_none_or(|b| b.joules <= 0.0)
-                && !piece.parents.is_empty()
-                && piece.parents.iter().all(|p| dark[usize::from(*p)]);
-        }
-        for n in 0..self.bodies.len() {
-            let body = &self.bodies[n];
-            let kind = &self.kinds[usize::from(body.kind)];
-            let first = body.supplies as usize;
-            let mut fed = self.supplies[first..first + usize::from(kind.supply.count)]
-                .iter()
-                .filter(|s| s.fed)
-                .peekable();
-            let hit = fed.peek().is_some() && fed.all(|s| s.gear.is_some_and(|g| dark[usize::from(g)]));
-            if hit && kind.supply.hold_up < millis && body.on {
-                self.bodies[n].on = false;
-                self.tell(Thing::Body(n as u32), Happened::Dark);
-                self.tell(Thing::Body(n as u32), Happened::Lit);
-            }
-        }
-        self.tell(Thing::Gear(switch), Happened::Gear("changed over"));
-    }
-
-    fn wake_body(&mut self, n: usize) {
-        let body = &self.bodies[n];
-        let count = self.kinds[usize::from(body.kind)].supply.count;
-        let first = body.supplies as usize;
-        let mut any = false;
-        for s in 0..count {
-            let supply = &mut self.supplies[first + usize::from(s)];
-            let fed = !supply.failed && supply.gear.is_some_and(|g| self.gear[usize::from(g)].live);
-            any |= fed;
-            if supply.fed != fed {
-                supply.fed = fed;
-                self.tell(Thing::Body(n as u32), Happened::Supply(s, fed));
-            }
-        }
-        let body = &mut self.bodies[n];
-        if body.live != any {
-            body.live = any;
-            if !any {
-                body.on = false;
-            }
-            self.tell(Thing::Body(n as u32), if any { Happened::Lit } else { Happened::Dark });
-        }
-        let body = &mut self.bodies[n];
-        body.on = body.live && body.wanted && !body.too_hot && (body.on || body.comes_back);
-    }
-
-    /// Passes watts up; says whether a box went off under its load.
-    fn draw(&mut self) -> bool {
-        self.behind.clear();
-        self.behind.resize(self.gear.len(), [0.0; 3]);
-        let mut overloaded = Vec::new();
-        for n in 0..self.bodies.len() {
-            let body = &mut self.bodies[n];
-            let kind = &self.kinds[usize::from(body.kind)];
-            let first = body.supplies as usize;
-            let supplies = &mut self.supplies[first..first + usize::from(kind.supply.count)];
-            let fed = supplies.iter().filter(|s| s.fed).count() as u8;
-            let chips = body.chips as usize;
-            let chips = &mut self.chips[chips..chips + usize::from(kind.cpus + kind.gpus)];
-            let pumps = body.pumps.map_or(0.0, |c| self.circuits[usize::from(c)].pump_watts());
-            let demand = body.demand(kind, chips, self.now, fed, pumps);
-            body.out = demand.watts();
-            self.demands[n] = demand;
-            body.into = 0.0;
-            let mut most = 0.0f64;
-            for s in 0..supplies.len() {
-                let out = body.out * share(supplies, s, fed, kind.supply.first);
-                let supply = &mut supplies[s];
-                supply.out = out;
-                supply.into = match (supply.fed, body.on) {
-                    (false, _) => 0.0,
-                    (true, true) => (out + kind.supply.fixed) / kind.supply.gain,
-                    (true, false) => kind.standby / f64::from(fed),
-                };
-                most = most.max(out);
-                body.into += supply.into;
-                if let Some(gear) = supply.gear.filter(|_| supply.fed) {
-                    self.behind[usize::from(gear)][0] += supply.into;
-                }
-            }
-            if body.on && most > kind.supply.capacity {
-                overloaded.push(n);
-            }
-        }
-        for n in &overloaded {
-            self.bodies[*n].on = false;
-            self.bodies[*n].wanted = false;
-            self.tell(Thing::Body(*n as u32), Happened::Overloaded);
-        }
-        if !overloaded.is_empty() {
-            return true;
-        }
-        for n in (0..self.gear.len()).rev() {
-            let behind = self.behind[n];
-            let (before, rest) = self.gear.split_at_mut(n);
-            let piece = &mut rest[0];
-            piece.draw(behind);
-            let into = piece.into;
-            let mut give = |to: GearId, part: f64| {
-                for (sum, watts) in self.behind[usize::from(to)].iter_mut().zip(into) {
-                    *sum += watts * part;
-                }
-            };
-            match &piece.gear {
-                Gear::Bus => {
-                    let alive = |p: &&GearId| before[usize::from(**p)].live;
-                    let living = piece.parents.iter().filter(alive).count() as f64;
-                    piece.parents.iter().filter(alive).for_each(|p| give(*p, 1.0 / living));
-                }
-                Gear::Transfer { takes, .. } => piece
-                    .parents
-                    .get(usize::from(*takes))
-                    .into_iter()
-                    .for_each(|p| give(*p, 1.0)),
-                _ => piece.parents.first().into_iter().for_each(|p| give(*p, 1.0)),
-            }
-        }
-        false
-    }
-
     /// Seconds until a load changes, a breaker trips or a battery is empty.
     fn next_event(&self) -> f64 {
         let gear = self.gear.iter().map(Piece::event_in).fold(f64::INFINITY, f64::min);
@@ -563,123 +402,5 @@ impl Plant {
             .map(|b| b.trace.holds((self.now - b.since).max(0.0)))
             .fold(f64::INFINITY, f64::min);
         gear.min(load).max(1e-3)
-    }
-
-    /// Lets one step pass with everything as it stands; says by how many kelvin anything changed, and whether something
-    /// happened.
-    fn pass(&mut self, seconds: f64) -> (f64, bool) {
-        let mut happened = false;
-        let mut moved = 0.0f64;
-        for n in 0..self.gear.len() {
-            let lost = self.gear[n].lost * seconds;
-            match self.gear_air[n] {
-                Some(air) => self.circuits[usize::from(air)].gain += lost,
-                None => self.outside += lost,
-            }
-            if let Some(what) = self.gear[n].step(seconds) {
-                self.tell(Thing::Gear(n as GearId), Happened::Gear(what));
-                happened = true;
-            }
-        }
-        let door_before = self.door.as_ref().map_or(0.0, |d| d.removed);
-        for n in 0..self.bodies.len() {
-            let (change, off) = self.pass_body(n, seconds);
-            moved = moved.max(change);
-            if off {
-                let body = &mut self.bodies[n];
-                body.too_hot = true;
-                body.wanted = false;
-                body.on = false;
-                self.tell(Thing::Body(n as u32), Happened::TooHot);
-                happened = true;
-            }
-        }
-        if let Some(d) = &mut self.door {
-            d.taking = (d.removed - door_before) / seconds;
-        }
-        self.set_flows();
-        for c in &mut self.circuits {
-            // gathered as joules; spread evenly over the step
-            c.gain /= seconds;
-            let before = (c.cold, c.hot);
-            c.step(seconds);
-            c.gain = 0.0;
-            moved = moved.max((c.cold - before.0).abs()).max((c.hot - before.1).abs());
-        }
-        (moved, happened)
-    }
-
-    fn pass_body(&mut self, n: usize, seconds: f64) -> (f64, bool) {
-        let body = &mut self.bodies[n];
-        let kind = &self.kinds[usize::from(body.kind)];
-        let first = body.chips as usize;
-        let chips = &mut self.chips[first..first + usize::from(kind.cpus + kind.gpus)];
-        let supplies = body.supplies as usize;
-        for s in &mut self.supplies[supplies..supplies + usize::from(kind.supply.count)] {
-            s.joules += s.into * seconds;
-        }
-        let room = &self.circuits[usize::from(body.air)];
-        let mixed = room.cold + kind.recirculation * (room.hot - room.cold);
-        let coolant = body.plates.map(|p| &self.circuits[usize::from(p)]);
-        let around = Around {
-            air: mixed,
-            air_share: room.share(),
-            coolant: coolant.map_or(mixed, |c| c.cold),
-            coolant_share: coolant.map_or(1.0, Circuit::share),
-        };
-        let before = chips.iter().map(|c| c.die).fold(body.board, f64::max);
-        let throttled = chips.iter().filter(|c| c.throttled).count();
-        let lost = body.into - body.out;
-        let gone = body.step(kind, chips, &self.demands[n], lost, &around, seconds);
-        let after = chips.iter().map(|c| c.die).fold(body.board, f64::max);
-        let off = body.watch(kind, chips);
-        let turned = throttled != chips.iter().filter(|c| c.throttled).count();
-        let mut to_air = gone.air;
-        if let Some(door) = self.door.as_mut().filter(|d| d.works && kind.cooled != Cooled::Tank) {
-            let stream = super::circuit::AIR * kind.air * body.flow(kind);
-            let most = stream * (body.exhaust - door.water).max(0.0) * seconds;
-            let taken = door.effectiveness * most;
-            door.removed += taken;
-            to_air -= taken;
-        }
-        self.circuits[usize::from(body.air)].gain += to_air;
-        if let Some(loop_) = body.plates.or(body.pumps) {
-            self.circuits[usize::from(loop_)].gain += gone.plates;
-        }
-        // a change of clocks is as good as a change of load
-        let moved = (after - before).abs() + if turned { 10.0 * QUIET } else { 0.0 };
-        (moved, off)
-    }
-
-    /// A room's air goes round as fast as its boxes move it; a loop's as its pumps do, while they have power.
-    fn set_flows(&mut self) {
-        for c in self.circuits.iter_mut().filter(|c| c.pumps.is_none()) {
-            c.flow = 0.0;
-        }
-        for body in &self.bodies {
-            let kind = &self.kinds[usize::from(body.kind)];
-            if kind.cooled != Cooled::Tank {
-                let stream = super::circuit::AIR * kind.air * body.flow(kind) * (1.0 - kind.recirculation);
-                self.circuits[usize::from(body.air)].flow += stream;
-            }
-            if let Some(pumps) = body.pumps.and_then(|c| self.circuits[usize::from(c)].pumps.as_mut()) {
-                pumps.fed = body.on;
-            }
-        }
-    }
-}
-
-/// Share of the load that a supply takes.
-fn share(supplies: &[Supply], n: usize, fed: u8, first: f64) -> f64 {
-    if !supplies[n].fed {
-        return 0.0;
-    }
-    let all = f64::from(fed);
-    // the bias of the first is told for two; alone it takes all
-    match (supplies[0].fed, n, fed) {
-        (_, _, 1) => 1.0,
-        (true, 0, _) => first,
-        (true, ..) => (1.0 - first) / (all - 1.0),
-        (false, ..) => 1.0 / all,
     }
 }
