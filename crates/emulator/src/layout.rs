@@ -183,6 +183,8 @@ pub struct PduSpec {
     pub serial: String,
     /// For each outlet, the place of what hangs on it.
     pub outlets: Vec<Option<String>>,
+    /// Its branch breakers, amps of each.
+    pub branches: Vec<f64>,
 }
 
 /// The names of the racks that Busbar comes with.
@@ -390,6 +392,7 @@ impl RackLayout {
                     serial: format!("PDU{}", &id[..8]),
                     name: pdu.name.clone(),
                     outlets: (0..pdu.outlets).map(|o| label(n, o)).collect(),
+                    branches: vec![pdu.branch_amps; pdu.branches],
                 }
             })
             .collect()

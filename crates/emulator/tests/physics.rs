@@ -240,3 +240,35 @@ async fn every_described_rack_starts_and_has_an_address_for_each_of_its_servers(
     let none = RackLayout::named("nowhere.toml").unwrap_err().to_string();
     assert!(none.contains("colo"), "{none}");
 }
+
+#[tokio::test]
+async fn a_tripped_branch_is_told_by_its_pdu_over_redfish() {
+    let rack = Emulated::start(config(RackLayout::named("gpu-air").unwrap()))
+        .await
+        .unwrap();
+    let http = reqwest::Client::builder().no_proxy().build().unwrap();
+    let pdu = rack.rack.pdus[0].spec.bmc;
+    let get = async |path: &str| {
+        let url = format!("http://{pdu}:{}/redfish/v1/PowerEquipment/RackPDUs/1/{path}", rack.port);
+        let answer = http.get(url).basic_auth("admin", Some("secret")).send().await.unwrap();
+        assert_eq!(answer.status(), StatusCode::OK, "{path}");
+        answer.json::<Value>().await.unwrap()
+    };
+    assert_eq!(get("Branches").await["Members"].as_array().unwrap().len(), 4);
+    assert_eq!(get("Branches/1").await["BreakerState"], "Normal");
+    assert!(
+        get("Mains/AC1").await["PolyPhaseVoltage"]["Line1ToNeutral"]["Reading"]
+            .as_f64()
+            .unwrap()
+            > 220.0
+    );
+    fault(&rack.rack, r#"{"on":{"at":"pdu-a-b1"},"action":"trip_breaker"}"#).unwrap();
+    let branch = get("Branches/1").await;
+    assert_eq!(
+        (&branch["BreakerState"], &branch["Status"]["Health"]),
+        (&json!("Tripped"), &json!("Critical"))
+    );
+    assert_eq!(get("Outlets/1").await["PowerState"], "Off");
+    assert_eq!(get("Outlets/8").await["PowerState"], "On");
+    rack.stop().await;
+}

@@ -24,6 +24,7 @@ pub(super) fn get(rack: &Emulated, i: usize, segments: &[&str]) -> Option<Value>
             "@odata.type": "#PowerDistribution.v1_3_0.PowerDistribution",
             "Id": "1", "Name": spec.name, "EquipmentType": "RackPDU", "Manufacturer": "Busbar", "Model": "Emulated PDU",
             "SerialNumber": spec.serial, "FirmwareVersion": super::update::version(rack, crate::emulated::Bmc::Pdu(i), "BMC"), "Status": fine(),
+            "Mains": at(format!("{P}/Mains")), "Branches": at(format!("{P}/Branches")),
             "Outlets": at(format!("{P}/Outlets")), "Metrics": at(format!("{P}/Metrics")),
             "Links": {"ManagedBy": [at("/redfish/v1/Managers/BMC")]},
         }),
@@ -33,6 +34,37 @@ pub(super) fn get(rack: &Emulated, i: usize, segments: &[&str]) -> Option<Value>
             "PowerWatts": {"Reading": sense(Q::TotalWatts).map(round)},
             "EnergykWh": {"Reading": sense(Q::TotalJoules).map(|j| j / JOULES_A_KWH)},
         }),
+        ["RackPDUs", "1", "Mains"] => collection("CircuitCollection", "Mains", [format!("{P}/Mains/AC1")]),
+        ["RackPDUs", "1", "Mains", "AC1"] => {
+            let amps = |n| json!({"Reading": sense(Q::PhaseAmps(n))});
+            let volts = |n| json!({"Reading": sense(Q::PhaseVolts(n)).map(round)});
+            json!({
+                "@odata.type": "#Circuit.v1_7_0.Circuit",
+                "Id": "AC1", "Name": "Mains", "CircuitType": "Mains", "Status": fine(),
+                "PolyPhaseCurrentAmps": {"Line1": amps(0), "Line2": amps(1), "Line3": amps(2)},
+                "PolyPhaseVoltage": {
+                    "Line1ToNeutral": volts(0), "Line2ToNeutral": volts(1), "Line3ToNeutral": volts(2),
+                },
+                "PowerWatts": {"Reading": sense(Q::TotalWatts).map(round)},
+            })
+        }
+        ["RackPDUs", "1", "Branches"] => collection(
+            "CircuitCollection",
+            "Branches",
+            (0..spec.branches.len()).map(|n| format!("{P}/Branches/{}", n + 1)),
+        ),
+        ["RackPDUs", "1", "Branches", id] => {
+            let n = id.parse::<u8>().ok()?.checked_sub(1)?;
+            let rated = spec.branches.get(usize::from(n))?;
+            let closed = sense(Q::BranchClosed(n))? > 0.5;
+            json!({
+                "@odata.type": "#Circuit.v1_7_0.Circuit",
+                "Id": id, "Name": format!("Branch {id}"), "CircuitType": "Branch", "RatedCurrentAmps": rated,
+                "BreakerState": if closed { "Normal" } else { "Tripped" },
+                "CurrentAmps": {"Reading": sense(Q::BranchAmps(n))},
+                "Status": if closed { fine() } else { json!({"State": "Enabled", "Health": "Critical"}) },
+            })
+        }
         ["RackPDUs", "1", "Outlets"] => collection(
             "OutletCollection",
             "Outlets",
