@@ -1,6 +1,6 @@
 //! Faults as data: who and what they hit, what happens, how many times. Those of requests and of machines happen when
 //! they are met; those of the plant hold from when they are set until they are cleared (`emulated::harm`). A file of them
-//! is read by [`file`].
+//! is read by [`mod@file`].
 
 pub mod file;
 

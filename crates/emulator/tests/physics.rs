@@ -243,6 +243,7 @@ async fn every_described_rack_starts_and_has_an_address_for_each_of_its_servers(
 
 #[tokio::test]
 async fn a_tripped_branch_is_told_by_its_pdu_over_redfish() {
+    let _ = rustls::crypto::ring::default_provider().install_default();
     let rack = Emulated::start(config(RackLayout::named("gpu-air").unwrap()))
         .await
         .unwrap();

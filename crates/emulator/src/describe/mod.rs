@@ -1,5 +1,5 @@
 //! A rack's description: what stands where, what it is plugged into, what cools it. A file (`racks/*.toml`) is read by
-//! [`file`], which refuses what can't be with the line and the reason; `busbar up --emulate --nodes N` makes one in code
+//! [`mod@file`], which refuses what can't be with the line and the reason; `busbar up --emulate --nodes N` makes one in code
 //! ([`crate::layout`]). [`plant`] makes a plant of it.
 
 pub mod file;
