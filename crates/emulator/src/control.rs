@@ -1,6 +1,7 @@
 //! The control endpoint: what the rack is and does, its faults, loads and pace. JSON over a loopback port of its own; the
 //! types here are what clients read and write.
 
+mod requests;
 mod status;
 
 use std::sync::Arc;
@@ -11,6 +12,7 @@ use axum::routing::{get, post, put};
 use axum::{Json, Router};
 use serde::{Deserialize, Serialize};
 
+pub use requests::faults;
 pub use status::{BoxStatus, CircuitStatus, GearStatus, RackStatus};
 
 use crate::emulated::{Emulated, MOST_SPEED, MOST_STEP};

@@ -273,3 +273,19 @@ async fn a_tripped_branch_is_told_by_its_pdu_over_redfish() {
     assert_eq!(get("Outlets/8").await["PowerState"], "On");
     rack.stop().await;
 }
+
+#[tokio::test]
+async fn where_there_is_no_plant_its_faults_are_refused() {
+    let faults = Arc::<emulator::faults::Faults>::default();
+    let set = async |body: Value| {
+        let request = Request::post("/faults")
+            .header("content-type", "application/json")
+            .body(Body::from(body.to_string()))
+            .unwrap();
+        let answer = emulator::control::faults(Arc::clone(&faults)).oneshot(request).await;
+        answer.unwrap().status()
+    };
+    assert_eq!(set(json!({"action": "hang"})).await, StatusCode::OK);
+    assert_eq!(set(json!({"action": "stop_cooling"})).await, StatusCode::CONFLICT);
+    assert_eq!(faults.list().len(), 1);
+}
