@@ -138,7 +138,7 @@ impl Emulated {
             let done = with(&mut bench);
             if bench.plant.changed() {
                 bench.plant.settle();
-                bench.sensors.look_again();
+                bench.sensors.all_look_again();
             }
             (done, bench.plant.events())
         };

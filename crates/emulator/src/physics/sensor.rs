@@ -92,8 +92,13 @@ impl Sensors {
         self.told.retain(|(of_, _), _| *of_ != of);
     }
 
-    /// Forgets what was told: something was done that BMCs know of, and they look again.
-    pub fn look_again(&mut self) {
+    /// Forgets what was told of a box: something was done to it by whom its BMC knows of, and it looks again.
+    pub fn look_again(&mut self, of: BoxId) {
+        self.told.retain(|(of_, _), _| *of_ != of);
+    }
+
+    /// The same of all boxes.
+    pub fn all_look_again(&mut self) {
         self.told.clear();
     }
 
