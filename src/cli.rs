@@ -239,6 +239,9 @@ pub struct UpOptions {
     /// Captured boxes beside it, each with an address of its own, in the rack `trees`
     #[arg(long, requires = "emulate")]
     pub tree: Vec<PathBuf>,
+    /// The emulated rack's description: a file, or home-lab, colo, gpu-air, nvl72, composable, immersion
+    #[arg(long, requires = "emulate", conflicts_with_all = ["nodes", "bare"], value_name = "NAME|FILE")]
+    pub emulate_rack: Option<String>,
     /// Emulated servers, beside one GPU box
     #[arg(long, default_value_t = 9, value_parser = clap::value_parser!(u32).range(1..=2000))]
     pub nodes: u32,
@@ -488,14 +491,47 @@ pub struct TreeOptions {
 
 #[derive(Subcommand)]
 pub enum Emulate {
-    /// What is emulated
-    Ls,
-    /// Set a fault, given as JSON: '{"on":{"at":"r1/u3"},"action":"hang","count":2}'
-    Fault { fault: String },
+    /// What is emulated, in truth: boxes with their watts and heat, feeds, coolant
+    #[command(before_help = "busbar emulate ls\nbusbar emulate ls 'r1/*'")]
+    Ls {
+        /// Only boxes and gear of this name, `*` for anything
+        #[arg(default_value = "")]
+        at: String,
+    },
+    /// Set a fault: where, what, and how; as JSON; or all of a file
+    #[command(
+        before_help = "busbar emulate fault r1/u3 pull-cable supply=1\nbusbar emulate fault pdu-a trip-breaker\n\
+        busbar emulate fault r1/u3 drift-sensor sensor=InletCelsius per_hour=5\n\
+        busbar emulate fault '{\"on\":{\"at\":\"r1/u3\"},\"action\":\"hang\",\"count\":2}'\n\
+        busbar emulate fault --file bad-day.toml"
+    )]
+    Fault {
+        #[arg(required_unless_present = "file")]
+        words: Vec<String>,
+        /// `[[fault]]` tables; if one of them can't be set, none is
+        #[arg(long, conflicts_with = "words")]
+        file: Option<PathBuf>,
+    },
     /// Faults that are set
     Faults,
-    /// Clear a fault
-    Clear { id: u64 },
+    /// Clear a fault, and undo what it did
+    Clear {
+        #[arg(required_unless_present = "all")]
+        id: Option<u64>,
+        #[arg(long, conflicts_with = "id")]
+        all: bool,
+    },
+    /// What boxes are asked to do: 0 to 1, idle, full, training, inference, or a CSV of `second,load`
+    #[command(before_help = "busbar emulate load r1/u3 0.8\nbusbar emulate load 'r1/*' training\n\
+        busbar emulate load r1/u10 day.csv")]
+    Load { at: String, load: String },
+    /// How many times faster than real the rack runs; 0 stands still until it is stepped
+    Speed { speed: f64 },
+    /// Put the rack forward: `60s`, `10m`
+    Step {
+        #[arg(value_parser = duration)]
+        by: Duration,
+    },
 }
 
 #[derive(Subcommand)]

@@ -2,6 +2,7 @@
 
 pub mod capture;
 pub mod console;
+mod emulate;
 pub mod export;
 pub mod firmware;
 mod follow;
@@ -41,7 +42,7 @@ pub async fn online(cli: &Cli) -> Result<u8> {
         return look::overview(cli).await;
     };
     match command {
-        Command::Emulate { what: Some(what), .. } => return keep::emulate(cli, what).await,
+        Command::Emulate { what: Some(what), .. } => return emulate::emulate(cli, what).await,
         Command::Emulate { trees, what: None } => return capture::serve(cli, trees).await,
         Command::Capture(options) => return capture::capture(cli, options).await,
         _ => {}

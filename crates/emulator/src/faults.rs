@@ -1,4 +1,8 @@
-//! Faults as data: who and what they hit, what happens, how many times.
+//! Faults as data: who and what they hit, what happens, how many times. Those of requests and of machines happen when
+//! they are met; those of the plant hold from when they are set until they are cleared (`emulated::harm`). A file of them
+//! is read by [`mod@file`].
+
+pub mod file;
 
 use std::sync::Mutex;
 
@@ -11,7 +15,8 @@ const MOST: usize = 256;
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Selector {
-    /// Place or PDU name, with `*` for anything: `r1/u3`, `r1/*`, `pdu-a`. Everything when empty.
+    /// Place, or name of a PDU, a feed, a shelf, a loop, with `*` for anything: `r1/u3`, `r1/*`, `pdu-a`. Everything when
+    /// empty.
     pub at: String,
     /// HTTP method; every one when empty.
     pub method: String,
@@ -61,9 +66,70 @@ pub enum Action {
     StuckPost,
     /// Loses all power at once, at the next request that it gets.
     LosePower,
+    /// A power cable is pulled out of a box.
+    PullCable {
+        /// Which supply, from 0.
+        supply: u8,
+    },
+    /// A supply of a box, or a rectifier of a shelf, breaks.
+    FailSupply {
+        /// Which, from 0.
+        supply: u8,
+    },
+    /// Fans of a box stand still.
+    FailFan {
+        /// Which, from 0; all when absent.
+        #[serde(default)]
+        fan: Option<u8>,
+    },
+    /// Pumps of a loop stand still.
+    StopPump {
+        /// Which, from 0; all when absent.
+        #[serde(default)]
+        pump: Option<u8>,
+    },
+    /// What cools a room, a loop or a tank stops.
+    StopCooling,
+    /// The breaker of a PDU or a feed trips.
+    TripBreaker,
+    /// A feed has no voltage.
+    LoseFeed,
+    /// A loop leaks.
+    Leak {
+        /// Litres a minute.
+        litres_per_minute: f64,
+    },
+    /// A sensor of a BMC tells more and more beside the truth.
+    DriftSensor {
+        /// The quantity: `InletCelsius`, `GpuCelsius3`.
+        sensor: String,
+        /// Units an hour.
+        #[serde(default)]
+        per_hour: f64,
+        /// Units at once.
+        #[serde(default)]
+        offset: f64,
+    },
 }
 
 impl Action {
+    /// Whether it is something that happens to the plant, and holds until it is cleared.
+    pub fn physical(&self) -> bool {
+        use Action::*;
+        matches!(
+            self,
+            PullCable { .. }
+                | FailSupply { .. }
+                | FailFan { .. }
+                | StopPump { .. }
+                | StopCooling
+                | TripBreaker
+                | LoseFeed
+                | Leak { .. }
+                | DriftSensor { .. }
+        )
+    }
+
     /// Whether it acts on a request to the BMC, rather than inside the machine.
     fn on_request(&self) -> bool {
         use Action::*;
@@ -181,7 +247,7 @@ impl Faults {
 }
 
 /// `*` stands for any run of characters; an empty pattern for everything.
-fn glob(pattern: &str, text: &str) -> bool {
+pub fn glob(pattern: &str, text: &str) -> bool {
     if pattern.is_empty() {
         return true;
     }

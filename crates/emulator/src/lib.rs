@@ -1,6 +1,7 @@
 //! A rack made of software, spoken to over real sockets.
 //!
-//! Every BMC and PDU answers Redfish on a loopback address of its own ([`redfish`]), from one physical state ([`model`]).
+//! What it is made of is described ([`describe`], [`layout`]); its watts and its heat are one physical model ([`physics`]).
+//! Every BMC and PDU answers Redfish on a loopback address of its own ([`redfish`]), and what it reads comes from there.
 //! A server that is switched on runs firmware ([`life`], [`firmware`]): it asks for its boot by DHCP and HTTP, runs the
 //! agent's own code on emulated hardware ([`host`]) and boots what lies on its disk ([`disks`]). What it prints goes over
 //! its serial line ([`serial`]) to whoever listens at its BMC ([`console`]). Faults are data ([`faults`]), set through
@@ -11,6 +12,7 @@
 pub mod config;
 mod console;
 pub mod control;
+pub mod describe;
 pub mod disks;
 pub mod emulated;
 pub mod faults;
@@ -20,6 +22,7 @@ pub mod layout;
 pub mod life;
 pub mod model;
 pub mod net;
+pub mod physics;
 mod query;
 pub mod redfish;
 mod serial;

@@ -141,7 +141,17 @@ pub(crate) async fn fail(action: Action, faults: &Faults, at: &str) -> Option<Re
         | Action::DropDhcp
         | Action::DiskError
         | Action::SlowDisk { .. }
-        | Action::StuckPost => None,
+        | Action::StuckPost
+        // nor do those that happened to the plant
+        | Action::PullCable { .. }
+        | Action::FailSupply { .. }
+        | Action::FailFan { .. }
+        | Action::StopPump { .. }
+        | Action::StopCooling
+        | Action::TripBreaker
+        | Action::LoseFeed
+        | Action::Leak { .. }
+        | Action::DriftSensor { .. } => None,
     }
 }
 
