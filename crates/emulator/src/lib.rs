@@ -20,6 +20,7 @@ pub mod layout;
 pub mod life;
 pub mod model;
 pub mod net;
+pub mod physics;
 mod query;
 pub mod redfish;
 mod serial;
