@@ -5,6 +5,7 @@ pub mod console;
 pub mod export;
 pub mod firmware;
 mod follow;
+mod hall;
 pub mod hardware;
 pub mod import;
 mod keep;
@@ -38,7 +39,12 @@ pub async fn online(cli: &Cli) -> Result<u8> {
     };
     match command {
         Command::Emulate { what: Some(what), .. } => return keep::emulate(cli, what).await,
-        Command::Emulate { trees, what: None } => return capture::serve(cli, trees).await,
+        Command::Emulate { trees, what: None } => {
+            return match trees.hall {
+                Some(bmcs) => hall::serve(cli, trees, bmcs).await,
+                None => capture::serve(cli, trees).await,
+            };
+        }
         Command::Capture(options) => return capture::capture(cli, options).await,
         _ => {}
     }

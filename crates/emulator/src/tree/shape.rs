@@ -35,8 +35,8 @@ enum Documents {
 
 impl Shape {
     /// Documents written down as [`super::template`] says.
-    pub fn read(text: &str) -> Result<Arc<Shape>, BadTemplate> {
-        Ok(Arc::new(Shape::new(Documents::Templates(template::read(text)?))))
+    pub fn read(texts: &[&str]) -> Result<Arc<Shape>, BadTemplate> {
+        Ok(Arc::new(Shape::new(Documents::Templates(template::read(texts)?))))
     }
 
     /// The folder that holds `redfish`.
@@ -57,7 +57,9 @@ impl Shape {
         };
         let root = shape.document("/redfish/v1").unwrap_or_default();
         shape.claims = Claims::of(&root);
-        let collection = link(&root["Systems"]).and_then(|p| shape.document(&p)).unwrap_or_default();
+        let collection = link(&root["Systems"])
+            .and_then(|p| shape.document(&p))
+            .unwrap_or_default();
         let members = collection["Members"].as_array().cloned().unwrap_or_default();
         shape.systems = members
             .iter()

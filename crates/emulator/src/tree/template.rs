@@ -53,20 +53,19 @@ pub enum BadTemplate {
     Twice(String),
 }
 
-/// Reads documents: an object of paths below `/redfish/v1`. `[0-3]` in a path makes one document for each number, which
+/// Reads documents, out of one text or several: objects of paths below `/redfish/v1`. `[0-3]` in a path makes one document for each number, which
 /// `[n]` in the path's rest and in the document stands for; a second range's is `[m]`. A document whose type is a
 /// collection gets the documents right below it as its members, links may leave `/redfish/v1/` out, and `//` is a comment.
-pub(super) fn read(text: &str) -> Result<Templates, BadTemplate> {
-    let all: Map<String, Value> = serde_json::from_str(text)?;
+pub(super) fn read(texts: &[&str]) -> Result<Templates, BadTemplate> {
     let mut found: Vec<(String, Value)> = Vec::new();
-    for (path, document) in all {
-        if path == "//" {
-            continue;
+    for text in texts {
+        let all: Map<String, Value> = serde_json::from_str(text)?;
+        for (path, document) in all.into_iter().filter(|(path, _)| path != "//") {
+            if !document.is_object() {
+                return Err(BadTemplate::NoDocument(path));
+            }
+            numbered(&path, &document, &["n", "m"], &mut found)?;
         }
-        if !document.is_object() {
-            return Err(BadTemplate::NoDocument(path));
-        }
-        numbered(&path, &document, &["n", "m"], &mut found)?;
     }
     let mut children: HashMap<&str, Vec<&str>> = HashMap::new();
     for (path, _) in &found {
@@ -78,7 +77,10 @@ pub(super) fn read(text: &str) -> Result<Templates, BadTemplate> {
         .into_iter()
         .map(|(above, mut below)| {
             below.sort_by_key(|p| natural(p));
-            (above.to_owned(), below.into_iter().map(|p| json!({"@odata.id": full(p)})).collect())
+            (
+                above.to_owned(),
+                below.into_iter().map(|p| json!({"@odata.id": full(p)})).collect(),
+            )
         })
         .collect();
     let mut out = Templates::new();
@@ -101,7 +103,7 @@ pub(super) fn read(text: &str) -> Result<Templates, BadTemplate> {
 
 /// Digits in a path by their value, so that `CPU_10` comes behind `CPU_9`.
 fn natural(path: &str) -> Vec<(String, u64)> {
-    let mut out = vec![(String::new(), 0)];
+    let mut out: Vec<(String, u64)> = vec![(String::new(), 0)];
     for c in path.chars() {
         let at = out.len() - 1;
         match c.to_digit(10) {
@@ -137,7 +139,12 @@ fn numbered(path: &str, document: &Value, names: &[&str], out: &mut Vec<(String,
         let mut document = document.clone();
         let n = n.to_string();
         replace(&mut document, &mark, &n);
-        numbered(&format!("{before}{n}{}", behind.replace(&mark, &n)), &document, names, out)?;
+        numbered(
+            &format!("{before}{n}{}", behind.replace(&mark, &n)),
+            &document,
+            names,
+            out,
+        )?;
     }
     Ok(())
 }
@@ -191,7 +198,11 @@ impl Template {
             let whole = rest[..at].ends_with('"') && rest[end..].starts_with('"') && !rest[..at].ends_with("\\\"");
             let (before, behind) = if whole { (at - 1, end + 1) } else { (at, end) };
             pieces.push(Piece::Text(rest[..before].into()));
-            pieces.push(if whole { Piece::Value(name.into()) } else { Piece::Word(name.into()) });
+            pieces.push(if whole {
+                Piece::Value(name.into())
+            } else {
+                Piece::Word(name.into())
+            });
             rest = &rest[behind..];
         }
         pieces.push(Piece::Text(rest.into()));
@@ -282,7 +293,7 @@ mod tests {
 
     #[test]
     fn paths_with_ranges_become_many_documents_and_collections_find_their_members() {
-        let all = read(TEXT).unwrap();
+        let all = read(&[TEXT]).unwrap();
         assert_eq!(all.len(), 2 + 11 + 22);
         let members = &all["/redfish/v1/Chassis"].document;
         assert_eq!(members["Members@odata.count"], 11);
@@ -294,7 +305,7 @@ mod tests {
 
     #[test]
     fn text_and_document_are_filled_alike() {
-        let all = read(TEXT).unwrap();
+        let all = read(&[TEXT]).unwrap();
         for template in all.values() {
             let mut document = template.document.clone();
             fill(&mut document, &Box1);
@@ -304,7 +315,10 @@ mod tests {
         let gpu: Value = serde_json::from_str(&text).unwrap();
         assert_eq!(gpu["Name"], "GPU 2 of A\"1 (12.5 W)");
         assert_eq!((&gpu["Reading"], &gpu["Nothing"]), (&json!(12.5), &Value::Null));
-        assert_eq!(gpu["Actions"]["#X.Reset"]["target"], "/redfish/v1/Chassis/GPU_2/Actions/X.Reset");
+        assert_eq!(
+            gpu["Actions"]["#X.Reset"]["target"],
+            "/redfish/v1/Chassis/GPU_2/Actions/X.Reset"
+        );
     }
 
     #[test]
@@ -316,7 +330,7 @@ mod tests {
             (r#"{"a[0-1][0-1][0-1]": {}}"#, "a range"),
             (r#"{"a[0-1]": {}, "a1": {}}"#, "twice"),
         ] {
-            let said = read(text).unwrap_err().to_string();
+            let said = read(&[text]).unwrap_err().to_string();
             assert!(said.contains(why), "{text}: {said}");
         }
     }
