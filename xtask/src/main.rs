@@ -15,6 +15,7 @@ mod licences;
 mod netbox;
 mod peers;
 mod real;
+mod scale;
 mod scenario;
 mod soak;
 mod test;
@@ -49,6 +50,8 @@ enum Chore {
     Validators,
     /// Leave a rack alone with bad luck, and see it come to rest
     Soak(soak::Args),
+    /// Watch a data hall of emulated BMCs, and print what that takes
+    Scale(scale::Args),
     /// The scenario itself, already inside its own namespaces
     #[command(hide = true)]
     Scenario(scenario::Args),
@@ -70,6 +73,7 @@ fn main() -> anyhow::Result<()> {
         Chore::Licences => licences::check(),
         Chore::Validators => validators::run_alone(),
         Chore::Soak(args) => soak::run(&args),
+        Chore::Scale(args) => scale::run(&args),
         Chore::Scenario(args) => scenario::run(&args),
     }
 }

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, bail};
 
 use crate::command::{cmd, output, shown};
-use crate::{debian, licences, netbox, peers, real, soak, validators};
+use crate::{debian, licences, netbox, peers, real, scale, soak, validators};
 
 #[derive(clap::Args)]
 pub struct Args {
@@ -93,6 +93,7 @@ pub fn run(args: &Args) -> Result<()> {
     step("validators", &mut || validators::count());
     let minutes = if args.all { soak::WHOLE } else { soak::SAMPLE };
     step("soak", &mut || soak::count(&soak::Args::of(minutes)));
+    step("scale", &mut || scale::count(&scale::Args::of(scale::SAMPLE)));
     if args.all {
         step("NetBox", &mut || one(netbox::check()));
     }

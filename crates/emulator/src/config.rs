@@ -100,7 +100,7 @@ pub enum StartError {
     )]
     Files {
         /// How many BMCs.
-        bmcs: usize,
+        bmcs: u32,
         /// Files that they take.
         wanted: u64,
         /// How many may be open.

@@ -23,7 +23,7 @@ pub struct Selector {
 
 impl Selector {
     /// Whether it names this box.
-    fn names(&self, at: &str) -> bool {
+    pub fn names(&self, at: &str) -> bool {
         glob(&self.at, at) && (self.one_in < 2 || spread(at) % u64::from(self.one_in) == 0)
     }
 }

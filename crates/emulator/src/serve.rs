@@ -85,9 +85,9 @@ pub(crate) fn certificate(state: Option<&Path>) -> Result<Arc<rustls::ServerConf
 
 /// Connections that as many BMCs may have at once, each one of its own at least: the process's limit of open files is
 /// raised as far as it goes.
-pub(crate) fn places(bmcs: usize) -> Result<usize, StartError> {
+pub(crate) fn places(bmcs: u32) -> Result<usize, StartError> {
     let limit = open_files();
-    let wanted = bmcs as u64 + OTHER_FILES;
+    let wanted = u64::from(bmcs) + OTHER_FILES;
     match limit.checked_sub(OTHER_FILES) {
         Some(places) if wanted <= limit => Ok(usize::try_from(places).unwrap_or(usize::MAX)),
         _ => Err(StartError::Files { bmcs, wanted, limit }),

@@ -14,10 +14,11 @@ use std::fmt::Write as _;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
-use axum::Router;
 use axum::body::Body;
-use axum::extract::State;
+use axum::extract::{Path, State};
 use axum::response::Response;
+use axum::routing::get;
+use axum::{Json, Router};
 use http::Request;
 use tokio::task::JoinSet;
 
@@ -119,8 +120,8 @@ impl Hall {
 
     /// Answers on its sockets until the handle is stopped or dropped.
     pub async fn start(config: Config) -> Result<Handle, StartError> {
+        let places = serve::places(config.layout.bmcs())?;
         let hall = Hall::build(&config)?;
-        let places = serve::places(hall.boxes.len())?;
         let tls = config.tls.then(|| serve::certificate(None)).transpose()?;
         let tls = tls.map(serve::resumable).transpose()?;
         let (listeners, port) = serve::listen(config.port, &hall.layout.addresses())?;
@@ -136,7 +137,10 @@ impl Hall {
                 let failed = |source| StartError::Listen { at, source };
                 let listener = tokio::net::TcpListener::bind(at).await.map_err(failed)?;
                 let at = listener.local_addr().map_err(failed)?;
-                let router = crate::control::faults(Arc::clone(&hall.faults));
+                let hit = Router::new()
+                    .route("/faults/{id}/boxes", get(hit))
+                    .with_state(Arc::clone(&hall));
+                let router = crate::control::faults(Arc::clone(&hall.faults)).merge(hit);
                 tasks.spawn(serve::serve(listener, None, router));
                 Some(at)
             }
@@ -198,6 +202,19 @@ impl Handle {
         }
         files
     }
+}
+
+/// The boxes that a fault names.
+async fn hit(State(hall): State<Arc<Hall>>, Path(id): Path<u64>) -> Json<Vec<String>> {
+    let faults = hall.faults.list();
+    let fault = faults.iter().find(|f| f.id == id);
+    let names = hall.boxes.iter().map(|tree| tree.name());
+    let mut hit: Vec<String> = names
+        .filter(|name| fault.is_some_and(|f| f.on.names(name)))
+        .map(str::to_owned)
+        .collect();
+    hit.sort();
+    Json(hit)
 }
 
 /// The routes of all boxes.

@@ -101,16 +101,16 @@ pub(super) fn read(texts: &[&str]) -> Result<Templates, BadTemplate> {
     Ok(out)
 }
 
-/// Digits in a path by their value, so that `CPU_10` comes behind `CPU_9`.
-fn natural(path: &str) -> Vec<(String, u64)> {
-    let mut out: Vec<(String, u64)> = vec![(String::new(), 0)];
-    for c in path.chars() {
-        let at = out.len() - 1;
-        match c.to_digit(10) {
-            Some(d) => out[at].1 = out[at].1.saturating_mul(10).saturating_add(d.into()),
-            None if path.is_empty() || out[at].1 == 0 => out[at].0.push(c),
-            None => out.push((c.to_string(), 0)),
-        }
+/// Digits in a path by their value, so that `CPU_10` comes behind `CPU_9`: words, each with the number behind it.
+fn natural(path: &str) -> Vec<(&str, u64)> {
+    let mut out = Vec::new();
+    let mut rest = path;
+    while !rest.is_empty() {
+        let word = rest.find(|c: char| c.is_ascii_digit()).unwrap_or(rest.len());
+        let digits = &rest[word..];
+        let end = digits.find(|c: char| !c.is_ascii_digit()).unwrap_or(digits.len());
+        out.push((&rest[..word], digits[..end].parse().unwrap_or_default()));
+        rest = &digits[end..];
     }
     out
 }
