@@ -17,6 +17,7 @@ pub mod faults;
 pub mod firmware;
 pub mod hall;
 pub mod host;
+mod idle;
 pub mod layout;
 pub mod life;
 pub mod model;

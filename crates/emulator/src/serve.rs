@@ -23,7 +23,7 @@ const CONNECTIONS: usize = 8192;
 /// Files that are open beside connections: listeners, what the process has anyway.
 const OTHER_FILES: u64 = 256;
 /// A handshake or a request's head that does not come about in this time.
-const PATIENCE: Duration = Duration::from_secs(20);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
 /// Waiting connections; Linux caps it by `somaxconn`.
 const BACKLOG: i32 = 4096;
 /// What is read at once of a connection that says nothing.
@@ -131,16 +131,31 @@ impl Gate for Open {
 
 /// Accepts connections for ever.
 pub(crate) async fn serve(listener: TcpListener, tls: Option<Arc<rustls::ServerConfig>>, router: Router) {
-    serve_gated(listener, tls, router, CONNECTIONS, Arc::new(Open)).await;
+    let many = Many {
+        places: CONNECTIONS,
+        gate: Arc::new(Open),
+        frugal: false,
+    };
+    serve_many(listener, tls, router, many).await;
 }
 
-/// The same for so many connections at once, and for those who are there.
-pub(crate) async fn serve_gated(
+/// How the connections of many BMCs are served.
+#[derive(Clone)]
+pub(crate) struct Many {
+    /// Connections at once.
+    pub(crate) places: usize,
+    /// Who is there.
+    pub(crate) gate: Arc<dyn Gate>,
+    /// Whether buffers are given back between requests ([`crate::idle`]); then no connection can be upgraded.
+    pub(crate) frugal: bool,
+}
+
+/// The same for many BMCs.
+pub(crate) async fn serve_many(
     listener: TcpListener,
     tls: Option<Arc<rustls::ServerConfig>>,
     router: Router,
-    places: usize,
-    gate: Arc<dyn Gate>,
+    Many { places, gate, frugal }: Many,
 ) {
     let tls = tls.map(TlsAcceptor::from);
     let places = Arc::new(Semaphore::new(places.min(Semaphore::MAX_PERMITS)));
@@ -173,11 +188,15 @@ pub(crate) async fn serve_gated(
                 }
                 return;
             }
-            match tls {
-                None => connection(stream, peer, router).await,
-                Some(tls) => {
-                    if let Ok(Ok(stream)) = tokio::time::timeout(PATIENCE, tls.accept(stream)).await {
-                        connection(stream, peer, router).await;
+            match (tls, frugal) {
+                (None, false) => Box::pin(connection(stream, peer, router)).await,
+                (None, true) => crate::idle::serve(stream, peer, router).await,
+                (Some(tls), _) => {
+                    let stream = tokio::time::timeout(PATIENCE, tls.accept(stream)).await;
+                    match stream {
+                        Ok(Ok(stream)) if frugal => crate::idle::serve(stream, peer, router).await,
+                        Ok(Ok(stream)) => Box::pin(connection(stream, peer, router)).await,
+                        _ => {}
                     }
                 }
             }

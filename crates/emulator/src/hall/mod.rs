@@ -127,9 +127,13 @@ impl Hall {
         let (listeners, port) = serve::listen(config.port, &hall.layout.addresses())?;
         let mut tasks = JoinSet::new();
         let router = router(Arc::clone(&hall));
+        let many = serve::Many {
+            places,
+            gate: Arc::clone(&hall) as Arc<dyn Gate>,
+            frugal: true,
+        };
         for listener in listeners {
-            let gate: Arc<dyn Gate> = Arc::clone(&hall) as Arc<dyn Gate>;
-            tasks.spawn(serve::serve_gated(listener, tls.clone(), router.clone(), places, gate));
+            tasks.spawn(serve::serve_many(listener, tls.clone(), router.clone(), many.clone()));
         }
         let control = match config.control {
             None => None,
