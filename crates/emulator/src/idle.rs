@@ -97,9 +97,9 @@ where
                     let _ = stream.stream.shutdown().await;
                     return None;
                 }
-                let unread = stream.before.is_empty();
+                // a copy, which is empty most times: even nothing of it would hold the whole buffer
                 return Some(Rewound {
-                    before: if unread { parts.read_buf } else { [parts.read_buf, stream.before].concat().into() },
+                    before: [parts.read_buf, stream.before].concat().into(),
                     stream: stream.stream,
                 });
             }
