@@ -11,6 +11,7 @@
 pub mod config;
 mod console;
 pub mod control;
+pub mod describe;
 pub mod disks;
 pub mod emulated;
 pub mod faults;
