@@ -39,7 +39,6 @@ pub async fn serve(cli: &Cli, options: &TreeOptions, bmcs: u32) -> Result<u8> {
         speed: options.speed,
         clock: Arc::new(output::now),
         control: options.control,
-        readings: None,
     };
     let served = Hall::start(config)
         .await

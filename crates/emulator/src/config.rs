@@ -93,6 +93,9 @@ pub enum StartError {
     /// The documents of a hall.
     #[error(transparent)]
     Template(#[from] crate::tree::BadTemplate),
+    /// The racks of a hall.
+    #[error(transparent)]
+    Plant(#[from] crate::hall::BadPlant),
     /// More BMCs than files may be open.
     #[error(
         "{bmcs} emulated BMCs take {wanted} open files and this process may have {limit}: raise the limit (ulimit -Hn), \

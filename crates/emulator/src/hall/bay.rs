@@ -6,31 +6,28 @@ use std::sync::Arc;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-use super::layout::{At, Layout};
+use super::layout::At;
+use super::plants::Plants;
 use crate::config::Clock;
-use crate::physics::quantity::{BoxId, Quantity, Readings};
+use crate::physics::Quantity;
 use crate::tree::Fill;
 
 /// What the boxes of a hall have in common.
 pub(super) struct Common {
-    pub(super) layout: Layout,
     pub(super) user: Option<String>,
     pub(super) clock: Clock,
-    pub(super) readings: Arc<dyn Readings + Send + Sync>,
+    pub(super) plants: Plants,
 }
 
 /// One box.
 pub(super) struct Bay {
     at: At,
-    id: Option<BoxId>,
     common: Arc<Common>,
 }
 
 impl Bay {
-    pub(super) fn new(at: At, name: &str, common: Arc<Common>) -> Bay {
-        debug_assert!(at.index < common.layout.bmcs());
-        let id = common.readings.find(name);
-        Bay { at, id, common }
+    pub(super) fn new(at: At, common: Arc<Common>) -> Bay {
+        Bay { at, common }
     }
 
     /// A serial number; a DPU has the one that its tray knows it by.
@@ -54,14 +51,14 @@ impl Bay {
     }
 
     fn read(&self, what: &str) -> Value {
-        let told = quantity(what).and_then(|q| self.common.readings.read(self.id?, q));
+        let told = quantity(what).and_then(|q| self.common.plants.read(self.at, q));
         // two decimals are more than any of these sensors has
         told.map_or(Value::Null, |v| json!((v * 100.0).round() / 100.0))
     }
 
     fn leak(&self, n: &str) -> Value {
         let n = n.parse().unwrap_or_default();
-        let told = self.id.and_then(|id| self.common.readings.read(id, Quantity::Leak(n)));
+        let told = self.common.plants.read(self.at, Quantity::Leak(n));
         json!(match told {
             Some(v) if v >= 2.0 => "Critical",
             Some(v) if v >= 1.0 => "Warning",
@@ -86,6 +83,25 @@ impl Fill for Bay {
             "user" => json!(self.common.user),
             "now" => json!((self.common.clock)().to_string()),
             _ => Value::Null,
+        }
+    }
+
+    fn changed(&self, path: &str, document: &Value) {
+        if path.starts_with("/redfish/v1/Systems/")
+            && let Some(state) = document["PowerState"].as_str()
+        {
+            self.common.plants.set_on(self.at, state != "Off");
+        }
+        let gpu = path
+            .split("/Processors/GPU_")
+            .nth(1)
+            .and_then(|rest| rest.split('/').next());
+        if let Some(gpu) = gpu.and_then(|n| n.parse().ok()) {
+            let limit = &document["PowerLimitWatts"];
+            let held = limit["SetPoint"]
+                .as_f64()
+                .filter(|_| limit["ControlMode"] != "Disabled");
+            self.common.plants.cap(self.at, gpu, held);
         }
     }
 }

@@ -2,13 +2,13 @@
 //!
 //! The documents of a kind are there once ([`kind`]); a BMC is its place and what was changed on it, and fills in the rest
 //! when it answers ([`bay`]). All of them answer on one listener, which knows them apart by the address that was called:
-//! 127.20.R.U is BMC U of rack R. Readings come from whatever knows the physics ([`Readings`]); until a plant is given,
-//! from the steady state of constant loads ([`steady`]). Faults hit them as they do other boxes, by name: `r1/c3-dpu1`.
+//! 127.20.R.U is BMC U of rack R. Readings come from a plant for each rack ([`plants`]). Faults hit them as they do other
+//! boxes, by name: `r1/c3-dpu1`.
 
 mod bay;
 pub mod kind;
 pub mod layout;
-pub mod steady;
+mod plants;
 
 use std::fmt::Write as _;
 use std::net::{IpAddr, SocketAddr};
@@ -24,12 +24,12 @@ use tokio::task::JoinSet;
 
 use crate::config::{Clock, Credential, StartError};
 use crate::faults::{Action, Faults};
-use crate::physics::quantity::Readings;
 use crate::redfish::closed;
 use crate::serve::{self, Gate, Peer};
 use crate::tree::{Options, Tree};
 pub use kind::{Kind, Shapes};
 pub use layout::{Layout, TooMany};
+pub use plants::BadPlant;
 
 /// What a hall is started with.
 #[derive(Clone)]
@@ -42,14 +42,12 @@ pub struct Config {
     pub tls: bool,
     /// What is let in; anyone when absent.
     pub credential: Option<Credential>,
-    /// How many times faster than real resets take place.
+    /// How many times faster than real resets take place and racks warm up.
     pub speed: f64,
     /// Wall time.
     pub clock: Clock,
     /// Where faults are set: on loopback.
     pub control: Option<SocketAddr>,
-    /// What sensors read; the steady state when absent.
-    pub readings: Option<Arc<dyn Readings + Send + Sync>>,
 }
 
 /// A hall.
@@ -66,15 +64,10 @@ impl Hall {
         let shapes = Shapes::read()?;
         let faults: Arc<Faults> = Arc::default();
         let layout = config.layout;
-        let readings = config
-            .readings
-            .clone()
-            .unwrap_or_else(|| Arc::new(steady::Steady::new(layout, config.clock.clone())));
         let common = Arc::new(bay::Common {
-            layout,
             user: config.credential.as_ref().map(|c| c.user.clone()),
             clock: config.clock.clone(),
-            readings,
+            plants: plants::Plants::new(layout, config.speed)?,
         });
         let options = Arc::new(Options {
             credential: config.credential.clone(),
@@ -84,7 +77,7 @@ impl Hall {
         });
         let boxes = layout.bays().map(|at| {
             let name = at.name();
-            let fill = bay::Bay::new(at, &name, Arc::clone(&common));
+            let fill = bay::Bay::new(at, Arc::clone(&common));
             let shape = Arc::clone(shapes.of(at.kind));
             Arc::new(Tree::of(&name, shape, Some(Box::new(fill)), Arc::clone(&options)))
         });

@@ -186,6 +186,9 @@ impl Tree {
             return;
         };
         how(&mut document);
+        if let Some(with) = &self.fill {
+            with.changed(path, &document);
+        }
         let mut live = self.lock();
         live.next += 1;
         if document.get("@odata.etag").is_some() {

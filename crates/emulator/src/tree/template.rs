@@ -13,6 +13,11 @@ use serde_json::{Map, Value, json};
 pub trait Fill: Send + Sync {
     /// The value of a blank as it is now; null for what can't be told.
     fn value(&self, blank: &str) -> Value;
+
+    /// A document of the box was changed: whoever fills in what follows from it may want to know.
+    fn changed(&self, path: &str, document: &Value) {
+        let _ = (path, document);
+    }
 }
 
 /// One document.
