@@ -38,6 +38,7 @@ pub async fn serve(cli: &Cli, options: &TreeOptions, bmcs: u32) -> Result<u8> {
         credential,
         speed: options.speed,
         clock: Arc::new(output::now),
+        idle: std::time::Duration::from_secs(options.idle),
         control: options.control,
     };
     let served = Hall::start(config)

@@ -24,7 +24,7 @@ pub struct Selector {
 impl Selector {
     /// Whether it names this box.
     pub fn names(&self, at: &str) -> bool {
-        glob(&self.at, at) && (self.one_in < 2 || spread(at) % u64::from(self.one_in) == 0)
+        glob(&self.at, at) && (self.one_in < 2 || spread(at).is_multiple_of(self.one_in.into()))
     }
 }
 

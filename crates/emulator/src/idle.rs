@@ -29,8 +29,8 @@ struct Rewound<S> {
     stream: S,
 }
 
-/// Answers on one connection until the caller goes away, or says nothing for too long.
-pub(crate) async fn serve<S>(mut stream: S, peer: Peer, router: Router)
+/// Answers on one connection until the caller goes away, or says nothing for longer than `quiet`.
+pub(crate) async fn serve<S>(mut stream: S, peer: Peer, router: Router, quiet: Duration)
 where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
@@ -38,7 +38,7 @@ where
     loop {
         if before.is_empty() {
             let mut first = [0];
-            match tokio::time::timeout(PATIENCE, stream.read(&mut first)).await {
+            match tokio::time::timeout(quiet, stream.read(&mut first)).await {
                 Ok(Ok(1)) => before = Bytes::copy_from_slice(&first),
                 _ => break,
             }
@@ -182,7 +182,7 @@ mod tests {
     fn start() -> (tokio::io::DuplexStream, tokio::task::JoinHandle<()>) {
         let (mine, theirs) = tokio::io::duplex(4096);
         let router = Router::new().route("/", get(async || "hello"));
-        (mine, tokio::spawn(serve(theirs, peer(), router)))
+        (mine, tokio::spawn(serve(theirs, peer(), router, PATIENCE)))
     }
 
     #[tokio::test(start_paused = true)]

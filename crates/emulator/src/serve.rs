@@ -100,7 +100,7 @@ fn open_files() -> u64 {
     let mut limit = getrlimit(Resource::Nofile);
     let before = limit.current;
     limit.current = limit.maximum;
-    let now = setrlimit(Resource::Nofile, limit.clone()).map_or(before, |()| limit.maximum);
+    let now = setrlimit(Resource::Nofile, limit).map_or(before, |()| limit.maximum);
     // none: as many as there is memory for
     now.unwrap_or(u64::MAX)
 }
@@ -134,7 +134,7 @@ pub(crate) async fn serve(listener: TcpListener, tls: Option<Arc<rustls::ServerC
     let many = Many {
         places: CONNECTIONS,
         gate: Arc::new(Open),
-        frugal: false,
+        frugal: None,
     };
     serve_many(listener, tls, router, many).await;
 }
@@ -146,8 +146,9 @@ pub(crate) struct Many {
     pub(crate) places: usize,
     /// Who is there.
     pub(crate) gate: Arc<dyn Gate>,
-    /// Whether buffers are given back between requests ([`crate::idle`]); then no connection can be upgraded.
-    pub(crate) frugal: bool,
+    /// For how long connections are kept between requests without their buffers ([`crate::idle`]); none can be upgraded
+    /// then. With their buffers when absent.
+    pub(crate) frugal: Option<Duration>,
 }
 
 /// The same for many BMCs.
@@ -189,13 +190,13 @@ pub(crate) async fn serve_many(
                 return;
             }
             match (tls, frugal) {
-                (None, false) => Box::pin(connection(stream, peer, router)).await,
-                (None, true) => crate::idle::serve(stream, peer, router).await,
+                (None, None) => Box::pin(connection(stream, peer, router)).await,
+                (None, Some(quiet)) => crate::idle::serve(stream, peer, router, quiet).await,
                 (Some(tls), _) => {
                     let stream = tokio::time::timeout(PATIENCE, tls.accept(stream)).await;
-                    match stream {
-                        Ok(Ok(stream)) if frugal => crate::idle::serve(stream, peer, router).await,
-                        Ok(Ok(stream)) => Box::pin(connection(stream, peer, router)).await,
+                    match (stream, frugal) {
+                        (Ok(Ok(stream)), Some(quiet)) => crate::idle::serve(stream, peer, router, quiet).await,
+                        (Ok(Ok(stream)), None) => Box::pin(connection(stream, peer, router)).await,
                         _ => {}
                     }
                 }

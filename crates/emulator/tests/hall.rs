@@ -29,6 +29,7 @@ fn config(bmcs: u32) -> Config {
         }),
         speed: 100.0,
         clock: Arc::new(|| Time::from_millis(1_790_000_000_000)),
+        idle: Duration::from_secs(15),
         control: Some("127.0.0.1:0".parse().unwrap()),
     }
 }

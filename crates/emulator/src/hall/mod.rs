@@ -13,6 +13,7 @@ mod plants;
 use std::fmt::Write as _;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::body::Body;
 use axum::extract::{Path, State};
@@ -46,6 +47,8 @@ pub struct Config {
     pub speed: f64,
     /// Wall time.
     pub clock: Clock,
+    /// For how long a connection is kept on which nothing is asked; OpenBMC keeps them for 15 s.
+    pub idle: Duration,
     /// Where faults are set: on loopback.
     pub control: Option<SocketAddr>,
 }
@@ -123,7 +126,7 @@ impl Hall {
         let many = serve::Many {
             places,
             gate: Arc::clone(&hall) as Arc<dyn Gate>,
-            frugal: true,
+            frugal: Some(config.idle),
         };
         for listener in listeners {
             tasks.spawn(serve::serve_many(listener, tls.clone(), router.clone(), many.clone()));

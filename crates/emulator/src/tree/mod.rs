@@ -115,12 +115,15 @@ impl Tree {
         &self.name
     }
 
-    /// Bytes that it takes by itself, about: not what it shares with others, nor its connections.
+    /// Bytes that it takes by itself, about: not what it shares with others, nor its sessions and connections.
     pub fn size(&self) -> usize {
+        let own = self.fill.as_deref().map_or(0, size_of_val);
         let live = self.lock();
-        // of an ordinary document that was changed; it is not measured for this
-        const CHANGED: usize = 4096;
-        size_of::<Tree>() + self.name.len() + size_of::<u128>() * 8 + live.changed.len() * CHANGED
+        let changed = live
+            .changed
+            .iter()
+            .map(|(path, d)| path.len() + d.to_string().len() * 2);
+        size_of::<Tree>() + self.name.len() + own + changed.sum::<usize>()
     }
 
     /// What it has in common with boxes like it.
