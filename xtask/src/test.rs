@@ -93,7 +93,7 @@ pub fn run(args: &Args) -> Result<()> {
     step("validators", &mut || validators::count());
     let minutes = if args.all { soak::WHOLE } else { soak::SAMPLE };
     step("soak", &mut || soak::count(&soak::Args::of(minutes)));
-    step("scale", &mut || scale::count(&scale::Args::of(scale::SAMPLE)));
+    step("scale", &mut || scale::count(&scale::Args::of(scale::SAMPLE, args.all)));
     if args.all {
         step("NetBox", &mut || one(netbox::check()));
     }

@@ -193,7 +193,8 @@ pub(crate) async fn serve_many(
                 (None, None) => Box::pin(connection(stream, peer, router)).await,
                 (None, Some(quiet)) => crate::idle::serve(stream, peer, router, quiet).await,
                 (Some(tls), _) => {
-                    let stream = tokio::time::timeout(PATIENCE, tls.accept(stream)).await;
+                    // in a box: what a handshake takes is not kept for as long as the connection
+                    let stream = tokio::time::timeout(PATIENCE, Box::pin(tls.accept(stream))).await;
                     match (stream, frugal) {
                         (Ok(Ok(stream)), Some(quiet)) => crate::idle::serve(stream, peer, router, quiet).await,
                         (Ok(Ok(stream)), None) => Box::pin(connection(stream, peer, router)).await,
