@@ -313,6 +313,8 @@ async fn serve(tree: &Arc<Tree>, request: Request<Body>, refuse: bool) -> Result
         Method::POST if door => login(tree, &value),
         Method::POST if tree.is_action(path) => tree.act(path, &value),
         Method::PATCH => {
+            // of two writers who saw the same version one writes
+            let _one = tree.core.one_writes();
             let now = current(tree, path).ok_or_else(|| missing(path))?;
             if now.1.get("Members").is_some() {
                 return Err(not_allowed("GET, HEAD"));
