@@ -470,7 +470,7 @@ pub struct TreeOptions {
     #[arg(long, value_name = "FOLDER", requires = "hall")]
     pub rack_files: Option<PathBuf>,
     /// Seconds for which the hall keeps connections on which nothing is asked
-    #[arg(long, default_value_t = 15, value_parser = clap::value_parser!(u64).range(1..=3600), requires = "hall")]
+    #[arg(long, default_value_t = 5, value_parser = clap::value_parser!(u64).range(1..=3600), requires = "hall")]
     pub idle: u64,
     /// Where faults of the hall are set, on loopback
     #[arg(long, requires = "hall")]

@@ -21,7 +21,7 @@ use tower::ServiceExt as _;
 use crate::serve::{CloseConnection, PATIENCE, Peer};
 
 /// How long a burst waits for its next request before the buffers are given back.
-const LINGER: Duration = Duration::from_millis(500);
+const LINGER: Duration = Duration::from_millis(200);
 
 /// A stream with what was read ahead of it.
 struct Rewound<S> {
@@ -188,7 +188,7 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn a_kept_connection_stays_one_over_pauses_of_any_length_below_the_limit() {
         let (mut mine, task) = start();
-        for pause in [0, 100, 450, 499, 500, 501, 999, 1000, 1001, 5000, 19_000] {
+        for pause in [0, 50, 199, 200, 201, 399, 400, 401, 500, 5000, 19_000] {
             tokio::time::sleep(Duration::from_millis(pause)).await;
             mine.write_all(ASK).await.unwrap();
             let said = answer(&mut mine).await;
@@ -205,7 +205,7 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn a_request_in_pieces_is_whole_whenever_the_pieces_come() {
         let (mut mine, _task) = start();
-        for pause in [1, 499, 500, 700, 1100, 3000] {
+        for pause in [1, 199, 200, 300, 700, 3000] {
             for piece in ASK.chunks(9) {
                 mine.write_all(piece).await.unwrap();
                 tokio::time::sleep(Duration::from_millis(pause)).await;

@@ -47,7 +47,8 @@ pub struct Config {
     pub speed: f64,
     /// Wall time.
     pub clock: Clock,
-    /// For how long a connection is kept on which nothing is asked; OpenBMC keeps them for 15 s.
+    /// For how long a connection is kept on which nothing is asked: lighttpd, which many BMCs have, closes it after 5 s,
+    /// others after 15 s and more.
     pub idle: Duration,
     /// Where faults are set: on loopback.
     pub control: Option<SocketAddr>,
