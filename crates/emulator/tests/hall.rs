@@ -176,30 +176,35 @@ async fn what_is_done_to_one_is_not_done_to_its_like() {
             > 1_000.0
     );
 
+    // what carries readings has another tag with each of them, as real services' has: a precondition is tried elsewhere
+    let patch = |at: &str, tag: &str, body: Value| {
+        let patch = client().patch(at).basic_auth("admin", Some("secret"));
+        patch.header("if-match", tag.to_owned()).body(body.to_string()).send()
+    };
+    let asset = |tag: &str| patch(&neighbour, tag, json!({"AssetTag": "a-7"}));
+    assert_eq!(
+        asset("\"other\"").await.unwrap().status(),
+        StatusCode::PRECONDITION_FAILED
+    );
+    let head = client()
+        .get(&neighbour)
+        .basic_auth("admin", Some("secret"))
+        .send()
+        .await
+        .unwrap();
+    let tag = head.headers()["etag"].to_str().unwrap().to_owned();
+    assert_eq!(asset(&tag).await.unwrap().status(), StatusCode::OK);
+    assert_eq!(asset(&tag).await.unwrap().status(), StatusCode::PRECONDITION_FAILED);
+
     // a limit is set on one; its readings go on being read
     let metrics = "/redfish/v1/Systems/HGX_Baseboard_0/Processors/GPU_2/EnvironmentMetrics";
     let (mine, theirs) = (
         format!("{}{metrics}", url(&hall, 3)),
         format!("{}{metrics}", url(&hall, 0)),
     );
-    let patch = |tag: &str, watts: u32| {
-        let body = json!({"PowerLimitWatts": {"SetPoint": watts}}).to_string();
-        let patch = client().patch(&mine).basic_auth("admin", Some("secret"));
-        patch.header("if-match", tag.to_owned()).body(body).send()
-    };
-    assert_eq!(
-        patch("\"other\"", 700).await.unwrap().status(),
-        StatusCode::PRECONDITION_FAILED
-    );
-    let head = client()
-        .get(&mine)
-        .basic_auth("admin", Some("secret"))
-        .send()
-        .await
-        .unwrap();
-    let tag = head.headers()["etag"].to_str().unwrap().to_owned();
-    assert_eq!(patch(&tag, 100).await.unwrap().status(), StatusCode::BAD_REQUEST);
-    assert_eq!(patch(&tag, 700).await.unwrap().status(), StatusCode::OK);
+    let limit = |watts: u32| patch(&mine, "*", json!({"PowerLimitWatts": {"SetPoint": watts}}));
+    assert_eq!(limit(100).await.unwrap().status(), StatusCode::BAD_REQUEST);
+    assert_eq!(limit(700).await.unwrap().status(), StatusCode::OK);
     let after = get(&mine).await;
     assert_eq!(after["PowerLimitWatts"]["SetPoint"], 700);
     assert!(after["PowerWatts"]["Reading"].as_f64().unwrap() > 75.0);
