@@ -391,10 +391,7 @@ impl Reader<'_> {
             if b.cords.len() > usize::from(kind.supply.count) {
                 let span = b.cords[0].span();
                 let (n, cords) = (kind.supply.count, b.cords.len());
-                self.wrong(
-                    span,
-                    format!("`{}` has {n} power inlets, and here are {cords} cords", kind.name),
-                );
+                self.wrong(span, format!("`{}` has {n} power inlets, and here are {cords} cords", kind.name));
             }
             let first: Option<u32> = b.slot.get_ref().strip_prefix('u').and_then(|n| n.parse().ok());
             if first.is_none() && b.count > 1 {
@@ -426,10 +423,7 @@ impl Reader<'_> {
             }
         }
         if d.boxes.len() > MOST_BOXES {
-            self.wrong(
-                0..0,
-                format!("a description holds {MOST_BOXES} boxes, not {}", d.boxes.len()),
-            );
+            self.wrong(0..0, format!("a description holds {MOST_BOXES} boxes, not {}", d.boxes.len()));
         }
     }
 
@@ -450,17 +444,11 @@ impl Reader<'_> {
     fn loop_fits(&mut self, b: &BoxIn, kind: &Kind, on: Option<usize>) {
         let needs = kind.cooled != Cooled::Air || kind.name == "cdu";
         if needs && on.is_none() && b.on.is_none() {
-            let why = format!(
-                "`{}` needs a loop or a tank: `on = \"NAME\"` and a [[loop]] of that name",
-                kind.name
-            );
+            let why = format!("`{}` needs a loop or a tank: `on = \"NAME\"` and a [[loop]] of that name", kind.name);
             self.wrong(b.kind.span(), why);
         }
         if let Some(name) = b.on.as_ref().filter(|_| !needs) {
-            self.wrong(
-                name.span(),
-                format!("`{}` is cooled by air and goes on no loop", kind.name),
-            );
+            self.wrong(name.span(), format!("`{}` is cooled by air and goes on no loop", kind.name));
         }
     }
 
@@ -527,15 +515,8 @@ impl Reader<'_> {
                 .map(|o| o.to_string())
                 .take(8)
                 .collect();
-            let open = if open.is_empty() {
-                "none".into()
-            } else {
-                open.join(", ")
-            };
-            let why = format!(
-                "outlet {number} of `{}` is taken by the box of line {other}; free: {open}",
-                pdus[pdu]
-            );
+            let open = if open.is_empty() { "none".into() } else { open.join(", ") };
+            let why = format!("outlet {number} of `{}` is taken by the box of line {other}; free: {open}", pdus[pdu]);
             self.wrong(cord.span(), why);
         }
         Some(Cord::Outlet(pdu, number - 1))
@@ -546,9 +527,7 @@ impl Reader<'_> {
         let mut watts = vec![0.0; d.feeds.len()];
         let mut on_bus: BTreeMap<&str, f64> = BTreeMap::new();
         for b in &d.boxes {
-            let pumps =
-                b.on.filter(|_| b.moves)
-                    .map_or(0.0, |l| d.loops[l].pump_watts * f64::from(d.loops[l].pumps));
+            let pumps = b.on.filter(|_| b.moves).map_or(0.0, |l| d.loops[l].pump_watts * f64::from(d.loops[l].pumps));
             let full = b.kind.wall().1 + pumps;
             for cord in &b.cords {
                 let part = full / b.cords.len() as f64;
@@ -624,11 +603,7 @@ fn free(taken: &BTreeMap<u32, usize>, units: u32) -> String {
         .iter()
         .map(|(a, b)| if a == b { format!("u{a}") } else { format!("u{a}-u{b}") })
         .collect();
-    if words.is_empty() {
-        "none".into()
-    } else {
-        words.join(", ")
-    }
+    if words.is_empty() { "none".into() } else { words.join(", ") }
 }
 
 #[cfg(test)]
@@ -657,12 +632,7 @@ mod tests {
                 assert!(work > 99.0, "{name} {}: does {work} % at full load", b.place);
             }
             let events: Vec<_> = made.plant.events();
-            let bad = events.iter().find(|e| {
-                matches!(
-                    e.what,
-                    crate::physics::Happened::Gear(_) | crate::physics::Happened::TooHot
-                )
-            });
+            let bad = events.iter().find(|e| matches!(e.what, crate::physics::Happened::Gear(_) | crate::physics::Happened::TooHot));
             assert!(bad.is_none(), "{name}: {bad:?}");
         }
     }
@@ -674,68 +644,24 @@ mod tests {
         let cases = [
             // from line 9 on
             ("[[box]]\nslot = \"u1\"\nkind = \"toaster\"", 11, "there are server-2s"),
-            (
-                "[[box]]\nslot = \"u1\"\nkind = \"n100\"\ncords = [\"p/5\"]",
-                12,
-                "outlets 1 to 4, not 5",
-            ),
-            (
-                "[[box]]\nslot = \"u1\"\nkind = \"n100\"\ncords = [\"q/1\"]",
-                12,
-                "there is no PDU `q`; there are p",
-            ),
-            (
-                "[[box]]\nslot = \"u1\"\ncount = 2\nkind = \"n100\"\n[[box]]\nslot = \"u2\"\nkind = \"n100\"",
-                14,
-                "u2 is taken by the box of line 10; free: u3-u42",
-            ),
-            (
-                "[[box]]\nslot = \"u43\"\nkind = \"n100\"",
-                10,
-                "not in a rack of 42 units; free: u1-u42",
-            ),
-            (
-                "[[box]]\nslot = \"u1\"\nkind = \"server-8gpu\"\ncords = [\"p/1\"]",
-                3,
-                "draws up to",
-            ),
-            (
-                "[[box]]\nslot = \"u1\"\nkind = \"n100\"\ncords = [\"p/1\"]\n[[box]]\nslot = \"u2\"\nkind = \"n100\"\ncords = [\"p/1\"]",
-                16,
-                "taken by the box of line 10; free: 2, 3, 4",
-            ),
-            (
-                "[[box]]\nslot = \"u1\"\nkind = \"n100\"\ncolour = \"red\"",
-                12,
-                "unknown field `colour`",
-            ),
+            ("[[box]]\nslot = \"u1\"\nkind = \"n100\"\ncords = [\"p/5\"]", 12, "outlets 1 to 4, not 5"),
+            ("[[box]]\nslot = \"u1\"\nkind = \"n100\"\ncords = [\"q/1\"]", 12, "there is no PDU `q`; there are p"),
+            ("[[box]]\nslot = \"u1\"\ncount = 2\nkind = \"n100\"\n[[box]]\nslot = \"u2\"\nkind = \"n100\"", 14, "u2 is taken by the box of line 10; free: u3-u42"),
+            ("[[box]]\nslot = \"u43\"\nkind = \"n100\"", 10, "not in a rack of 42 units; free: u1-u42"),
+            ("[[box]]\nslot = \"u1\"\nkind = \"server-8gpu\"\ncords = [\"p/1\"]", 3, "draws up to"),
+            ("[[box]]\nslot = \"u1\"\nkind = \"n100\"\ncords = [\"p/1\"]\n[[box]]\nslot = \"u2\"\nkind = \"n100\"\ncords = [\"p/1\"]", 16, "taken by the box of line 10; free: 2, 3, 4"),
+            ("[[box]]\nslot = \"u1\"\nkind = \"n100\"\ncolour = \"red\"", 12, "unknown field `colour`"),
             ("[[box]]\nslot = \"u1\"\nkind = \"gb200-compute\"", 11, "needs a loop"),
-            (
-                "[[box]]\nslot = \"u1\"\nkind = \"n100\"\nload = 1.5",
-                12,
-                "0 to 1, not 1.5",
-            ),
-            (
-                "[[box]]\nslot = \"u1\"\nkind = \"n100\"\ncords = [\"p/1\", \"p/2\"]",
-                12,
-                "1 power inlets",
-            ),
-            (
-                "[[pdu]]\nname = \"p\"\nfeed = \"g\"\noutlets = 4",
-                10,
-                "there already, on line 6",
-            ),
+            ("[[box]]\nslot = \"u1\"\nkind = \"n100\"\nload = 1.5", 12, "0 to 1, not 1.5"),
+            ("[[box]]\nslot = \"u1\"\nkind = \"n100\"\ncords = [\"p/1\", \"p/2\"]", 12, "1 power inlets"),
+            ("[[pdu]]\nname = \"p\"\nfeed = \"g\"\noutlets = 4", 10, "there already, on line 6"),
         ];
         for (more, line, why) in cases {
             let bad = with(more);
             let found = bad.0.iter().any(|m| m.line == line && m.why.contains(why));
             assert!(found, "{more}: {bad}");
         }
-        assert_eq!(
-            with("[[pdu]]\nname = \"x\"\nfeed = \"g\"\noutlets = 0\n").0.len(),
-            2,
-            "all that is wrong is told"
-        );
+        assert_eq!(with("[[pdu]]\nname = \"x\"\nfeed = \"g\"\noutlets = 0\n").0.len(), 2, "all that is wrong is told");
         assert!(read("[[box]\n").unwrap_err().0[0].line == 1);
     }
 }

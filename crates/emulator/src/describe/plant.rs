@@ -167,10 +167,9 @@ impl Described {
             .collect();
         (0..pdu.outlets)
             .map(|o| {
-                let hungry = self
-                    .boxes
-                    .iter()
-                    .any(|b| b.kind.supply.capacity > ONE_PHASE && b.cords.contains(&Cord::Outlet(n, o)));
+                let hungry = self.boxes.iter().any(|b| {
+                    b.kind.supply.capacity > ONE_PHASE && b.cords.contains(&Cord::Outlet(n, o))
+                });
                 let phases = match (three, hungry) {
                     (true, true) => Phases::Three,
                     (true, false) => Phases::One((o % 3) as u8),
@@ -178,10 +177,7 @@ impl Described {
                 };
                 let run = (o * branches.len()) / pdu.outlets;
                 let parent = branches.get(run).copied().unwrap_or(it);
-                plant.add_gear(
-                    Piece::new("", Gear::Outlet { on: true }, &[parent], phases, f.volts),
-                    None,
-                )
+                plant.add_gear(Piece::new("", Gear::Outlet { on: true }, &[parent], phases, f.volts), None)
             })
             .collect()
     }
