@@ -10,7 +10,7 @@ use axum::{Json, Router};
 use serde::{Deserialize, Serialize};
 
 use crate::emulated::Emulated;
-use crate::faults::{Fault, Faults};
+use crate::faults::Fault;
 use crate::model::{Activity, Power};
 
 /// One server, as `GET /servers` lists it.
@@ -56,40 +56,34 @@ struct Wanted {
 }
 
 type Rack = State<Arc<Emulated>>;
-type All = State<Arc<Faults>>;
 
 /// The endpoint's routes.
 pub fn router(rack: Arc<Emulated>) -> Router {
-    let servers = Router::new().route("/servers", get(servers));
-    faults(Arc::clone(&rack.faults)).merge(servers.with_state(rack))
-}
-
-/// The routes of faults alone.
-pub fn faults(faults: Arc<Faults>) -> Router {
     Router::new()
         .route("/faults", get(list).post(set).delete(clear_all))
         .route("/faults/{id}", axum::routing::delete(clear))
-        .with_state(faults)
+        .route("/servers", get(servers))
+        .with_state(rack)
 }
 
-async fn list(State(faults): All) -> Json<Vec<Fault>> {
-    Json(faults.list())
+async fn list(State(rack): Rack) -> Json<Vec<Fault>> {
+    Json(rack.faults.list())
 }
 
-async fn set(State(faults): All, Json(fault): Json<Fault>) -> Result<Json<Fault>, (StatusCode, Json<Problem>)> {
-    let set = faults.set(fault);
+async fn set(State(rack): Rack, Json(fault): Json<Fault>) -> Result<Json<Fault>, (StatusCode, Json<Problem>)> {
+    let set = rack.faults.set(fault);
     set.map(Json)
         .map_err(|e| (StatusCode::CONFLICT, Json(Problem { detail: e.to_string() })))
 }
 
-async fn clear_all(State(faults): All) -> Json<Cleared> {
+async fn clear_all(State(rack): Rack) -> Json<Cleared> {
     Json(Cleared {
-        cleared: faults.clear(None),
+        cleared: rack.faults.clear(None),
     })
 }
 
-async fn clear(State(faults): All, Path(id): Path<u64>) -> Result<Json<Cleared>, (StatusCode, Json<Problem>)> {
-    match faults.clear(Some(id)) {
+async fn clear(State(rack): Rack, Path(id): Path<u64>) -> Result<Json<Cleared>, (StatusCode, Json<Problem>)> {
+    match rack.faults.clear(Some(id)) {
         0 => Err((
             StatusCode::NOT_FOUND,
             Json(Problem {

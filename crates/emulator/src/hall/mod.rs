@@ -6,6 +6,7 @@
 //! boxes, by name: `r1/c3-dpu1`.
 
 mod bay;
+mod control;
 pub mod kind;
 pub mod layout;
 mod plants;
@@ -15,11 +16,10 @@ use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
+use axum::Router;
 use axum::body::Body;
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::response::Response;
-use axum::routing::get;
-use axum::{Json, Router};
 use http::Request;
 use tokio::task::JoinSet;
 
@@ -138,10 +138,7 @@ impl Hall {
                 let failed = |source| StartError::Listen { at, source };
                 let listener = tokio::net::TcpListener::bind(at).await.map_err(failed)?;
                 let at = listener.local_addr().map_err(failed)?;
-                let hit = Router::new()
-                    .route("/faults/{id}/boxes", get(hit))
-                    .with_state(Arc::clone(&hall));
-                let router = crate::control::faults(Arc::clone(&hall.faults)).merge(hit);
+                let router = control::router(Arc::clone(&hall));
                 tasks.spawn(serve::serve(listener, None, router));
                 Some(at)
             }
@@ -203,19 +200,6 @@ impl Handle {
         }
         files
     }
-}
-
-/// The boxes that a fault names.
-async fn hit(State(hall): State<Arc<Hall>>, Path(id): Path<u64>) -> Json<Vec<String>> {
-    let faults = hall.faults.list();
-    let fault = faults.iter().find(|f| f.id == id);
-    let names = hall.boxes.iter().map(|tree| tree.name());
-    let mut hit: Vec<String> = names
-        .filter(|name| fault.is_some_and(|f| f.on.names(name)))
-        .map(str::to_owned)
-        .collect();
-    hit.sort();
-    Json(hit)
 }
 
 /// The routes of all boxes.
