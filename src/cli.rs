@@ -210,9 +210,11 @@ pub enum Command {
     /// Write down everything that a box answers, to report it or to emulate it
     #[command(before_help = "busbar capture 10.0.0.12 --user root --redact\nbusbar emulate --tree capture-10.0.0.12")]
     Capture(CaptureOptions),
-    /// The emulated rack; with --tree, captured boxes
+    /// The emulated rack; with --tree, captured boxes; with --hall, a data hall
     #[command(args_conflicts_with_subcommands = true, subcommand_negates_reqs = true)]
-    #[command(before_help = "busbar emulate ls\nbusbar emulate --tree capture-10.0.0.12")]
+    #[command(
+        before_help = "busbar emulate ls\nbusbar emulate --tree capture-10.0.0.12\nbusbar emulate --hall 71 --rack-files hall"
+    )]
     Emulate {
         #[command(flatten)]
         trees: TreeOptions,
@@ -471,8 +473,20 @@ pub struct CaptureOptions {
 #[derive(Args)]
 pub struct TreeOptions {
     /// Serve a captured tree as a live box; several ones at ports that count up
-    #[arg(long, required = true)]
+    #[arg(long, required_unless_present = "hall")]
     pub tree: Vec<PathBuf>,
+    /// Serve a data hall of so many BMCs: 71 to a rack, each at an address of its own, 127.20.RACK.N
+    #[arg(long, value_name = "BMCS", conflicts_with = "tree")]
+    pub hall: Option<u32>,
+    /// Write a rack file for each rack of the hall into this folder, for `busbar up --rack`
+    #[arg(long, value_name = "FOLDER", requires = "hall")]
+    pub rack_files: Option<PathBuf>,
+    /// Seconds for which the hall keeps connections on which nothing is asked
+    #[arg(long, default_value_t = 5, value_parser = clap::value_parser!(u64).range(1..=3600), requires = "hall")]
+    pub idle: u64,
+    /// Where faults of the hall are set, on loopback
+    #[arg(long, requires = "hall")]
+    pub control: Option<SocketAddr>,
     /// Where
     #[arg(long, default_value = "127.0.0.1:8000")]
     pub listen: SocketAddr,

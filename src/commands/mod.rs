@@ -7,6 +7,7 @@ pub mod export;
 pub mod firmware;
 mod follow;
 mod free;
+mod hall;
 pub mod hardware;
 pub mod import;
 mod keep;
@@ -43,7 +44,12 @@ pub async fn online(cli: &Cli) -> Result<u8> {
     };
     match command {
         Command::Emulate { what: Some(what), .. } => return emulate::emulate(cli, what).await,
-        Command::Emulate { trees, what: None } => return capture::serve(cli, trees).await,
+        Command::Emulate { trees, what: None } => {
+            return match trees.hall {
+                Some(bmcs) => hall::serve(cli, trees, bmcs).await,
+                None => capture::serve(cli, trees).await,
+            };
+        }
         Command::Capture(options) => return capture::capture(cli, options).await,
         _ => {}
     }

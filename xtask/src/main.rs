@@ -16,6 +16,7 @@ mod licences;
 mod netbox;
 mod peers;
 mod real;
+mod scale;
 mod scenario;
 mod soak;
 mod test;
@@ -53,6 +54,8 @@ enum Chore {
     Watch,
     /// Leave a rack alone with bad luck, and see it come to rest
     Soak(soak::Args),
+    /// Watch a data hall of emulated BMCs, and print what that takes
+    Scale(scale::Args),
     /// The scenario itself, already inside its own namespaces
     #[command(hide = true)]
     Scenario(scenario::Args),
@@ -75,6 +78,7 @@ fn main() -> anyhow::Result<()> {
         Chore::Validators => validators::run_alone(),
         Chore::Watch => watch::run_alone(),
         Chore::Soak(args) => soak::run(&args),
+        Chore::Scale(args) => scale::run(&args),
         Chore::Scenario(args) => scenario::run(&args),
     }
 }

@@ -22,12 +22,33 @@ pub struct Selector {
     pub method: String,
     /// Prefix of the path.
     pub path: String,
+    /// Only one in so many of those that the rest names: always the same ones, spread evenly. All of them at 0 and 1.
+    pub one_in: u32,
+}
+
+impl Selector {
+    /// Whether it names this box.
+    pub fn names(&self, at: &str) -> bool {
+        glob(&self.at, at) && (self.one_in < 2 || spread(at).is_multiple_of(self.one_in.into()))
+    }
+}
+
+/// A number that follows from a name alone and differs between names that differ little: FNV-1a, mixed once more, as its
+/// lowest bits alone follow the last letters.
+fn spread(name: &str) -> u64 {
+    let h = name.bytes().fold(0xcbf2_9ce4_8422_2325_u64, |h, b| {
+        (h ^ u64::from(b)).wrapping_mul(0x0100_0000_01b3)
+    });
+    (h ^ h >> 32).wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 32
 }
 
 /// What happens.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "action", rename_all = "snake_case")]
 pub enum Action {
+    /// Is not there: takes connections and never says a word on them, not even TLS's. Told by a hall's boxes only; others
+    /// hang.
+    Vanish,
     /// Takes the request and does not answer; once the fault is cleared, the connection breaks, as after a restart.
     Hang,
     /// Answers later.
@@ -135,7 +156,15 @@ impl Action {
         use Action::*;
         matches!(
             self,
-            Hang | Delay { .. } | Status { .. } | Reset | BrokenJson | HugeBody { .. } | WrongPassword | LosePower
+            Vanish
+                | Hang
+                | Delay { .. }
+                | Status { .. }
+                | Reset
+                | BrokenJson
+                | HugeBody { .. }
+                | WrongPassword
+                | LosePower
         )
     }
 }
@@ -206,18 +235,24 @@ impl Faults {
 
     /// Waits until nothing makes `at` hang any more.
     pub async fn hangs(&self, at: &str) {
+        self.lasts(at, |a| matches!(a, Action::Hang | Action::Vanish)).await;
+    }
+
+    /// Waits until no such fault hits `at` any more.
+    pub async fn lasts(&self, at: &str, such: impl Fn(&Action) -> bool + Send) {
         loop {
             let cleared = self.cleared.notified();
-            if !self
-                .lock()
-                .1
-                .iter()
-                .any(|f| f.action == Action::Hang && glob(&f.on.at, at))
-            {
+            if !self.lock().1.iter().any(|f| such(&f.action) && f.on.names(at)) {
                 return;
             }
             cleared.await;
         }
+    }
+
+    /// Whether `at` is as if it were not there.
+    pub fn vanished(&self, at: &str) -> bool {
+        let inner = self.lock();
+        inner.1.iter().any(|f| f.action == Action::Vanish && f.on.names(at))
     }
 
     fn take(&self, matches: impl Fn(&Fault) -> bool) -> Option<Action> {
@@ -234,7 +269,7 @@ impl Faults {
     pub fn on_request(&self, at: &str, method: &str, path: &str) -> Option<Action> {
         self.take(|f| {
             f.action.on_request()
-                && glob(&f.on.at, at)
+                && f.on.names(at)
                 && (f.on.method.is_empty() || f.on.method.eq_ignore_ascii_case(method))
                 && path.starts_with(&f.on.path)
         })
@@ -242,7 +277,7 @@ impl Faults {
 
     /// A fault inside a machine, counted.
     pub fn inside(&self, at: &str, which: impl Fn(&Action) -> bool) -> Option<Action> {
-        self.take(|f| which(&f.action) && glob(&f.on.at, at))
+        self.take(|f| which(&f.action) && f.on.names(at))
     }
 }
 
@@ -284,6 +319,21 @@ mod tests {
         ] {
             assert_eq!(glob(p, t), want, "{p} {t}");
         }
+    }
+
+    #[test]
+    fn one_in_ten_is_one_in_ten_and_always_the_same() {
+        let tenth = Selector {
+            at: "r*/*".into(),
+            one_in: 10,
+            ..Selector::default()
+        };
+        let names: Vec<String> = (1..=100)
+            .flat_map(|r| (1..=71).map(move |u| format!("r{r}/c{u}")))
+            .collect();
+        let hit: Vec<&String> = names.iter().filter(|n| tenth.names(n)).collect();
+        assert!((600..820).contains(&hit.len()), "{} of {}", hit.len(), names.len());
+        assert!(hit.iter().all(|n| tenth.names(n)) && !tenth.names("pdu-a"));
     }
 
     #[test]

@@ -111,7 +111,7 @@ async fn faulty(rack: &Arc<Emulated>, bmc: Bmc, request: Request<Body>) -> Respo
 /// What a fault answers in place of the BMC; `None` when the BMC goes on.
 pub(crate) async fn fail(action: Action, faults: &Faults, at: &str) -> Option<Response> {
     match action {
-        Action::Hang => {
+        Action::Hang | Action::Vanish => {
             faults.hangs(at).await;
             Some(closed())
         }
