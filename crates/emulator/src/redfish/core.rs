@@ -18,6 +18,8 @@ const SESSIONS: usize = 32;
 const SESSION_SECONDS: u64 = 1800;
 /// Events that are kept for those who come back with `Last-Event-ID`, and entries of the log.
 const EVENTS: usize = 64;
+/// Events that wait for one slow reader; each place takes memory for as long as anybody listens.
+const WAITING: usize = 16;
 /// Tasks that are kept.
 const TASKS: usize = 16;
 /// Subscriptions and open streams at once.
@@ -137,7 +139,7 @@ struct Inner {
     tasks: VecDeque<Task>,
     versions: BTreeMap<String, String>,
     staged: BTreeMap<String, (String, u64)>,
-    /// Made for the first who listens: it takes ten KiB, and nobody listens to most of a hall.
+    /// Made for the first who listens: it takes memory, and nobody listens to most of a hall.
     tx: Option<broadcast::Sender<Happened>>,
 }
 
@@ -218,7 +220,7 @@ impl BmcCore {
             Some(after) => inner.events.iter().filter(|e| e.id > after).cloned().collect(),
             None => Vec::new(),
         };
-        let tx = inner.tx.get_or_insert_with(|| broadcast::channel(EVENTS).0);
+        let tx = inner.tx.get_or_insert_with(|| broadcast::channel(WAITING).0);
         (kept, tx.subscribe())
     }
 
