@@ -20,6 +20,7 @@ use tokio::time::{Instant, sleep, sleep_until};
 use crate::rig::Rig;
 use crate::story::{Ask, Event, Story, What};
 use crate::tally::Tally;
+use crate::truth::store::Witnessed;
 use crate::truth::witness::Witness;
 use crate::truth::{Broken, Verdict};
 use crate::weather::Weather;
@@ -97,7 +98,6 @@ pub struct City {
     weather: Weather,
     witness: Arc<Mutex<Witness>>,
     store: Arc<dyn Store>,
-    memory: Memory,
     clock: WallClock,
 }
 
@@ -118,6 +118,10 @@ impl City {
         let witness = Arc::new(Mutex::new(witness));
         let wires = Wires::new(weather.clone(), Arc::clone(&rig), verdict.clone(), Arc::clone(&witness));
         rig.start(Arc::new(wires.clone()));
+        let store = Arc::new(Witnessed {
+            store: between(memory),
+            witness: Arc::clone(&witness),
+        });
         City {
             story: story.clone(),
             verdict,
@@ -127,8 +131,7 @@ impl City {
             disarmed: Mutex::default(),
             weather,
             witness,
-            store: between(memory.clone()),
-            memory,
+            store,
             clock,
         }
     }
@@ -175,7 +178,7 @@ impl City {
         tokio::select! {
             biased;
             () = self.verdict.falls() => {}
-            () = self.watches() => {}
+            () = self.looks() => {}
             () = self.lives() => {}
         }
     }
@@ -196,20 +199,11 @@ impl City {
         self.rest().await;
     }
 
-    /// Sees every commit as it comes.
-    async fn watches(&self) {
-        let seen = self.witness(|w| w.world().revision);
-        let mut bell = match self.memory.watch(seen).await {
-            Ok(bell) => bell,
-            Err(error) => return self.verdict.broken("I6", error.to_string()),
-        };
+    /// Looks for what should have happened and did not: no commit tells of that.
+    async fn looks(&self) {
         loop {
-            match tokio::time::timeout(LOOK, bell.next()).await {
-                // the witness sees it by itself, in the same instant
-                Ok(Ok(_)) => self.witness(|_| ()),
-                Ok(Err(error)) => return self.verdict.broken("I6", error.to_string()),
-                Err(_) => self.witness(Witness::look),
-            }
+            sleep(LOOK).await;
+            self.witness(Witness::look);
         }
     }
 

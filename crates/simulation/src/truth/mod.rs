@@ -1,7 +1,8 @@
 //! What must hold, checked against the physical truth and not only against what is recorded. [`witness`] sees every
-//! commit, [`audit`] every request that leaves for hardware; the first thing that is broken ends the story.
+//! commit (it stands in the [`store`]'s way), [`audit`] every request that leaves for hardware; the first thing that is broken ends the story.
 
 pub mod audit;
+pub mod store;
 pub mod witness;
 
 use std::collections::BTreeMap;

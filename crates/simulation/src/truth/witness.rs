@@ -174,7 +174,10 @@ impl Witness {
         };
         let clean = !rack::invariants::may_be_given(node) || drives_are_blank().unwrap_or(true);
         self.verdict.holds("I2", clean, || {
-            format!("{} is recorded as clean and holds data", node.place)
+            format!(
+                "{} is recorded as clean ({:?}) and holds data",
+                node.place, node.tenancy
+            )
         });
         match (&node.tenancy, before) {
             (Tenancy::Used { by }, None) => {
