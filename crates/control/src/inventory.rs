@@ -81,6 +81,7 @@ fn due(house: &House, tried: &HashMap<String, Time>, busy: &HashSet<String>) -> 
     }
     let bmcs: Vec<(String, Arc<WatchedBmc>)> =
         house.record(|r| r.bmcs.iter().map(|(k, b)| (k.clone(), Arc::clone(b))).collect());
+    let devices: HashSet<String> = house.record(|r| r.devices.values().map(|d| d.url.clone()).collect());
     let known: HashMap<&str, Time> = world
         .nodes
         .values()
@@ -88,10 +89,12 @@ fn due(house: &House, tried: &HashMap<String, Time>, busy: &HashSet<String>) -> 
         .collect();
     for (key, bmc) in bmcs {
         let waited = since(&key);
-        // A service with nodes is read whole seldom: what changes often has looks and readings of its own. One without,
-        // a PDU or one that did not answer yet, is asked again and again.
+        // A service with nodes is read whole seldom: what changes often has looks and readings of its own. A PDU is read
+        // as often as readings are, as its outlets and watts are in it. One that did not answer yet is asked again and again.
         let period = if known.contains_key(bmc.url.as_str()) {
             config.inventory
+        } else if devices.contains(&bmc.url) {
+            config.readings
         } else {
             ASK_AGAIN
         };

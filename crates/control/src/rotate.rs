@@ -15,6 +15,7 @@ use crate::House;
 use crate::house::HouseError;
 use crate::keys;
 use crate::record::{StoredCredential, WatchedBmc};
+use crate::targets;
 
 /// Length of a made password: IPMI 2.0 takes at most 20 bytes, many BMCs only 16.
 const LENGTH: usize = 16;
@@ -24,7 +25,9 @@ impl House {
     pub async fn rotate(&self, who: &Who, name: &Name) -> Result<Rotated, HouseError> {
         self.begin_rotation(who, name).await?;
         let bmcs: Vec<(String, Arc<WatchedBmc>)> = self.record(|r| {
-            let mine = r.bmcs.iter().filter(|(_, b)| b.credential == *name);
+            // What asks for no login has no password to move, whatever credential its line names.
+            let mine = |b: &WatchedBmc| b.credential == *name && targets::needs_login(&b.url);
+            let mine = r.bmcs.iter().filter(|(_, b)| mine(b));
             mine.map(|(k, b)| (k.clone(), Arc::clone(b))).collect()
         });
         let mut result = Rotated::default();

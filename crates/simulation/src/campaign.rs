@@ -13,8 +13,9 @@ use crate::truth::Broken;
 /// What is told.
 #[derive(Debug, Clone)]
 pub struct Plan {
-    /// The first seed, and how many.
+    /// The first seed.
     pub first: u64,
+    /// How many.
     pub seeds: u64,
     /// Hours of bad luck in each.
     pub hours: u64,
@@ -31,18 +32,24 @@ pub struct Plan {
 /// A story that failed.
 #[derive(Debug, Clone)]
 pub struct Failure {
+    /// Its seed.
     pub seed: u64,
+    /// What is broken.
     pub broken: Broken,
+    /// A small story that fails in the same way, once it is found.
     pub small: Option<Small>,
 }
 
 /// What came of it.
 #[derive(Debug, Default)]
 pub struct Report {
+    /// What happened.
     pub tally: Tally,
+    /// What failed.
     pub failures: Vec<Failure>,
-    /// How long it took, and how long its threads were busy with stories, shrinking left out.
+    /// How long it took.
     pub took: Duration,
+    /// How long its threads were on a processor for stories, shrinking left out.
     pub busy: Duration,
 }
 
@@ -62,6 +69,13 @@ pub fn run_all(plan: &Plan, progress: &(dyn Fn(&Report, Option<&Failure>) + Sync
     report
 }
 
+/// How long this thread was on a processor.
+pub fn busy() -> Duration {
+    let spent = rustix::time::clock_gettime(rustix::time::ClockId::ThreadCPUTime);
+    let part = |n: i64| u64::try_from(n).unwrap_or(0);
+    Duration::new(part(spent.tv_sec), u32::try_from(spent.tv_nsec).unwrap_or(0))
+}
+
 fn worker(
     plan: &Plan,
     begun: Instant,
@@ -75,9 +89,9 @@ fn worker(
             return;
         }
         let story = Story::of_seed(seed, plan.hours, plan.size);
-        let start = Instant::now();
+        let before = self::busy();
         let outcome = run(&story);
-        let busy = start.elapsed();
+        let busy = self::busy().saturating_sub(before);
         let failing = {
             let mut report = report.lock().expect("a story's panic is caught in it");
             report.tally.add(&outcome.tally);

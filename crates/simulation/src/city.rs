@@ -71,7 +71,7 @@ pub fn run_with(story: &Story, between: Between) -> Outcome {
 
 /// The daemon's clock: it can be wrong.
 #[derive(Clone)]
-pub struct WallClock {
+struct WallClock {
     timer: TimerClock,
     ahead: Arc<AtomicI64>,
 }
@@ -84,15 +84,11 @@ impl Clock for WallClock {
 }
 
 /// A rack and its house, while a story is told.
-pub struct City {
-    /// What happens.
-    pub story: Story,
-    /// What is found broken.
-    pub verdict: Verdict,
-    /// The rack.
-    pub rig: Arc<Rig>,
-    /// What is between rack and house.
-    pub wires: Wires,
+pub(crate) struct City {
+    pub(crate) story: Story,
+    pub(crate) verdict: Verdict,
+    pub(crate) rig: Arc<Rig>,
+    wires: Wires,
     tally: Mutex<Tally>,
     disarmed: Mutex<BTreeSet<u32>>,
     weather: Weather,
@@ -147,7 +143,7 @@ impl City {
     }
 
     /// Asks the witness, once it has seen everything.
-    pub fn witness<R>(&self, ask: impl FnOnce(&mut Witness) -> R) -> R {
+    pub(crate) fn witness<R>(&self, ask: impl FnOnce(&mut Witness) -> R) -> R {
         let mut witness = self.witness.lock().expect("nothing panics under this lock");
         witness.catch_up();
         ask(&mut witness)

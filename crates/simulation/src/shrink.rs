@@ -10,7 +10,9 @@ pub const TRIES: usize = 400;
 /// A small story, and what is broken in it.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Small {
+    /// The story.
     pub story: Story,
+    /// What is broken.
     pub broken: Broken,
     /// Stories that were told to find it.
     pub tries: usize,

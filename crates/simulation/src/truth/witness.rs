@@ -125,6 +125,7 @@ impl Witness {
 
     /// What is recorded, at this moment.
     pub fn look(&mut self) {
+        self.all_there();
         let world = self.world();
         let excused = Instant::now() < self.excused;
         let grace = if excused { FOR_EVER } else { GRACE };

@@ -50,6 +50,8 @@ pub struct Wires {
 #[derive(Default)]
 struct Inner {
     daemon: Option<Arc<Daemon>>,
+    /// The rack's BMCs, for as long as it is this rack.
+    bmcs: Option<(Arc<emulator::Emulated>, Router)>,
     logins: BTreeSet<Ipv4Addr>,
     /// Answers of BMCs that do not refresh them, by the event that made it so.
     frozen: HashMap<(usize, String), http::Response<Bytes>>,
@@ -77,6 +79,19 @@ impl Wires {
         if let Some(before) = before {
             before.life.cancel();
         }
+    }
+
+    /// The BMCs of the rack as it is now; none while it is down.
+    fn bmcs(&self) -> Option<Router> {
+        let rack = self.rig.rack()?;
+        self.with(|i| {
+            if let Some((_, bmcs)) = i.bmcs.as_ref().filter(|(of, _)| Arc::ptr_eq(of, &rack)) {
+                return Some(bmcs.clone());
+            }
+            let bmcs = emulator::redfish::router(Arc::clone(&rack));
+            i.bmcs = Some((rack, bmcs.clone()));
+            Some(bmcs)
+        })
     }
 
     fn alive(&self) -> Option<Arc<Daemon>> {

@@ -30,8 +30,7 @@ impl Wires {
         address: Ipv4Addr,
         request: http::Request<Bytes>,
     ) -> Result<http::Response<Bytes>, TransportError> {
-        let rack = self.rig.rack().ok_or_else(|| failed("connection refused"))?;
-        let bmcs = emulator::redfish::router(rack);
+        let bmcs = self.bmcs().ok_or_else(|| failed("connection refused"))?;
         let (mut head, body) = request.into_parts();
         let path = head.uri.path_and_query().map_or("/", |p| p.as_str()).to_owned();
         let is_read = head.method == http::Method::GET;
