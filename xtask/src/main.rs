@@ -16,6 +16,7 @@ mod netbox;
 mod peers;
 mod real;
 mod scenario;
+mod simulate;
 mod soak;
 mod test;
 mod validators;
@@ -47,6 +48,8 @@ enum Chore {
     Licences,
     /// Run DMTF's conformance tools against the emulated BMCs
     Validators,
+    /// Tell stories of racks in simulated time: days of bad luck in seconds, each from a seed
+    Simulate(simulate::Args),
     /// Leave a rack alone with bad luck, and see it come to rest
     Soak(soak::Args),
     /// The scenario itself, already inside its own namespaces
@@ -69,6 +72,7 @@ fn main() -> anyhow::Result<()> {
         Chore::Netbox => netbox::check(),
         Chore::Licences => licences::check(),
         Chore::Validators => validators::run_alone(),
+        Chore::Simulate(args) => simulate::run(&args),
         Chore::Soak(args) => soak::run(&args),
         Chore::Scenario(args) => scenario::run(&args),
     }

@@ -71,11 +71,6 @@ impl Witness {
         Arc::clone(&self.record.world)
     }
 
-    /// Everything that is recorded.
-    pub fn record(&self) -> &Record {
-        &self.record
-    }
-
     /// Everything that was committed, as one number.
     pub fn digest(&self) -> u64 {
         self.digest.finish()
