@@ -30,7 +30,7 @@ enum Job {
 
 /// Looks at what is due, for ever.
 pub async fn run(house: House) -> Result<(), store::Error> {
-    let mut tried: HashMap<String, Time> = HashMap::new();
+    let mut tried: HashMap<String, Instant> = HashMap::new();
     let mut busy: HashSet<String> = HashSet::new();
     let mut jobs: JoinSet<String> = JoinSet::new();
     // What is due is worked out once a tick, not for each look that ends: with a thousand nodes that would be most of the work.
@@ -39,7 +39,7 @@ pub async fn run(house: House) -> Result<(), store::Error> {
     loop {
         while jobs.len() < house.inner.env.config.at_once {
             let Some((name, job)) = waiting.pop_front() else { break };
-            tried.insert(name.clone(), house.now());
+            tried.insert(name.clone(), Instant::now());
             busy.insert(name.clone());
             let house = house.clone();
             jobs.spawn(async move {
@@ -65,10 +65,11 @@ pub async fn run(house: House) -> Result<(), store::Error> {
 }
 
 /// What is due now, the longest untouched first.
-fn due(house: &House, tried: &HashMap<String, Time>, busy: &HashSet<String>) -> Vec<(String, Job)> {
+fn due(house: &House, tried: &HashMap<String, Instant>, busy: &HashSet<String>) -> Vec<(String, Job)> {
     let now = house.now();
     let config = &house.inner.env.config;
-    let since = |name: &str| tried.get(name).map_or(Duration::MAX, |t| now.since(*t));
+    // By the timer: whatever the clock on the wall does, nothing goes unwatched for it.
+    let since = |name: &str| tried.get(name).map_or(Duration::MAX, Instant::elapsed);
     let mut found: Vec<(Duration, String, Job)> = Vec::new();
     let world = house.world();
     for node in world.nodes.values() {
@@ -153,7 +154,7 @@ impl House {
     async fn read(&self, node: &Node) {
         let now = self.now();
         let period = self.inner.env.config.readings;
-        let due = |s: &Sight| s.read.is_none_or(|t| now.since(t) >= period);
+        let due = |s: &Sight| s.read.is_none_or(|t| t > now || now.since(t) >= period);
         if !self.inner.live.peek(&node.id, due) {
             return;
         }

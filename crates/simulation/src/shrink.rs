@@ -104,7 +104,7 @@ impl<F: Fn(&Story) -> Option<Broken>> Search<F> {
         let now = self.small.story.nodes;
         for nodes in [used, used + 1, used + 2, now / 2, now.saturating_sub(1)] {
             if nodes >= used.max(1) && nodes < now {
-                let bare = self.small.story.bare.min(nodes);
+                let bare = self.small.story.bare.min(nodes - 1);
                 if self.takes(Story {
                     nodes,
                     bare,

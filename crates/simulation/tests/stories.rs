@@ -4,8 +4,8 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use simulation::story::{Ask, Event, What};
-use simulation::{Broken, Size, Story, run, run_with, shrink};
+use simulation::story::{Ask, What};
+use simulation::{Broken, Story, run, run_with, shrink};
 use store::memory::Memory;
 use store::{Error, Future, Object, Revision, Store, Txn, Watch};
 
@@ -49,28 +49,16 @@ fn with_liar(story: &Story) -> Option<Broken> {
     run_with(story, |store| Arc::new(Liar(store))).broken
 }
 
-/// Of everything that happens in an hour, a disk that is full and a user who runs something are left; the line that is
+/// Half an hour in which much happens.
+const EVERYTHING: &str = "seed=5 nodes=4 bare=1 seconds=1800; 90 run m1 wait=600; 200 fault u2 300 hang; 300 noise 20 200; \
+    400 cap u1 600; 500 reboot u3; 600 die +3 down=5; 650 light u1 true; 700 dark u2 both 60; 850 rotate; 1000 full 400; \
+    1100 run m9 wait=600; 1150 cordon u3 true; 1500 vanish 50 100";
+
+/// Of everything that happens in it, a disk that is full and a user who runs something are left; the line that is
 /// printed fails in the same way, and only on the store that lies.
 #[test]
 fn a_failing_story_shrinks_to_what_it_takes() {
-    let mut story = Story::of_seed(5, 1, Size::Of(3));
-    let run_it = Ask::Run {
-        machine: 90,
-        on: None,
-        wait: 600,
-        nice: 0,
-    };
-    story.events.push(Event {
-        at: 1000,
-        what: What::Full { lasts: 400 },
-    });
-    story.events.push(Event {
-        at: 1100,
-        what: What::User(run_it.clone()),
-    });
-    story.events.sort_by_key(|e| e.at);
-    assert!(story.events.len() > 10, "{story}");
-
+    let story: Story = EVERYTHING.parse().unwrap();
     let broken = with_liar(&story).unwrap();
     assert_eq!(broken.id, "I6", "{broken}");
     let small = shrink(&story, &broken, with_liar);

@@ -218,7 +218,8 @@ fn head(part: &str) -> Result<Story, BadStory> {
             _ => return Err(bad("it begins with seed=, nodes=, bare=, hours= or seconds=")),
         }
     }
-    story.bare = story.bare.min(story.nodes);
+    // something must stand behind both PDUs, or nothing there may ever be written to
+    story.bare = story.bare.min(story.nodes - 1);
     Ok(story)
 }
 
