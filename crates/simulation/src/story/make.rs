@@ -225,6 +225,12 @@ impl Maker {
             let what = self.house_fault();
             self.event(at, what);
         }
+        // In many racks the network is never quite well.
+        let per_mille = self.dice.of(&[0, 0, 5, 20, 60]);
+        if bad > 0 && per_mille > 0 {
+            let lasts = self.seconds;
+            self.event(BEGIN, What::Noise { per_mille, lasts });
+        }
         // The daemon dies at moments when something is going on, and at any other.
         let deadly = self.dice.of(&[0, 3, 20]);
         for _ in 0..self.often(deadly) {

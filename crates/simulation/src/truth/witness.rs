@@ -33,6 +33,8 @@ pub struct Witness {
     pub installs: u64,
     pub wipes: u64,
     pub bare: u64,
+    /// Prints each commit: `BUSBAR_STORY_LOG=1`, for who looks for what went wrong, and when.
+    tells: bool,
     /// Everything that was committed, as one number.
     digest: DefaultHasher,
     /// Machines whose install order may be carried out, by node: whose data its disks may hold.
@@ -58,6 +60,7 @@ impl Witness {
             installs: 0,
             wipes: 0,
             bare: 0,
+            tells: std::env::var_os("BUSBAR_STORY_LOG").is_some(),
             digest: DefaultHasher::new(),
             used: BTreeMap::new(),
             accepted: BTreeSet::new(),
@@ -101,6 +104,10 @@ impl Witness {
         for change in &batch.changes {
             change.key.hash(&mut self.digest);
             change.value.hash(&mut self.digest);
+            if self.tells {
+                let value = change.value.as_deref().map(String::from_utf8_lossy);
+                println!("{} {} {}", batch.revision, change.key, value.unwrap_or_default());
+            }
             self.secrets(change);
         }
         self.record.apply(batch);
