@@ -9,6 +9,7 @@ use store::{Expect, Revision, Txn};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
+use crate::bell::{Bell, Listener};
 use crate::consoles::Consoles;
 use crate::env::Env;
 use crate::fleet::Fleet;
@@ -106,7 +107,7 @@ pub(crate) struct Inner {
     pub fleet: Fleet,
     pub consoles: Consoles,
     record: RwLock<Record>,
-    revision: watch::Sender<Revision>,
+    pub revision: Arc<Bell>,
     sequence: AtomicU64,
 }
 
@@ -127,7 +128,7 @@ impl House {
             fleet,
             consoles: Consoles::default(),
             record: RwLock::new(record),
-            revision: watch::Sender::new(revision),
+            revision: Bell::new(revision),
             sequence: AtomicU64::new(sequence),
         };
         Ok(House { inner: Arc::new(inner) })
@@ -158,7 +159,7 @@ impl House {
     /// Keeps the record current with the store, and wakes whoever is concerned.
     async fn follow(&self) -> Result<(), store::Error> {
         loop {
-            let from = *self.inner.revision.borrow();
+            let from = self.inner.revision.number();
             let mut watch = self.inner.env.store.watch(from).await?;
             loop {
                 match watch.next().await {
@@ -171,7 +172,7 @@ impl House {
             let (revision, objects) = self.inner.env.store.list("").await?;
             let record = Record::of(revision, objects);
             *self.inner.record.write().unwrap_or_else(PoisonError::into_inner) = record;
-            self.inner.revision.send_replace(revision);
+            self.inner.revision.ring(revision);
             machines::wake_all(self);
             self.inner.live.bump();
         }
@@ -183,7 +184,7 @@ impl House {
             .write()
             .unwrap_or_else(PoisonError::into_inner)
             .apply(batch);
-        self.inner.revision.send_replace(batch.revision);
+        self.inner.revision.ring(batch.revision);
         for change in &batch.changes {
             machines::wake_for(self, &change.key);
         }
@@ -206,8 +207,8 @@ impl House {
     }
 
     /// Counts the store's revisions as the record catches up with them.
-    pub(crate) fn revisions(&self) -> watch::Receiver<Revision> {
-        self.inner.revision.subscribe()
+    pub(crate) fn revisions(&self) -> Listener {
+        self.inner.revision.listen()
     }
 
     /// Now.
@@ -251,7 +252,7 @@ impl House {
         const SHOWN: Duration = Duration::from_secs(30);
         let mut shown = self.revisions();
         let revision = self.inner.env.store.commit(txn).await?;
-        let _ = tokio::time::timeout(SHOWN, shown.wait_for(|r| *r >= revision)).await;
+        let _ = tokio::time::timeout(SHOWN, shown.wait_for(|r| r >= revision)).await;
         Ok(revision)
     }
 
@@ -259,7 +260,7 @@ impl House {
     pub(crate) async fn catch_up(&self, made_from: Revision) {
         const MOVED: Duration = Duration::from_secs(1);
         let mut shown = self.revisions();
-        let _ = tokio::time::timeout(MOVED, shown.wait_for(|r| *r > made_from)).await;
+        let _ = tokio::time::timeout(MOVED, shown.wait_for(|r| r > made_from)).await;
     }
 
     /// Makes a transaction from the record and commits it; made anew when something else was faster.
