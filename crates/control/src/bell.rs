@@ -33,6 +33,12 @@ impl Bell {
         self.rung.notify_waiters();
     }
 
+    /// Shows the number after it, and wakes everyone.
+    pub fn count(&self) {
+        self.number.fetch_add(1, Ordering::AcqRel);
+        self.rung.notify_waiters();
+    }
+
     /// Someone who has seen the number as it is now.
     pub fn listen(self: &Arc<Self>) -> Listener {
         Listener {
@@ -43,7 +49,7 @@ impl Bell {
 }
 
 /// Someone who waits for the number to change.
-pub(crate) struct Listener {
+pub struct Listener {
     bell: Arc<Bell>,
     seen: u64,
 }

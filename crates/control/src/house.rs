@@ -6,7 +6,6 @@ use std::time::Duration;
 
 use rack::{Event, Level, Node, Time, World};
 use store::{Expect, Revision, Txn};
-use tokio::sync::watch;
 use tokio::task::JoinSet;
 
 use crate::bell::{Bell, Listener};
@@ -202,7 +201,7 @@ impl House {
     }
 
     /// Counts up with each change of the world or of what is seen; for long polls.
-    pub fn changes(&self) -> watch::Receiver<u64> {
+    pub fn changes(&self) -> Listener {
         self.inner.live.changes()
     }
 

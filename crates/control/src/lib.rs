@@ -40,6 +40,7 @@ mod targets;
 mod tokens;
 mod verbs;
 
+pub use bell::Listener;
 pub use consoles::ConsoleWait;
 pub use env::{BootNetwork, Config, Env};
 pub use house::{AddProgress, House, HouseError};
