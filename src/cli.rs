@@ -12,6 +12,7 @@ use crate::commands::export::Export;
 use crate::commands::firmware::Firmware;
 use crate::commands::hardware::{BiosOptions, CapOptions, Outlet};
 use crate::commands::import::Import;
+use crate::commands::sensors::SensorsOptions;
 
 /// The rack as one computer.
 #[derive(Parser)]
@@ -115,11 +116,19 @@ pub enum Command {
     /// BIOS settings: show, or want from the next boot on
     #[command(before_help = "busbar bios r1/u3\nbusbar bios r1/u3 LogicalProc=Disabled")]
     Bios(BiosOptions),
-    /// Readings, each with its age
-    Sensors {
-        /// Only in here
-        place: Option<Place>,
+    /// Readings, each with its age, and how they were
+    #[command(
+        before_help = "busbar sensors r1/u1\nbusbar sensors r1/u1/watts --history --since 8h\nbusbar sensors r1 --history --reading watts"
+    )]
+    Sensors(SensorsOptions),
+    /// What is left: power, cooling, cores, memory, GPUs, rack units
+    Free {
+        /// Only of this rack
+        rack: Option<Name>,
     },
+    /// The racks, their watts and their heat, as they move; ? shows the keys
+    #[command(before_help = "busbar top\nbusbar top | cat\nbusbar top --json")]
+    Top,
     /// Light a box, for whoever stands in the aisle
     Locate {
         /// A machine, or a node's place
@@ -201,9 +210,11 @@ pub enum Command {
     /// Write down everything that a box answers, to report it or to emulate it
     #[command(before_help = "busbar capture 10.0.0.12 --user root --redact\nbusbar emulate --tree capture-10.0.0.12")]
     Capture(CaptureOptions),
-    /// The emulated rack; with --tree, captured boxes
+    /// The emulated rack; with --tree, captured boxes; with --hall, a data hall
     #[command(args_conflicts_with_subcommands = true, subcommand_negates_reqs = true)]
-    #[command(before_help = "busbar emulate ls\nbusbar emulate --tree capture-10.0.0.12")]
+    #[command(
+        before_help = "busbar emulate ls\nbusbar emulate --tree capture-10.0.0.12\nbusbar emulate --hall 71 --rack-files hall"
+    )]
     Emulate {
         #[command(flatten)]
         trees: TreeOptions,
@@ -230,6 +241,9 @@ pub struct UpOptions {
     /// Captured boxes beside it, each with an address of its own, in the rack `trees`
     #[arg(long, requires = "emulate")]
     pub tree: Vec<PathBuf>,
+    /// The emulated rack's description: a file, or home-lab, colo, gpu-air, nvl72, composable, immersion
+    #[arg(long, requires = "emulate", conflicts_with_all = ["nodes", "bare"], value_name = "NAME|FILE")]
+    pub emulate_rack: Option<String>,
     /// Emulated servers, beside one GPU box
     #[arg(long, default_value_t = 9, value_parser = clap::value_parser!(u32).range(1..=2000))]
     pub nodes: u32,
@@ -459,8 +473,20 @@ pub struct CaptureOptions {
 #[derive(Args)]
 pub struct TreeOptions {
     /// Serve a captured tree as a live box; several ones at ports that count up
-    #[arg(long, required = true)]
+    #[arg(long, required_unless_present = "hall")]
     pub tree: Vec<PathBuf>,
+    /// Serve a data hall of so many BMCs: 71 to a rack, each at an address of its own, 127.20.RACK.N
+    #[arg(long, value_name = "BMCS", conflicts_with = "tree")]
+    pub hall: Option<u32>,
+    /// Write a rack file for each rack of the hall into this folder, for `busbar up --rack`
+    #[arg(long, value_name = "FOLDER", requires = "hall")]
+    pub rack_files: Option<PathBuf>,
+    /// Seconds for which the hall keeps connections on which nothing is asked
+    #[arg(long, default_value_t = 5, value_parser = clap::value_parser!(u64).range(1..=3600), requires = "hall")]
+    pub idle: u64,
+    /// Where faults of the hall are set, on loopback
+    #[arg(long, requires = "hall")]
+    pub control: Option<SocketAddr>,
     /// Where
     #[arg(long, default_value = "127.0.0.1:8000")]
     pub listen: SocketAddr,
@@ -479,14 +505,47 @@ pub struct TreeOptions {
 
 #[derive(Subcommand)]
 pub enum Emulate {
-    /// What is emulated
-    Ls,
-    /// Set a fault, given as JSON: '{"on":{"at":"r1/u3"},"action":"hang","count":2}'
-    Fault { fault: String },
+    /// What is emulated, in truth: boxes with their watts and heat, feeds, coolant
+    #[command(before_help = "busbar emulate ls\nbusbar emulate ls 'r1/*'")]
+    Ls {
+        /// Only boxes and gear of this name, `*` for anything
+        #[arg(default_value = "")]
+        at: String,
+    },
+    /// Set a fault: where, what, and how; as JSON; or all of a file
+    #[command(
+        before_help = "busbar emulate fault r1/u3 pull-cable supply=1\nbusbar emulate fault pdu-a trip-breaker\n\
+        busbar emulate fault r1/u3 drift-sensor sensor=InletCelsius per_hour=5\n\
+        busbar emulate fault '{\"on\":{\"at\":\"r1/u3\"},\"action\":\"hang\",\"count\":2}'\n\
+        busbar emulate fault --file bad-day.toml"
+    )]
+    Fault {
+        #[arg(required_unless_present = "file")]
+        words: Vec<String>,
+        /// `[[fault]]` tables; if one of them can't be set, none is
+        #[arg(long, conflicts_with = "words")]
+        file: Option<PathBuf>,
+    },
     /// Faults that are set
     Faults,
-    /// Clear a fault
-    Clear { id: u64 },
+    /// Clear a fault, and undo what it did
+    Clear {
+        #[arg(required_unless_present = "all")]
+        id: Option<u64>,
+        #[arg(long, conflicts_with = "id")]
+        all: bool,
+    },
+    /// What boxes are asked to do: 0 to 1, idle, full, training, inference, or a CSV of `second,load`
+    #[command(before_help = "busbar emulate load r1/u3 0.8\nbusbar emulate load 'r1/*' training\n\
+        busbar emulate load r1/u10 day.csv")]
+    Load { at: String, load: String },
+    /// How many times faster than real the rack runs; 0 stands still until it is stepped
+    Speed { speed: f64 },
+    /// Put the rack forward: `60s`, `10m`
+    Step {
+        #[arg(value_parser = duration)]
+        by: Duration,
+    },
 }
 
 #[derive(Subcommand)]

@@ -106,6 +106,9 @@ fn every_command_speaks_json() {
         "run demo --detach --name two",
         "ps",
         "cat r1/u1/watts",
+        "free",
+        "free r1",
+        "top",
         "cat r1/u1",
         "why web",
         "why r1/u2",
@@ -123,6 +126,11 @@ fn every_command_speaks_json() {
         "token show-context",
         "emulate ls",
         "emulate faults",
+        "emulate load r1/u1 0.5",
+        "emulate fault r1/u1 fail-fan fan=1",
+        "emulate clear --all",
+        "emulate step 1s",
+        "emulate speed 50",
         "doctor",
         "explain BB0401",
         "version",
@@ -315,7 +323,7 @@ fn a_bmc_that_misbehaves_is_named_and_the_others_go_on() {
             let (rack, silent) = (&rack, &silent);
             s.spawn(move || {
                 let fault = format!(r#"{{"on":{{"at":"{place}"}},{action}}}"#);
-                let id = rack.with(&["emulate", "fault", &fault]).ok().json()["id"].clone();
+                let id = rack.with(&["emulate", "fault", &fault, "--json"]).ok().json()["id"].clone();
                 assert_ne!(rack.busbar(&format!("log {place}")).code, 0, "{action}");
                 rack.until(action, || silent(place));
                 assert!(
@@ -343,12 +351,12 @@ fn what_is_not_armed_is_only_read() {
     // A fault that delays by nothing counts what it sees.
     let count = |method: &str| {
         let fault = format!(r#"{{"on":{{"at":"r1/u2","method":"{method}"}},"action":"delay","millis":0}}"#);
-        rack.with(&["emulate", "fault", &fault]).ok().json()["id"].clone()
+        rack.with(&["emulate", "fault", &fault, "--json"]).ok().json()["id"].clone()
     };
     let get = count("GET");
     let writes = ["POST", "PATCH", "PUT", "DELETE"].map(count);
     let hits = |id: &Value| {
-        let all = rack.busbar("emulate faults").ok().json();
+        let all = rack.busbar("emulate faults --json").ok().json();
         let one = all.as_array().unwrap().iter().find(|f| f["id"] == *id).unwrap();
         one["hits"].as_u64().unwrap()
     };

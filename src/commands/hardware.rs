@@ -1,17 +1,17 @@
-//! Commands for boxes: caps, BIOS settings, sensors, lights, logs, outlets, firmware.
+//! Commands for boxes: caps, BIOS settings, lights, logs, outlets, firmware.
 
 use anyhow::Result;
 use clap::{Args, Subcommand};
 use rack::request::{DeviceView, MachineView, NodeView};
 use rack::setting::{CapWish, LogLine, Settings, SettingsView};
-use rack::{Health, Name, Place, Reading};
+use rack::{Health, Name, Place};
 use reqwest::Method;
 use serde_json::{Value, json};
 
 use super::machine::confirm;
 use crate::cli::{Cli, duration};
 use crate::client::{Client, fail};
-use crate::output::{self, Table, plain, span};
+use crate::output::{self, Table, plain};
 
 #[derive(Args)]
 pub struct CapOptions {
@@ -233,35 +233,6 @@ pub async fn bios(cli: &Cli, client: &Client, o: &BiosOptions) -> Result<u8> {
     }
     wanted.extend(o.unset.iter().map(|name| (name.clone(), Value::Null)));
     want(cli, client, &place, json!({"place": place, "bios": wanted}), o.dry_run).await
-}
-
-pub async fn sensors(cli: &Cli, client: &Client, only: Option<&Place>) -> Result<u8> {
-    let nodes: Vec<NodeView> = serde_json::from_value(client.get("/v1/nodes").await?)?;
-    let devices: Vec<DeviceView> = serde_json::from_value(client.get("/v1/devices").await?)?;
-    let nodes = nodes.into_iter().map(|n| (n.node.place, n.live.readings));
-    let devices = devices.into_iter().map(|d| (d.place, d.readings));
-    let inside = |p: &Place| only.is_none_or(|o| p.is_in(o));
-    let all: Vec<(Place, Vec<Reading>)> = nodes.chain(devices).filter(|(p, _)| inside(p)).collect();
-    if cli.json {
-        let map: serde_json::Map<String, Value> = all.iter().map(|(p, r)| (p.to_string(), json!(r))).collect();
-        output::json(&map, false)?;
-        return Ok(0);
-    }
-    let mut table = Table::new(&["READING", ">VALUE", "", ">AGE"]);
-    for (place, readings) in &all {
-        for r in readings {
-            let age = output::now().since(r.taken);
-            let old = if age > output::OLD { " old" } else { "" };
-            table.row(vec![
-                format!("{place}/{}", r.name),
-                r.value.map_or_else(|| "no reading".into(), |v| format!("{v:.1}")),
-                r.unit.to_string(),
-                format!("{}{old}", span(age)),
-            ]);
-        }
-    }
-    output::text(table);
-    Ok(if all.is_empty() { 3 } else { 0 })
 }
 
 pub async fn locate(cli: &Cli, client: &Client, of: &str, on: bool) -> Result<u8> {

@@ -11,8 +11,8 @@ use reqwest::Method;
 use serde_json::{Value, json};
 
 use super::machine::confirm;
-use crate::cli::{ArmOptions, Cli, Credential, Emulate, Image, RoleName, Token};
-use crate::client::{Client, Failure, fail, read};
+use crate::cli::{ArmOptions, Cli, Credential, Image, RoleName, Token};
+use crate::client::{Client, Failure, fail};
 use crate::context::Context;
 use crate::output::{self, Table, plain};
 
@@ -317,56 +317,3 @@ pub async fn dump(cli: &Cli, client: &Client, file: &Path) -> Result<u8> {
     );
     say(cli, &json!({ "file": file }), line)
 }
-
-pub async fn emulate(cli: &Cli, what: &Emulate) -> Result<u8> {
-    let none = || fail("BB0601", "no emulated rack is known", "busbar up --emulate");
-    let url = Context::load(&Context::path())?
-        .and_then(|c| c.emulator_control)
-        .ok_or_else(none)?;
-    let url = url.trim_end_matches('/');
-    let http = reqwest::Client::builder()
-        .tls_certs_only([])
-        .no_proxy()
-        .timeout(std::time::Duration::from_secs(30))
-        .build()?;
-    let request = match what {
-        Emulate::Ls => http.get(url.to_owned() + LS),
-        Emulate::Faults => http.get(url.to_owned() + FAULTS),
-        Emulate::Clear { id } => http.delete(format!("{url}{FAULTS}/{id}")),
-        Emulate::Fault { fault } => {
-            let fault: emulator::Fault = serde_json::from_str(fault).map_err(|e| {
-                fail(
-                    "BB0101",
-                    format!("the fault can't be read: {e}"),
-                    "busbar emulate fault --help",
-                )
-            })?;
-            http.post(url.to_owned() + FAULTS).json(&fault)
-        }
-    };
-    let answer = request.send().await.map_err(|e| {
-        fail(
-            "BB0601",
-            format!("the emulated rack does not answer: {e}"),
-            "busbar up --emulate",
-        )
-    })?;
-    let status = answer.status();
-    let text = String::from_utf8_lossy(&read(answer).await?).into_owned();
-    if !status.is_success() {
-        return Err(fail(
-            "BB0502",
-            format!("the emulated rack answered {status}: {}", plain(&text)),
-            "busbar emulate ls",
-        ));
-    }
-    if text.trim().is_empty() {
-        return say(cli, &Value::Null, "done");
-    }
-    output::text(text);
-    Ok(0)
-}
-
-/// Paths of the emulated rack's control endpoint (`emulator::control`).
-const LS: &str = "/servers";
-const FAULTS: &str = "/faults";

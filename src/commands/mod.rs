@@ -2,9 +2,12 @@
 
 pub mod capture;
 pub mod console;
+mod emulate;
 pub mod export;
 pub mod firmware;
 mod follow;
+mod free;
+mod hall;
 pub mod hardware;
 pub mod import;
 mod keep;
@@ -12,6 +15,9 @@ mod local;
 mod look;
 mod machine;
 pub mod netbox;
+pub mod sensors;
+mod spark;
+mod top;
 mod truth;
 
 use anyhow::Result;
@@ -37,8 +43,13 @@ pub async fn online(cli: &Cli) -> Result<u8> {
         return look::overview(cli).await;
     };
     match command {
-        Command::Emulate { what: Some(what), .. } => return keep::emulate(cli, what).await,
-        Command::Emulate { trees, what: None } => return capture::serve(cli, trees).await,
+        Command::Emulate { what: Some(what), .. } => return emulate::emulate(cli, what).await,
+        Command::Emulate { trees, what: None } => {
+            return match trees.hall {
+                Some(bmcs) => hall::serve(cli, trees, bmcs).await,
+                None => capture::serve(cli, trees).await,
+            };
+        }
         Command::Capture(options) => return capture::capture(cli, options).await,
         _ => {}
     }
@@ -60,7 +71,9 @@ pub async fn online(cli: &Cli) -> Result<u8> {
         Command::Kill { signal, names, dry_run } => machine::kill(cli, client, signal, names, *dry_run).await,
         Command::Cap(options) => hardware::cap(cli, client, options).await,
         Command::Bios(options) => hardware::bios(cli, client, options).await,
-        Command::Sensors { place } => hardware::sensors(cli, client, place.as_ref()).await,
+        Command::Sensors(options) => sensors::sensors(cli, client, options).await,
+        Command::Free { rack } => free::free(cli, client, rack.as_ref()).await,
+        Command::Top => top::top(cli, client).await,
         Command::Locate { of, off } => hardware::locate(cli, client, of, !off).await,
         Command::Log { of, lines } => hardware::log(cli, client, of, *lines).await,
         Command::Console(options) => console::console(cli, client, options).await,

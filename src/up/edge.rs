@@ -6,12 +6,16 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use control::env::{Dial, Future, Probe, Random};
+use control::meters::{Metered, Meters};
 use hardware::transport::{HttpTransport, Limits, Pin, Transport};
 use hardware::{Credential, Driver, Ipmi, Mode, Pdu, Redfish, Wol};
 use tokio::io::AsyncReadExt as _;
 
 /// Drivers by protocol: Redfish over TLS with the certificate pinned at first use, IPMI, SNMP and wake-ups over UDP.
-pub struct Dialer;
+#[derive(Default)]
+pub struct Dialer {
+    meters: Arc<Meters>,
+}
 
 impl Dial for Dialer {
     fn driver(
@@ -34,9 +38,14 @@ impl Dial for Dialer {
             _ => {
                 let pin = pin.map_or(Pin::Learn, |p| Pin::Expect(p.to_owned()));
                 let transport = HttpTransport::new(pin).map_err(|e| format!("{url}: {e}"))?;
+                let transport = Metered::new(transport, Arc::clone(&self.meters));
                 Ok(Arc::new(Redfish::new(url, Arc::new(transport), credential, mode)))
             }
         }
+    }
+
+    fn meters(&self) -> Option<Arc<Meters>> {
+        Some(Arc::clone(&self.meters))
     }
 
     fn certificate<'a>(&'a self, url: &'a str) -> Future<'a, Result<Option<String>, String>> {

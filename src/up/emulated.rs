@@ -16,6 +16,7 @@ use rack::{Name, Place};
 use super::boot_services::Network;
 use super::{State, demo, edge, near, now};
 use crate::cli::UpOptions;
+use crate::client::fail;
 use crate::commands::capture::tree_name;
 
 /// What every emulated BMC lets in. It guards nothing: the BMCs answer on this host's loopback only.
@@ -52,12 +53,17 @@ pub fn network(port: u16) -> BootNetwork {
 /// Starts the rack.
 pub async fn start(options: &UpOptions, network: &Network, folder: &Path) -> Result<Handle> {
     std::fs::create_dir_all(folder).with_context(|| format!("making {}", folder.display()))?;
-    let config = Config {
-        layout: RackLayout {
+    let layout = match &options.emulate_rack {
+        Some(name) => RackLayout::named(name)
+            .map_err(|e| fail("BB0101", e.to_string(), "busbar up --emulate --emulate-rack colo"))?,
+        None => RackLayout {
             gpu_servers: 1,
             bare_servers: options.bare,
             ..RackLayout::of(options.nodes)
         },
+    };
+    let config = Config {
+        layout,
         port: near(options.listen.port(), 1043),
         tls: true,
         disks: emulator::disks::Disks::Files(folder.to_owned()),
@@ -184,21 +190,14 @@ fn beside(trees: &[PathBuf], port: u16, credential: &Name) -> Vec<WatchedBmc> {
 }
 
 /// Where the rack's BMCs answer, and where what they stand for stands.
-///
-/// Outlet n of each PDU feeds one supply of server n.
 fn addresses(rack: &Handle) -> impl Iterator<Item = (String, Place, Vec<OutletRef>)> {
     let port = rack.port;
     let https = move |address: Ipv4Addr| format!("https://{address}:{port}");
-    let pdus = || {
-        rack.rack
-            .pdus
-            .iter()
-            .filter_map(|p| format!("{}/{}", rack_name(), p.spec.name).parse::<Place>().ok())
-    };
-    let servers = rack.rack.servers.iter().enumerate().filter_map(move |(n, s)| {
-        let outlets = pdus().map(|pdu| OutletRef {
-            pdu,
-            outlet: (n + 1).to_string(),
+    let servers = rack.rack.servers.iter().filter_map(move |s| {
+        let outlets = s.spec.outlets.iter().filter_map(|(pdu, outlet)| {
+            let pdu = format!("{}/{pdu}", rack_name()).parse::<Place>().ok()?;
+            let outlet = outlet.to_string();
+            Some(OutletRef { pdu, outlet })
         });
         let wake = || {
             let mac = s.spec.macs[0].to_string().replace(':', "-");

@@ -22,6 +22,11 @@ use tokio_util::sync::CancellationToken;
 use crate::cli::UpOptions;
 use crate::context::Context;
 
+/// Emulated servers up to which they are looked at as often as someone who watches wants.
+const SMALL: u32 = 40;
+/// How often that is.
+const LIVELY: std::time::Duration = std::time::Duration::from_secs(5);
+
 /// Consoles held open at once: each is an idle connection, 256 KiB of memory and at most 544 KiB of disk.
 const CONSOLES: usize = 1024;
 
@@ -54,18 +59,23 @@ pub async fn run(options: UpOptions) -> Result<()> {
     let images = Arc::new(ImageStore::open(state.at("images"))?);
     let racks = read_racks(&options.rack)?;
     let network = boot_services::Network::choose(&options, &racks)?;
+    // Who tries it wants to see things move, and its physics run faster than real ones.
+    let defaults = Config::default();
+    let small = options.emulate && options.nodes <= SMALL;
     let config = Config {
+        poll: if small { LIVELY } else { defaults.poll },
+        readings: if small { LIVELY } else { defaults.readings },
         network: network.as_ref().map(|n| n.addresses.clone()),
         state: options.state.clone(),
         emulated: emulated::rack_names(&options),
         consoles: CONSOLES,
-        ..Config::default()
+        ..defaults
     };
     let house = House::open(Env {
         store: Arc::new(store),
         clock: Arc::new(SystemClock),
         random: Arc::new(edge::SystemRandom),
-        dial: Arc::new(edge::Dialer),
+        dial: Arc::new(edge::Dialer::default()),
         probe: Arc::new(edge::SshProbe),
         secrets: Arc::clone(&secrets),
         images: Some(images),

@@ -546,7 +546,8 @@ fn median(times: &mut [f64]) -> f64 {
     quantile(times, 0.5)
 }
 
-fn quantile(times: &mut [f64], share: f64) -> f64 {
+/// The value that such a share of all is not above.
+pub fn quantile(times: &mut [f64], share: f64) -> f64 {
     times.sort_by(f64::total_cmp);
     let last = times.len().saturating_sub(1);
     times

@@ -8,6 +8,7 @@
 mod bench;
 mod busbar;
 mod command;
+mod daemon;
 mod debian;
 mod image;
 mod lab;
@@ -15,11 +16,13 @@ mod licences;
 mod netbox;
 mod peers;
 mod real;
+mod scale;
 mod scenario;
 mod simulate;
 mod soak;
 mod test;
 mod validators;
+mod watch;
 
 use std::path::{Path, PathBuf};
 
@@ -50,8 +53,12 @@ enum Chore {
     Validators,
     /// Tell stories of racks in simulated time: days of bad luck in seconds, each from a seed
     Simulate(simulate::Args),
+    /// Scrape and query the metrics with Debian's Prometheus, and look at `busbar top` in tmux
+    Watch,
     /// Leave a rack alone with bad luck, and see it come to rest
     Soak(soak::Args),
+    /// Watch a data hall of emulated BMCs, and print what that takes
+    Scale(scale::Args),
     /// The scenario itself, already inside its own namespaces
     #[command(hide = true)]
     Scenario(scenario::Args),
@@ -73,7 +80,9 @@ fn main() -> anyhow::Result<()> {
         Chore::Licences => licences::check(),
         Chore::Validators => validators::run_alone(),
         Chore::Simulate(args) => simulate::run(&args),
+        Chore::Watch => watch::run_alone(),
         Chore::Soak(args) => soak::run(&args),
+        Chore::Scale(args) => scale::run(&args),
         Chore::Scenario(args) => scenario::run(&args),
     }
 }

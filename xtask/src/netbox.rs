@@ -5,35 +5,23 @@
 //! run. Needs Python 3.12 or newer (NetBox 4.7 does), which Debian 12 does not have: one of pyenv's is taken too.
 
 use std::fs;
-use std::net::{TcpListener, TcpStream};
+use std::net::TcpStream;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
-use std::thread::sleep;
-use std::time::{Duration, Instant, SystemTime};
+use std::process::{Command, Stdio};
+use std::time::{Instant, SystemTime};
 
 use anyhow::{Context, Result, bail, ensure};
 use serde_json::Value;
 
 use crate::command::{cmd, output, run};
+use crate::daemon::{Busbar, Server, free, until};
 
 /// The release that the recorded shapes in the tests are of.
 const NETBOX: &str = "netbox==4.7.3";
 /// An API token of version 1: one of version 2 can't be chosen.
 const TOKEN: &str = "0123456789abcdef0123456789abcdef01234567";
-/// For a server to answer; NetBox imports for ten seconds on an idle machine.
-const PATIENCE: Duration = Duration::from_secs(180);
 /// Longest path of a Unix socket, so that the socket folder is not below `target` (POSIX `sun_path`).
 const SOCKETS: &str = "/tmp";
-
-/// A program that ends with the run.
-struct Server(Child);
-
-impl Drop for Server {
-    fn drop(&mut self) {
-        let _ = Command::new("kill").arg(self.0.id().to_string()).status();
-        let _ = self.0.wait();
-    }
-}
 
 /// Sets NetBox up and runs everything against it.
 pub fn check() -> Result<()> {
@@ -54,10 +42,6 @@ pub fn check() -> Result<()> {
     let _netbox = serve(&folder, &venv, ports[2])?;
     println!("NetBox answers after {:.0} s", began.elapsed().as_secs_f64());
     scenario(&folder, ports[2])
-}
-
-fn free() -> Result<u16> {
-    Ok(TcpListener::bind("127.0.0.1:0")?.local_addr()?.port())
 }
 
 /// The newest Python that NetBox runs on.
@@ -238,19 +222,6 @@ fn serve(folder: &Path, venv: &Path, port: u16) -> Result<Server> {
     Ok(server)
 }
 
-fn until(what: &str, mut ready: impl FnMut() -> bool) -> Result<()> {
-    let began = Instant::now();
-    while !ready() {
-        ensure!(
-            began.elapsed() < PATIENCE,
-            "{what} does not answer after {} s",
-            PATIENCE.as_secs()
-        );
-        sleep(Duration::from_millis(300));
-    }
-    Ok(())
-}
-
 /// What other tools write to NetBox.
 fn api(port: u16, method: &str, path: &str, body: Option<&str>) -> Result<Value> {
     let mut curl = Command::new("curl");
@@ -268,80 +239,13 @@ fn api(port: u16, method: &str, path: &str, body: Option<&str>) -> Result<Value>
     Ok(serde_json::from_str(&text).unwrap_or_default())
 }
 
-/// A Busbar with an emulated rack, as its user has it.
-struct Busbar {
-    binary: PathBuf,
-    folder: PathBuf,
-    _daemon: Server,
-}
-
-impl Busbar {
-    fn command(binary: &Path, folder: &Path) -> Command {
-        let mut command = Command::new(binary);
-        command
-            .env("BUSBAR_STATE", folder.join("state"))
-            .env("BUSBAR_CONTEXT", folder.join("context.json"));
-        command
-    }
-
-    fn up(folder: &Path, nodes: u32) -> Result<Busbar> {
-        run(cmd("cargo build --locked --quiet --package busbar").current_dir(crate::root()))?;
-        let binary = crate::target().join("x86_64-unknown-linux-gnu/debug/busbar");
-        let folder = folder.join("busbar");
-        if folder.exists() {
-            fs::remove_dir_all(&folder)?;
-        }
-        fs::create_dir_all(&folder)?;
-        fs::write(folder.join("token"), TOKEN)?;
-        let mut up = Self::command(&binary, &folder);
-        // The emulated rack's other ports follow from this one.
-        up.args([
-            "up",
-            "--emulate",
-            "--nodes",
-            &nodes.to_string(),
-            "--speed",
-            "50",
-            "--listen",
-            "127.0.0.1:27431",
-        ]);
-        let log = fs::File::create(folder.join("log"))?;
-        let daemon = Server(up.stdout(log.try_clone()?).stderr(log).spawn()?);
-        let busbar = Busbar {
-            binary,
-            folder,
-            _daemon: daemon,
-        };
-        let boxes = nodes as usize + 1;
-        until("the emulated rack", || {
-            busbar
-                .call(&["ls", "--json"])
-                .ok()
-                .and_then(|t| serde_json::from_str::<Vec<Value>>(&t).ok())
-                .is_some_and(|all| all.len() >= boxes)
-        })?;
-        Ok(busbar)
-    }
-
-    fn call(&self, arguments: &[&str]) -> Result<String> {
-        output(Self::command(&self.binary, &self.folder).args(arguments))
-    }
-
-    fn timed(&self, what: &str, arguments: &[&str]) -> Result<String> {
-        let began = Instant::now();
-        let said = self.call(arguments)?;
-        let last = said.trim().lines().last().unwrap_or_default();
-        println!("{what:<34} {:>6.1} s   {last}", began.elapsed().as_secs_f64());
-        Ok(said)
-    }
-}
-
 fn scenario(folder: &Path, port: u16) -> Result<()> {
     /// Servers of the emulated rack, beside its one GPU box.
     const NODES: u32 = 9;
-    let busbar = Busbar::up(folder, NODES)?;
+    let busbar = Busbar::up(folder, NODES, 27_431)?;
     let address = format!("http://127.0.0.1:{port}");
     let token = busbar.folder.join("token");
+    fs::write(&token, TOKEN)?;
     let stamp = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH)?.as_secs();
     let site = format!("lab-{stamp}");
     // Asset tags and names are NetBox's own business; a site of its own keeps runs apart.

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, bail};
 
 use crate::command::{cmd, output, shown};
-use crate::{debian, licences, netbox, peers, real, simulate, soak, validators};
+use crate::{debian, licences, netbox, peers, real, scale, simulate, soak, validators, watch};
 
 #[derive(clap::Args)]
 pub struct Args {
@@ -92,8 +92,10 @@ pub fn run(args: &Args) -> Result<()> {
     step("tests", &mut || tests(&peers));
     step("validators", &mut || validators::count());
     step("simulation", &mut || simulate::count(args.all));
+    step("watch", &mut || watch::count());
     let minutes = if args.all { soak::WHOLE } else { soak::SAMPLE };
     step("soak", &mut || soak::count(&soak::Args::of(minutes)));
+    step("scale", &mut || scale::count(&scale::Args::of(scale::SAMPLE, args.all)));
     if args.all {
         step("NetBox", &mut || one(netbox::check()));
     }

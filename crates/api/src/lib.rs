@@ -18,10 +18,13 @@ mod consoles;
 mod events;
 mod extract;
 mod hardware;
+mod history;
 mod images;
 mod look;
 mod machines;
+mod metrics;
 mod truth;
+mod vitals;
 
 use std::time::Duration;
 
@@ -53,6 +56,9 @@ fn routes() -> OpenApiRouter<House> {
         .routes(routes!(look::devices))
         .routes(routes!(look::tree))
         .routes(routes!(cat::cat))
+        .routes(routes!(history::history))
+        .routes(routes!(vitals::vitals))
+        .routes(routes!(vitals::free))
         .routes(routes!(look::why))
         .routes(routes!(look::proof))
         .routes(routes!(machines::list, machines::run))
@@ -106,6 +112,7 @@ pub fn openapi() -> utoipa::openapi::OpenApi {
 pub fn router(house: House) -> Router {
     let (api, _) = routes().split_for_parts();
     api.route("/v1/openapi.json", get(async || axum::Json(openapi())))
+        .route("/metrics", get(metrics::metrics))
         .route("/healthz", get(async || "ok\n"))
         .fallback(async || Problem::not_found("route", "this path"))
         .method_not_allowed_fallback(async || Problem::new("BB0405", "this path does not take this method"))

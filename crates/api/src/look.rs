@@ -1,8 +1,10 @@
 //! Looking: what stands in the racks, what is read of it, and why it is as it is.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use axum::Json;
+use axum::body::Body;
 use axum::extract::{Path, State};
 use axum::response::IntoResponse;
 use control::House;
@@ -15,6 +17,9 @@ use utoipa::ToSchema;
 use crate::auth::Reader;
 use crate::extract::{Poll, Query, named};
 use crate::problem::Problem;
+
+/// Bytes of a list that are written at once.
+const CHUNK: usize = 64 << 10;
 
 /// A node without a copy of it.
 #[derive(Serialize)]
@@ -39,17 +44,31 @@ pub async fn nodes(
     Query(poll): Query<Poll>,
 ) -> Result<impl IntoResponse, Problem> {
     let change = poll.wait(&house).await;
-    let world = house.world();
-    let mut all: Vec<&Node> = world.nodes.values().map(AsRef::as_ref).collect();
-    all.sort_by_cached_key(|n| n.place.natural());
-    let seen: Vec<Seen> = all
-        .into_iter()
-        .map(|node| Seen {
-            node,
-            live: house.live(&node.id),
-        })
-        .collect();
-    let body = serde_json::to_vec(&seen).map_err(|e| Problem::new("BB0502", e.to_string()))?;
+    // Written as it is read: the first of 20,000 nodes does not wait for the last, and none is copied.
+    let places: Vec<Arc<Node>> = house.world().nodes.in_order().cloned().collect();
+    let mut rest = places.into_iter();
+    let mut text = Some(b"[".to_vec());
+    let body = Body::from_stream(futures_util::stream::iter(std::iter::from_fn(move || {
+        let mut chunk = text.take()?;
+        loop {
+            let Some(node) = rest.next() else {
+                chunk.push(b']');
+                return Some(serde_json::Result::Ok(chunk));
+            };
+            if chunk.last() != Some(&b'[') {
+                chunk.push(b',');
+            }
+            let live = house.live(&node.id);
+            if let Err(error) = serde_json::to_writer(&mut chunk, &Seen { node: &node, live }) {
+                // the answer ends in the middle, and the client sees that it is not whole
+                return Some(Err(error));
+            }
+            if chunk.len() > CHUNK {
+                text = Some(Vec::with_capacity(CHUNK * 5 / 4));
+                return Some(Ok(chunk));
+            }
+        }
+    })));
     Ok((
         [
             ("content-type", "application/json".to_owned()),

@@ -65,13 +65,12 @@ impl Kit {
         })
     }
 
-    /// A kit of a kernel and an initramfs only, for racks whose firmware needs no boot loader.
+    /// A kit for racks whose firmware runs nothing of it: boot loaders only have to be there, for UEFI's HTTP boot too.
     pub fn in_memory(kernel: &'static [u8], initrd: &'static [u8]) -> Kit {
+        let loader: &[u8] = b"stands for iPXE on an emulated rack";
+        let files = [kernel, initrd, loader, loader].map(Bytes::from_static);
         Kit {
-            files: Arc::new(vec![
-                ("kernel", Bytes::from_static(kernel)),
-                ("initrd", Bytes::from_static(initrd)),
-            ]),
+            files: Arc::new(FILES.into_iter().zip(files).collect()),
         }
     }
 

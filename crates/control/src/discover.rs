@@ -11,6 +11,7 @@ use rack::{Event, Level, Node, NodeId, Part, PartKind, Place, ResetKind, Tenancy
 use store::Txn;
 
 use crate::House;
+use crate::history::Of;
 use crate::house::HouseError;
 use crate::no_bmc::must_have_bmc;
 use crate::record::WatchedBmc;
@@ -216,7 +217,9 @@ impl House {
     }
 
     fn device(&self, txn: Txn, bmc: &WatchedBmc, place: &Place, device: &FoundDevice) -> Result<Txn, HouseError> {
-        self.inner.live.see_device(place, outlets::seen(device, self.now()));
+        let seen = outlets::seen(device, self.now());
+        self.inner.history.note(&Of::Device(place.clone()), &seen.readings);
+        self.inner.live.see_device(place, seen);
         let view = DeviceView {
             place: place.clone(),
             kind: kind_name(device.kind).to_owned(),

@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
-use plan::fsck::{Compared, Finding, Kind, Report, parts};
+use plan::fsck::{Compared, Finding, Kind, Report, Seen, parts};
 use rack::intent::{Baseline, Drift, Intent};
 use rack::request::{DeviceView, NodeLive, Who};
 use rack::{Level, Name, Node, NodeId, Place};
@@ -47,6 +47,34 @@ pub async fn run(house: House) -> Result<(), store::Error> {
     }
 }
 
+/// Everything that stands somewhere, at one moment.
+struct Boxes {
+    nodes: Vec<(Arc<Node>, NodeLive)>,
+    devices: Vec<Arc<DeviceView>>,
+}
+
+impl Boxes {
+    fn gather(house: &House) -> Boxes {
+        let live = |id: &NodeId| {
+            house.inner.live.peek(id, |s| NodeLive {
+                silent: s.view.silent.clone(),
+                seen: s.view.seen,
+                ..NodeLive::default()
+            })
+        };
+        let world = house.world();
+        Boxes {
+            nodes: world.nodes.values().map(|n| (Arc::clone(n), live(&n.id))).collect(),
+            devices: house.record(|r| r.devices.values().cloned().collect()),
+        }
+    }
+
+    fn seen(&self) -> Seen<'_> {
+        let nodes = self.nodes.iter().map(|(node, live)| (node.as_ref(), live.clone()));
+        Seen::new(nodes, self.devices.iter().map(Arc::as_ref))
+    }
+}
+
 impl House {
     /// Every rack that something stands in or should.
     fn racks(&self) -> BTreeSet<Name> {
@@ -65,15 +93,18 @@ impl House {
 
     async fn compare_all(&self) -> Result<(), store::Error> {
         self.keep_baselines().await?;
+        let boxes = Boxes::gather(self);
+        let seen = boxes.seen();
         for rack in self.racks() {
-            self.note_drift(&rack).await?;
+            self.note_drift(&rack, &seen).await?;
         }
         Ok(())
     }
 
     /// Tells of drift at once, after someone changed what should be. What fails is done by the loop.
     async fn note_drift_now(&self, rack: &Name) {
-        if let Err(error) = self.note_drift(rack).await {
+        let boxes = Boxes::gather(self);
+        if let Err(error) = self.note_drift(rack, &boxes.seen()).await {
             tracing::warn!(%rack, %error, "what it should be could not be compared; done again");
         }
     }
@@ -116,10 +147,10 @@ impl House {
     }
 
     /// Tells of findings that are new or gone, and remembers since when.
-    async fn note_drift(&self, rack: &Name) -> Result<(), store::Error> {
+    async fn note_drift(&self, rack: &Name, seen: &Seen<'_>) -> Result<(), store::Error> {
         let place: Place = Place::whole(rack);
         let before = self.record(|r| r.drifts.get(rack).cloned()).unwrap_or_default();
-        let report = self.compare(&place, &before);
+        let report = self.compare(&place, &before, seen);
         let now = self.now();
         let found: BTreeMap<String, &Finding> = report
             .findings
@@ -159,30 +190,15 @@ impl House {
         }
     }
 
-    fn compare(&self, place: &Place, drift: &Drift) -> Report {
-        let world = self.world();
-        let live = |id: &NodeId| {
-            self.inner.live.peek(id, |s| NodeLive {
-                silent: s.view.silent.clone(),
-                seen: s.view.seen,
-                ..NodeLive::default()
-            })
-        };
-        let nodes: Vec<(&Node, NodeLive)> = world.nodes.values().map(|n| (n.as_ref(), live(&n.id))).collect();
-        let (intent, baselines, devices) = self.record(|r| {
-            let intent = place
-                .rack()
-                .parse::<Name>()
-                .ok()
-                .and_then(|n| r.intents.get(&n).cloned());
-            let devices: Vec<DeviceView> = r.devices.values().map(|d| DeviceView::clone(d)).collect();
-            (intent, r.baselines.clone(), devices)
-        });
+    fn compare(&self, place: &Place, drift: &Drift, seen: &Seen) -> Report {
+        let rack = place.rack().parse::<Name>().ok();
+        let intent = rack.and_then(|r| self.intent(&r));
+        // only those of nodes are asked for, by their ids
+        let baselines = |id: &NodeId| self.record(|r| r.baselines.get(id).cloned());
         plan::fsck::fsck(&Compared {
             place,
             intent: intent.as_deref(),
-            nodes: &nodes,
-            devices: &devices,
+            seen,
             baselines: &baselines,
             since: &drift.since,
         })
@@ -192,7 +208,8 @@ impl House {
     pub fn fsck(&self, place: &Place) -> Result<Report, HouseError> {
         let rack: Option<Name> = place.rack().parse().ok();
         let drift = self.record(|r| rack.as_ref().and_then(|n| r.drifts.get(n).cloned()));
-        let report = self.compare(place, &drift.unwrap_or_default());
+        let boxes = Boxes::gather(self);
+        let report = self.compare(place, &drift.unwrap_or_default(), &boxes.seen());
         if report.compared == 0 && report.findings.is_empty() && !report.intended {
             return Err(HouseError::NotFound {
                 kind: "place",

@@ -68,6 +68,10 @@ pub trait Dial: Send + Sync + 'static {
         credential: Credential,
         mode: Mode,
     ) -> Result<Arc<dyn Driver>, String>;
+    /// What its exchanges are counted by, when they are.
+    fn meters(&self) -> Option<Arc<crate::meters::Meters>> {
+        None
+    }
     /// The SHA-256 of the certificate that the service at `url` shows now, when it speaks TLS.
     fn certificate<'a>(&'a self, url: &'a str) -> Future<'a, Result<Option<String>, String>>;
 }

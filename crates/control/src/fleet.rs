@@ -1,12 +1,11 @@
 //! Connections to BMCs: one for each service, shared by everything that talks to it, with the service's own limits.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use hardware::{Credential, Driver, Mode};
 use rack::request::CredentialRequest;
 use rack::{Name, Node};
-use store::Revision;
 
 use crate::House;
 use crate::env::Dial;
@@ -30,7 +29,6 @@ type Open = HashMap<String, (Made, Arc<dyn Driver>)>;
 pub(crate) struct Fleet {
     dial: Arc<dyn Dial>,
     open: Mutex<Open>,
-    armed: Mutex<Option<(Revision, HashSet<String>)>>,
 }
 
 impl Fleet {
@@ -38,7 +36,6 @@ impl Fleet {
         Fleet {
             dial,
             open: Mutex::default(),
-            armed: Mutex::default(),
         }
     }
 
@@ -53,25 +50,6 @@ impl House {
     pub(crate) async fn bmc_of(&self, node: &Node) -> Result<Arc<dyn Driver>, HouseError> {
         self.bmc(&node.bmc.url, &node.bmc.credential, node.bmc.certificate.as_deref())
             .await
-    }
-
-    /// Whether anything behind `url` is armed. A PDU is written to for the sake of an armed box that it feeds. Every look
-    /// asks, so the answer is worked out once for each revision of the record.
-    fn may_write_to(&self, url: &str) -> bool {
-        let mut known = self.inner.fleet.armed.lock().unwrap_or_else(PoisonError::into_inner);
-        self.record(|r| {
-            if let Some((_, urls)) = known.as_ref().filter(|k| k.0 == r.world.revision) {
-                return urls.contains(url);
-            }
-            let mut urls = HashSet::new();
-            for node in r.world.nodes.values().filter(|n| n.armed) {
-                urls.insert(node.bmc.url.clone());
-                urls.extend(r.pdus_of(node).map(|d| d.url.clone()));
-            }
-            let may = urls.contains(url);
-            *known = Some((r.world.revision, urls));
-            may
-        })
     }
 
     /// The connection to the service at `url`.
@@ -98,7 +76,7 @@ impl House {
             sealed,
             certificate: certificate.map(str::to_owned),
         };
-        let mode = if self.may_write_to(url) {
+        let mode = if self.record(|r| r.may_write_to(url)) {
             Mode::Act
         } else {
             Mode::Observe

@@ -12,7 +12,9 @@ use crate::bell::{Bell, Listener};
 use crate::consoles::Consoles;
 use crate::env::Env;
 use crate::fleet::Fleet;
+use crate::history::{self, History};
 use crate::live::Live;
+use crate::meters::Meters;
 use crate::record::{EVENTS, Record};
 use crate::{consoles, drift, events, inventory, keys, machines, rollouts, settings};
 
@@ -105,6 +107,8 @@ pub(crate) struct Inner {
     pub live: Live,
     pub fleet: Fleet,
     pub consoles: Consoles,
+    pub history: History,
+    pub meters: Arc<Meters>,
     record: RwLock<Record>,
     pub revision: Arc<Bell>,
     sequence: AtomicU64,
@@ -121,11 +125,14 @@ impl House {
         let record = Record::of(revision, objects);
         let sequence = record.events.back().map_or(0, |e| e.sequence);
         let fleet = Fleet::new(env.dial.clone());
+        let meters = env.dial.meters().unwrap_or_default();
         let inner = Inner {
             env,
             live: Live::default(),
             fleet,
             consoles: Consoles::default(),
+            history: History::default(),
+            meters,
             record: RwLock::new(record),
             revision: Bell::new(revision),
             sequence: AtomicU64::new(sequence),
@@ -145,6 +152,7 @@ impl House {
         loops.spawn(drift::run(self.clone()));
         loops.spawn(rollouts::run(self.clone()));
         loops.spawn(consoles::run(self.clone()));
+        loops.spawn(history::run(self.clone()));
         match loops.join_next().await {
             Some(Ok(ended)) => ended,
             Some(Err(panic)) => Err(store::Error::Unavailable {
@@ -250,7 +258,10 @@ impl House {
         /// The watch is fed by the same commit: if it takes longer than this, the loop that follows it is gone.
         const SHOWN: Duration = Duration::from_secs(30);
         let mut shown = self.revisions();
-        let revision = self.inner.env.store.commit(txn).await?;
+        let began = tokio::time::Instant::now();
+        let committed = self.inner.env.store.commit(txn).await;
+        self.inner.meters.committed(began, &committed);
+        let revision = committed?;
         let _ = tokio::time::timeout(SHOWN, shown.wait_for(|r| r >= revision)).await;
         Ok(revision)
     }

@@ -3,21 +3,30 @@
 
 use std::collections::{HashMap, HashSet, VecDeque};
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use rack::{Node, Time};
+use rack::{Node, NodeId, Reading, Time, World};
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 
 use crate::House;
 use crate::env::Config;
+use crate::history::Of;
 use crate::live::Sight;
 use crate::record::WatchedBmc;
 
 /// How often the loop looks at what is due; far below every period that it serves.
 const TICK: Duration = Duration::from_secs(1);
+/// How often services are looked through for those that are due: their periods are longer than those of nodes.
+const SERVICES: Duration = Duration::from_secs(5);
 /// How long a service that did not answer is left alone before it is asked again.
 const ASK_AGAIN: Duration = Duration::from_secs(30);
+/// A box that takes longer is waited for beside the others: what costs us is its first questions, and one BMC in ten that
+/// hangs must not hold up the rest.
+const PATIENT: Duration = Duration::from_secs(3);
+/// How many boxes are waited for at most, each with a few connections.
+const WAITED_FOR: usize = 1024;
 /// No node is worked on for longer: the rest of the rack needs its place.
 const LONGEST: Duration = Duration::from_secs(600);
 
@@ -30,27 +39,30 @@ enum Job {
 
 /// Looks at what is due, for ever.
 pub async fn run(house: House) -> Result<(), store::Error> {
-    let mut tried: HashMap<String, Instant> = HashMap::new();
-    let mut busy: HashSet<String> = HashSet::new();
-    let mut jobs: JoinSet<String> = JoinSet::new();
+    let mut book = Book::default();
+    let mut jobs: JoinSet<Job> = JoinSet::new();
     // What is due is worked out once a tick, not for each look that ends: with a thousand nodes that would be most of the work.
-    let mut waiting: VecDeque<(String, Job)> = VecDeque::new();
+    let mut waiting: VecDeque<Job> = VecDeque::new();
     let mut tick = Instant::now();
     loop {
-        while jobs.len() < house.inner.env.config.at_once {
-            let Some((name, job)) = waiting.pop_front() else { break };
-            tried.insert(name.clone(), Instant::now());
-            busy.insert(name.clone());
+        while book.has_room(house.inner.env.config.at_once) {
+            let Some(job) = waiting.pop_front() else { break };
+            book.begins(&job);
             let house = house.clone();
             jobs.spawn(async move {
-                let _ = tokio::time::timeout(LONGEST, work(&house, job)).await;
-                name
+                let began = Instant::now();
+                let _ = tokio::time::timeout(LONGEST, work(&house, &job)).await;
+                house.inner.meters.look.took(began.elapsed());
+                job
             });
         }
+        let meters = &house.inner.meters;
+        meters.due.store(waiting.len() as u64, Ordering::Relaxed);
+        meters.looking.store(jobs.len() as u64, Ordering::Relaxed);
         tokio::select! {
             biased;
             Some(ended) = jobs.join_next(), if !jobs.is_empty() => match ended {
-                Ok(name) => drop(busy.remove(&name)),
+                Ok(job) => book.ended(&job),
                 Err(panic) => return Err(store::Error::Unavailable {
                     what: "look at a node".into(),
                     reason: format!("the look ended: {panic}"),
@@ -58,59 +70,125 @@ pub async fn run(house: House) -> Result<(), store::Error> {
             },
             () = tokio::time::sleep_until(tick) => {
                 tick = Instant::now() + TICK;
-                waiting = due(&house, &tried, &busy).into();
+                waiting = book.due(&house).into();
             }
         }
     }
 }
 
-/// What is due now, the longest untouched first.
-fn due(house: &House, tried: &HashMap<String, Instant>, busy: &HashSet<String>) -> Vec<(String, Job)> {
-    let now = house.now();
-    let config = &house.inner.env.config;
-    // By the timer: whatever the clock on the wall does, nothing goes unwatched for it.
-    let since = |name: &str| tried.get(name).map_or(Duration::MAX, Instant::elapsed);
-    let mut found: Vec<(Duration, String, Job)> = Vec::new();
-    let world = house.world();
-    for node in world.nodes.values() {
-        let name = node.id.to_string();
-        let waited = since(&name);
-        let is_due = |sight: &Sight| sight.poked || waited >= pace(sight, config, now);
-        if !busy.contains(&name) && house.inner.live.peek(&node.id, is_due) {
-            found.push((waited, name, Job::Look(Arc::clone(node))));
+/// When each was tried last, and what is being worked on.
+#[derive(Default)]
+struct Book {
+    nodes: HashMap<NodeId, Tried>,
+    services: HashMap<String, Tried>,
+    services_at: Option<Instant>,
+    /// When each thing that is being worked on was begun.
+    begun: Vec<Instant>,
+}
+
+/// By a clock that nobody sets: wall time that steps back must not stop the looking.
+struct Tried {
+    at: Instant,
+    busy: bool,
+}
+
+impl Book {
+    fn has_room(&self, at_once: usize) -> bool {
+        let fresh = self.begun.iter().filter(|at| at.elapsed() < PATIENT).count();
+        fresh < at_once && self.begun.len() < at_once + WAITED_FOR
+    }
+
+    fn begins(&mut self, job: &Job) {
+        let at = Instant::now();
+        self.begun.push(at);
+        let tried = Tried { at, busy: true };
+        match job {
+            Job::Look(node) => drop(self.nodes.insert(node.id.clone(), tried)),
+            Job::Discover(bmc) => drop(self.services.insert(bmc.url.clone(), tried)),
         }
     }
-    let bmcs: Vec<(String, Arc<WatchedBmc>)> =
-        house.record(|r| r.bmcs.iter().map(|(k, b)| (k.clone(), Arc::clone(b))).collect());
-    let devices: HashSet<String> = house.record(|r| r.devices.values().map(|d| d.url.clone()).collect());
-    let known: HashMap<&str, Time> = world
-        .nodes
-        .values()
-        .map(|n| (n.bmc.url.as_str(), n.inventoried))
-        .collect();
-    for (key, bmc) in bmcs {
-        let waited = since(&key);
-        // A service with nodes is read whole seldom: what changes often has looks and readings of its own. A PDU is read
-        // as often as readings are, as its outlets and watts are in it. One that did not answer yet is asked again and again.
-        let period = if known.contains_key(bmc.url.as_str()) {
-            config.inventory
-        } else if devices.contains(&bmc.url) {
-            config.readings
-        } else {
-            ASK_AGAIN
+
+    fn ended(&mut self, job: &Job) {
+        let tried = match job {
+            Job::Look(node) => self.nodes.get_mut(&node.id),
+            Job::Discover(bmc) => self.services.get_mut(&bmc.url),
         };
-        let just_found = known
-            .get(bmc.url.as_str())
-            .is_some_and(|at| now.since(*at) < config.inventory);
-        if just_found && waited == Duration::MAX {
-            continue;
-        }
-        if !busy.contains(&key) && waited >= period {
-            found.push((waited, key, Job::Discover(bmc)));
+        if let Some(tried) = tried {
+            tried.busy = false;
+            if let Some(at) = self.begun.iter().position(|at| *at == tried.at) {
+                self.begun.swap_remove(at);
+            }
         }
     }
-    found.sort_by(|a, b| b.0.cmp(&a.0).then_with(|| a.1.cmp(&b.1)));
-    found.into_iter().map(|(_, name, job)| (name, job)).collect()
+
+    /// What is due now, the longest untouched first.
+    fn due(&mut self, house: &House) -> Vec<Job> {
+        let (now, config) = (house.now(), &house.inner.env.config);
+        let world = house.world();
+        let mut found: Vec<(Duration, Job)> = Vec::new();
+        self.nodes
+            .retain(|id, tried| tried.busy || world.nodes.contains_key(id));
+        for node in world.nodes.values() {
+            let tried = self.nodes.get(&node.id);
+            if tried.is_some_and(|t| t.busy) {
+                continue;
+            }
+            let waited = tried.map_or(Duration::MAX, |t| t.at.elapsed());
+            let is_due = |sight: &Sight| sight.poked || waited >= pace(sight, config, now);
+            if house.inner.live.peek(&node.id, is_due) {
+                found.push((waited, Job::Look(Arc::clone(node))));
+            }
+        }
+        if self.services_at.is_none_or(|at| at.elapsed() >= SERVICES) {
+            self.services_at = Some(Instant::now());
+            self.services_due(house, &world, &mut found);
+        }
+        let place = |job: &Job| match job {
+            Job::Look(node) => (true, node.id.as_str().to_owned()),
+            Job::Discover(bmc) => (false, bmc.url.clone()),
+        };
+        found.sort_by(|a, b| b.0.cmp(&a.0).then_with(|| place(&a.1).cmp(&place(&b.1))));
+        found.into_iter().map(|(_, job)| job).collect()
+    }
+
+    fn services_due(&mut self, house: &House, world: &World, found: &mut Vec<(Duration, Job)>) {
+        let now = house.now();
+        let config = &house.inner.env.config;
+        let services: Vec<Arc<WatchedBmc>> = house.record(|r| r.bmcs.values().cloned().collect());
+        let watched: HashSet<&str> = services.iter().map(|s| s.url.as_str()).collect();
+        self.services
+            .retain(|url, tried| tried.busy || watched.contains(url.as_str()));
+        let devices: HashSet<String> = house.record(|r| r.devices.values().map(|d| d.url.clone()).collect());
+        let known: HashMap<&str, Time> = world
+            .nodes
+            .values()
+            .map(|n| (n.bmc.url.as_str(), n.inventoried))
+            .collect();
+        for bmc in &services {
+            let tried = self.services.get(&bmc.url);
+            if tried.is_some_and(|t| t.busy) {
+                continue;
+            }
+            let inventoried = known.get(bmc.url.as_str());
+            // A service with nodes is read whole seldom: what changes often has looks and readings of its own. A PDU is read
+            // as often as readings are, as its outlets and watts are in it. One that did not answer yet is asked again and again.
+            let period = if inventoried.is_some() {
+                config.inventory
+            } else if devices.contains(&bmc.url) {
+                config.readings
+            } else {
+                ASK_AGAIN
+            };
+            let just_found = inventoried.is_some_and(|at| now.since(*at) < config.inventory);
+            if tried.is_none() && just_found {
+                continue;
+            }
+            let waited = tried.map_or(Duration::MAX, |t| t.at.elapsed());
+            if waited >= period {
+                found.push((waited, Job::Discover(Arc::clone(bmc))));
+            }
+        }
+    }
 }
 
 /// How long a node is left alone: what just changed is looked at more often, what tells of its changes itself less.
@@ -132,17 +210,17 @@ fn pace(sight: &Sight, config: &Config, now: Time) -> Duration {
     }
 }
 
-async fn work(house: &House, job: Job) {
+async fn work(house: &House, job: &Job) {
     match job {
         Job::Look(node) => {
             house.inner.live.note(&node.id, |s| s.poked = false);
-            house.look(&node).await;
+            house.look(node).await;
             if house.inner.live.peek(&node.id, |s| s.view.silent.is_none()) {
-                house.read(&node).await;
+                house.read(node).await;
             }
         }
         Job::Discover(bmc) => {
-            if let Err(error) = house.discover_one(WatchedBmc::clone(&bmc)).await {
+            if let Err(error) = house.discover_one(WatchedBmc::clone(bmc)).await {
                 tracing::info!(url = %bmc.url, %error, "no discovery; asked again later");
             }
         }
@@ -154,21 +232,27 @@ impl House {
     async fn read(&self, node: &Node) {
         let now = self.now();
         let period = self.inner.env.config.readings;
-        let due = |s: &Sight| s.read.is_none_or(|t| t > now || now.since(t) >= period);
+        let due = |s: &Sight| s.read.is_none_or(|at| at.elapsed() >= period);
         if !self.inner.live.peek(&node.id, due) {
             return;
         }
         let Ok(bmc) = self.bmc_of(node).await else { return };
-        self.inner.live.note(&node.id, |s| s.read = Some(now));
+        self.inner.live.note(&node.id, |s| s.read = Some(Instant::now()));
         if node.abilities.no_bmc {
             let watts = self.watts_around(node).await;
-            self.inner.live.update(&node.id, |s| s.view.readings = vec![watts]);
+            self.keep_readings(node, vec![watts]);
             return;
         }
         let Some(sensors) = bmc.sensors() else { return };
         match sensors.readings(&node.bmc, now).await {
-            Ok(readings) => self.inner.live.update(&node.id, |s| s.view.readings = readings),
+            Ok(readings) => self.keep_readings(node, readings),
             Err(error) => tracing::debug!(place = %node.place, %error, "no readings"),
         }
+    }
+
+    /// Shows what was read, and remembers it.
+    fn keep_readings(&self, node: &Node, readings: Vec<Reading>) {
+        self.inner.history.note(&Of::Node(node.id.clone()), &readings);
+        self.inner.live.update(&node.id, |s| s.view.readings = readings);
     }
 }

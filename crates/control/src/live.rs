@@ -28,7 +28,7 @@ pub struct Sight {
     /// Address on the boot network.
     pub address: Option<IpAddr>,
     /// When readings were last read, and the inventory.
-    pub read: Option<Time>,
+    pub read: Option<tokio::time::Instant>,
     /// Caps and firmware settings as last seen, and why a wish is not fulfilled.
     pub settings: SettingsView,
     /// When they were last looked at.

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 use std::net::Ipv4Addr;
 use std::sync::Arc;
 
+use imbl::OrdMap;
 use rack::intent::{Baseline, Drift, Intent};
 use rack::node::{AddressLease, OutletRef};
 use rack::request::{DeviceView, EventView, Role, TokenView};
@@ -109,12 +110,55 @@ pub struct Record {
     pub addresses: HashMap<Ipv4Addr, Mac>,
     /// The latest events, oldest first.
     pub events: VecDeque<EventView>,
+    /// What may be written to.
+    armed: Armed,
+}
+
+/// How many armed nodes answer at each URL, and are fed by each PDU.
+#[derive(Debug, Clone, Default)]
+struct Armed {
+    urls: HashMap<String, usize>,
+    pdus: HashMap<Place, usize>,
+}
+
+impl Armed {
+    fn add(&mut self, node: &Node) {
+        if node.armed {
+            *self.urls.entry(node.bmc.url.clone()).or_default() += 1;
+            for outlet in &node.outlets {
+                *self.pdus.entry(outlet.pdu.clone()).or_default() += 1;
+            }
+        }
+    }
+
+    fn take(&mut self, node: &Node) {
+        fn less<K: std::hash::Hash + Eq>(counts: &mut HashMap<K, usize>, key: &K) {
+            if let Some(count) = counts.get_mut(key) {
+                *count -= 1;
+                if *count == 0 {
+                    counts.remove(key);
+                }
+            }
+        }
+        if node.armed {
+            less(&mut self.urls, &node.bmc.url);
+            for outlet in &node.outlets {
+                less(&mut self.pdus, &outlet.pdu);
+            }
+        }
+    }
 }
 
 impl Record {
     /// The PDUs that feed a node, as far as they are known.
     pub fn pdus_of<'a>(&'a self, node: &'a Node) -> impl Iterator<Item = &'a Arc<DeviceView>> {
         node.outlets.iter().filter_map(|o| self.devices.get(&o.pdu))
+    }
+
+    /// Whether anything behind `url` is armed. A PDU is written to for the sake of an armed box that it feeds.
+    pub fn may_write_to(&self, url: &str) -> bool {
+        let feeds = |d: &Arc<DeviceView>| d.url == url && self.armed.pdus.contains_key(&d.place);
+        self.armed.urls.contains_key(url) || !self.armed.pdus.is_empty() && self.devices.values().any(feeds)
     }
 
     /// The record of a store as it was listed at `revision`.
@@ -150,7 +194,7 @@ impl Record {
         };
         let value = change.value.as_deref();
         match kind {
-            "node" => keep(&mut Arc::make_mut(&mut self.world).nodes, name, value),
+            "node" => self.node(name, value),
             "machine" => keep(&mut Arc::make_mut(&mut self.world).machines, name, value),
             "image" => keep(&mut Arc::make_mut(&mut self.world).images, name, value),
             "device" => keep(&mut self.devices, name, value),
@@ -174,6 +218,21 @@ impl Record {
             "lease" => self.lease(name, value),
             "event" => self.event(&change.key, name, value),
             _ => {}
+        }
+    }
+
+    fn node(&mut self, name: &str, value: Option<&[u8]>) {
+        let nodes = &mut Arc::make_mut(&mut self.world).nodes;
+        let Ok(id) = name.parse::<NodeId>() else { return };
+        let before = match value.and_then(|v| read::<Node>(name, v)) {
+            Some(node) => {
+                self.armed.add(&node);
+                nodes.insert(id, Arc::new(node))
+            }
+            None => nodes.remove(&id),
+        };
+        if let Some(before) = before {
+            self.armed.take(&before);
         }
     }
 
@@ -210,16 +269,40 @@ impl Record {
     }
 }
 
+/// Objects of one kind, by what their key names.
+trait Kept<K, V> {
+    fn put(&mut self, key: K, object: Arc<V>);
+    fn forget(&mut self, key: &K);
+}
+
+impl<K: Ord, V> Kept<K, V> for BTreeMap<K, Arc<V>> {
+    fn put(&mut self, key: K, object: Arc<V>) {
+        self.insert(key, object);
+    }
+    fn forget(&mut self, key: &K) {
+        self.remove(key);
+    }
+}
+
+impl<K: Ord + Clone, V> Kept<K, V> for OrdMap<K, Arc<V>> {
+    fn put(&mut self, key: K, object: Arc<V>) {
+        self.insert(key, object);
+    }
+    fn forget(&mut self, key: &K) {
+        self.remove(key);
+    }
+}
+
 /// Keeps or drops an object that is known by the name in its key.
-fn keep<K, V>(map: &mut BTreeMap<K, Arc<V>>, name: &str, value: Option<&[u8]>)
+fn keep<K, V>(map: &mut impl Kept<K, V>, name: &str, value: Option<&[u8]>)
 where
-    K: Ord + std::str::FromStr,
+    K: std::str::FromStr,
     V: DeserializeOwned,
 {
     let Ok(key) = name.parse::<K>() else { return };
     match value.and_then(|v| read(name, v)) {
-        Some(object) => drop(map.insert(key, Arc::new(object))),
-        None => drop(map.remove(&key)),
+        Some(object) => map.put(key, Arc::new(object)),
+        None => map.forget(&key),
     }
 }
 
@@ -227,4 +310,52 @@ fn read<T: DeserializeOwned>(key: &str, value: &[u8]) -> Option<T> {
     serde_json::from_slice(value)
         .map_err(|error| tracing::error!(key, %error, "an object in the store can't be read and is left out"))
         .ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::standing::tests::{node, system};
+
+    fn change(key: &str, value: Option<&impl Serialize>) -> Change {
+        Change {
+            revision: 1,
+            key: key.into(),
+            value: value.map(|v| serde_json::to_vec(v).unwrap().into()),
+        }
+    }
+
+    #[test]
+    fn what_may_be_written_to_follows_what_is_armed_and_what_feeds_it() {
+        let mut record = Record::default();
+        let may = |record: &Record| (record.may_write_to("https://a"), record.may_write_to("snmp://pdu"));
+        let id: NodeId = "n1".parse().unwrap();
+        let mut server = node(&id, "https://a", &system("/1", None, None));
+        let pdu: Place = "r1/pdu-a".parse().unwrap();
+        server.outlets = ["1", "2"]
+            .map(|outlet| OutletRef {
+                pdu: pdu.clone(),
+                outlet: outlet.into(),
+            })
+            .into();
+        let device = serde_json::json!({
+            "place": pdu, "kind": "rack_pdu", "url": "snmp://pdu", "path": "/", "readings": [],
+        });
+        record.change(&change("device/r1/pdu-a", Some(&device)));
+        record.change(&change("node/n1", Some(&server)));
+        assert_eq!(record.devices.len(), 1);
+        assert_eq!(may(&record), (false, false));
+        server.armed = true;
+        // written twice, it counts once
+        record.change(&change("node/n1", Some(&server)));
+        record.change(&change("node/n1", Some(&server)));
+        assert_eq!(may(&record), (true, true));
+        server.bmc.url = "https://b".into();
+        server.outlets.clear();
+        record.change(&change("node/n1", Some(&server)));
+        assert_eq!(may(&record), (false, false));
+        assert!(record.may_write_to("https://b"));
+        record.change(&change("node/n1", None::<&Node>));
+        assert!(!record.may_write_to("https://b"));
+    }
 }

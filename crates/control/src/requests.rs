@@ -31,6 +31,17 @@ impl House {
         self.inner.live.view(node)
     }
 
+    /// Looks at what is seen of a node, without a copy. Nothing is awaited in `look`.
+    pub fn look_at<R>(&self, node: &NodeId, look: impl FnOnce(&NodeLive) -> R) -> R {
+        self.inner.live.peek(node, |sight| look(&sight.view))
+    }
+
+    /// How old a reading may be that is used: three times as long as readings are apart (invariant I7). Devices are read
+    /// every half minute at most.
+    pub fn reading_age(&self) -> Duration {
+        self.inner.env.config.readings.max(Duration::from_secs(30)) * 3
+    }
+
     /// A node as it is shown.
     pub fn node_view(&self, node: &Node) -> NodeView {
         NodeView {
@@ -91,6 +102,11 @@ impl House {
             } if order == plan::order::order_id(machine) => Some(Progress { phase, done, total, at }),
             _ => None,
         }
+    }
+
+    /// Sequence number of the latest event; zero when there was none.
+    pub fn last_event(&self) -> u64 {
+        self.record(|r| r.events.back().map_or(0, |e| e.sequence))
     }
 
     /// Events after a sequence number, oldest first.

@@ -171,14 +171,14 @@ fn slot_name(text: &str) -> Option<Name> {
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use hardware::DeviceKind;
     use rack::node::{Abilities, BmcAddress};
     use rack::{Health, Tenancy, Time};
 
     use super::*;
 
-    fn system(path: &str, uuid: Option<&str>, serial: Option<&str>) -> FoundSystem {
+    pub fn system(path: &str, uuid: Option<&str>, serial: Option<&str>) -> FoundSystem {
         FoundSystem {
             identity: rack::Identity {
                 uuid: uuid.map(str::to_owned),
@@ -290,7 +290,7 @@ mod tests {
         assert_eq!(place.as_str(), "r1/pdu-pdu");
     }
 
-    fn node(id: &NodeId, url: &str, system: &FoundSystem) -> Node {
+    pub fn node(id: &NodeId, url: &str, system: &FoundSystem) -> Node {
         Node {
             id: id.clone(),
             place: Place::new(&"r1".parse().unwrap(), &"u1".parse().unwrap()),

@@ -90,6 +90,25 @@ pub enum StartError {
     /// More captured trees than there are addresses for.
     #[error("more than 254 captured trees can't stand beside one rack: name fewer")]
     TooManyTrees,
+    /// The documents of a hall.
+    #[error(transparent)]
+    Template(#[from] crate::tree::BadTemplate),
+    /// The racks of a hall.
+    #[error(transparent)]
+    Plant(#[from] crate::hall::BadPlant),
+    /// More BMCs than files may be open.
+    #[error(
+        "{bmcs} emulated BMCs take {wanted} open files and this process may have {limit}: raise the limit (ulimit -Hn), \
+         or emulate fewer"
+    )]
+    Files {
+        /// How many BMCs.
+        bmcs: u32,
+        /// Files that they take.
+        wanted: u64,
+        /// How many may be open.
+        limit: u64,
+    },
     /// The certificate.
     #[error("cannot make the emulated BMCs' certificate: {0}")]
     Certificate(String),

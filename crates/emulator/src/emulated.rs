@@ -1,16 +1,19 @@
 //! The rack itself: its servers with their state, and what may be done to them.
 
+mod bench;
+mod harm;
 mod power;
 
 use std::collections::HashMap;
 use std::net::{IpAddr, Ipv4Addr};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 use tokio::task::{AbortHandle, JoinSet};
-use tokio::time::Instant;
 
+use bench::{Bench, Pace};
+pub use bench::{MOST_SPEED, MOST_STEP};
+pub use harm::BadFault;
 pub use power::{BMC_RESET, POWER_ON, RESETS, Refused, SHUTDOWN};
 
 use crate::config::{Config, Credential, StartError};
@@ -18,7 +21,9 @@ use crate::disks::Drive;
 use crate::faults::Faults;
 use crate::layout::{PduSpec, ServerSpec};
 use crate::life;
-use crate::model::{Activity, BARE_STANDBY_WATTS, Draw, Physics, Power};
+use crate::model::{Activity, Power};
+use crate::physics::sensor::Sensors;
+use crate::physics::{BoxId, Readings as _};
 use crate::redfish::core::BmcCore;
 use crate::serial::Serial;
 
@@ -41,18 +46,53 @@ pub(crate) struct State {
     pub(crate) activity: Activity,
     pub(crate) boot: Boot,
     pub(crate) media: Option<String>,
-    pub(crate) physics: Physics,
-    pub(crate) fed: [bool; 2],
     pub(crate) tag: String,
     pub(crate) led: bool,
     pub(crate) host_name: String,
     pub(crate) address: Option<Ipv4Addr>,
     pub(crate) boots: u64,
     pub(crate) turbo: [bool; 2],
-    pub(crate) bmc_back: Option<Instant>,
-    since: Instant,
+    /// The rack's second at which its BMC is back.
+    pub(crate) bmc_back: Option<f64>,
     generation: u64,
     task: Option<AbortHandle>,
+}
+
+/// What a server draws, in truth.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Draw {
+    /// Watts into each supply.
+    pub input: Vec<f64>,
+    /// Watts out of all.
+    pub output: f64,
+}
+
+impl Draw {
+    /// Watts at the wall.
+    pub fn total(&self) -> f64 {
+        self.input.iter().sum()
+    }
+}
+
+/// How warm a server is, and what holds it back, in truth.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Heat {
+    /// Air that comes in, °C.
+    pub inlet: f64,
+    /// First processor, °C.
+    pub cpu: f64,
+    /// Air that goes out, °C.
+    pub exhaust: f64,
+    /// Fans' speed, as a share of full.
+    pub fan: f64,
+    /// Joules into each supply since the start.
+    pub joules: Vec<f64>,
+    /// Watts at the wall that it must not draw more than.
+    pub cap: Option<f64>,
+    /// The same for each accelerator.
+    pub gpu_caps: Vec<Option<f64>>,
+    /// Share of full load that is done: caps and heat take from it.
+    pub work: f64,
 }
 
 /// A state as it was at one moment.
@@ -63,11 +103,11 @@ pub struct View {
     /// What runs.
     pub activity: Activity,
     /// Heat and fans.
-    pub physics: Physics,
+    pub physics: Heat,
     /// Watts.
     pub draw: Draw,
     /// Which supplies have input.
-    pub fed: [bool; 2],
+    pub fed: Vec<bool>,
     /// What it boots next.
     pub boot: Boot,
     /// The medium in its virtual drive.
@@ -94,6 +134,8 @@ pub struct Server {
     pub drives: Vec<Drive>,
     pub(crate) core: BmcCore,
     pub(crate) serial: Serial,
+    /// What it is in the plant.
+    pub(crate) body: BoxId,
     state: Mutex<State>,
 }
 
@@ -102,6 +144,8 @@ pub struct Pdu {
     /// How it is built.
     pub spec: PduSpec,
     pub(crate) core: BmcCore,
+    /// What it is in the plant.
+    pub(crate) body: BoxId,
 }
 
 /// Who answers at an address.
@@ -128,6 +172,9 @@ pub struct Emulated {
     trees: std::sync::OnceLock<crate::tree::ByAddress>,
     saving: Mutex<()>,
     lives: Mutex<JoinSet<()>>,
+    bench: Mutex<Bench>,
+    pace: Mutex<Pace>,
+    paced: Arc<tokio::sync::Notify>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -150,8 +197,9 @@ impl Emulated {
             .unwrap_or_default();
         let Credential { user, password } = config.credential.clone();
         let core = |serial: &str| BmcCore::new(serial, config.seed).with_administrator(&user, &password);
+        let mut made = config.layout.describe().plant();
         let mut servers = Vec::new();
-        for spec in config.layout.build_servers(config.seed) {
+        for (at, spec) in config.layout.build_servers(config.seed) {
             let mut drives = Vec::new();
             for d in &spec.drives {
                 let name = format!("{}-{}", spec.place, d.name);
@@ -162,14 +210,15 @@ impl Emulated {
                         .map_err(|source| StartError::Drive { name, source })?,
                 );
             }
-            let mut state = State::new(config.layout.inlet_celsius, saved.get(&spec.place));
-            if spec.bmc.is_none() {
-                state.physics.standby = BARE_STANDBY_WATTS;
-            }
+            let state = State::new(saved.get(&spec.place));
+            let body = made.boxes[at];
+            made.plant.set_on(body, state.power != Power::Off);
+            made.plant.set_base(body, state.activity.load());
             let state = Mutex::new(state);
             servers.push(Server {
                 core: core(&spec.serial),
                 serial: Serial::new(),
+                body,
                 spec,
                 drives,
                 state,
@@ -181,9 +230,13 @@ impl Emulated {
             .into_iter()
             .map(|spec| Pdu {
                 core: core(&spec.serial),
+                body: made.plant.find(&spec.name).unwrap_or(BoxId(u32::MAX)),
                 spec,
             })
             .collect();
+        // the first look tells everybody that there is power: no news
+        made.plant.settle();
+        made.plant.events();
         let mut by_address = HashMap::new();
         by_address.extend(
             servers
@@ -197,6 +250,12 @@ impl Emulated {
                 .map(|(i, p)| (IpAddr::V4(p.spec.bmc), Bmc::Pdu(i))),
         );
         let rack = Arc::new(Emulated {
+            bench: Mutex::new(Bench {
+                plant: made.plant,
+                sensors: Sensors::new(config.seed),
+            }),
+            pace: Mutex::new(Pace::new(config.speed)),
+            paced: Arc::default(),
             config,
             servers,
             pdus,
@@ -208,6 +267,10 @@ impl Emulated {
             lives: Mutex::default(),
         });
         crate::redfish::accounts::restore(&rack);
+        // without a runtime nothing goes on by itself
+        if tokio::runtime::Handle::try_current().is_ok() {
+            rack.spawn(Emulated::look_on(Arc::downgrade(&rack)));
+        }
         for (i, server) in rack.servers.iter().enumerate() {
             if let Some(was) = saved.get(&server.spec.place).filter(|s| s.on) {
                 // an agent died with the process, a system goes on where it was
@@ -280,33 +343,27 @@ impl Emulated {
         match bmc {
             Bmc::Pdu(_) => true,
             Bmc::Server(i) => {
-                let state = self.state(i);
-                state.fed != [false; 2] && state.bmc_back.is_none_or(|t| t <= Instant::now())
+                let live = self.live(i);
+                let back = self.state(i).bmc_back;
+                live && back.is_none_or(|t| t <= self.seconds())
             }
         }
     }
 
     pub(crate) fn state(&self, i: usize) -> MutexGuard<'_, State> {
-        let server = &self.servers[i];
-        let mut state = server.state.lock().unwrap_or_else(PoisonError::into_inner);
-        let now = Instant::now();
-        let seconds = (now - state.since).as_secs_f64() * self.config.speed;
-        state.since = now;
-        let (on, activity, fed) = (state.power != Power::Off, state.activity, state.fed);
-        state.physics.advance(seconds, on, activity, server.spec.gpus, fed);
-        state
+        self.servers[i].state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// A server as it is now.
     pub fn view(&self, i: usize) -> View {
+        let (draw, physics, fed) = self.heat(i);
         let s = self.state(i);
-        let on = s.power != Power::Off;
         View {
             power: s.power,
             activity: s.activity,
-            draw: s.physics.draw(on, s.activity, self.servers[i].spec.gpus, s.fed),
-            physics: s.physics.clone(),
-            fed: s.fed,
+            draw,
+            physics,
+            fed,
             boot: s.boot.clone(),
             media: s.media.clone(),
             tag: s.tag.clone(),
@@ -329,17 +386,9 @@ impl Emulated {
         self.servers[i].serial.say(&line);
     }
 
-    /// Lets seconds of the rack's time pass.
-    pub(crate) async fn pause(&self, seconds: f64) {
-        tokio::time::sleep(self.scaled(seconds)).await;
-    }
-
-    pub(crate) fn scaled(&self, seconds: f64) -> Duration {
-        Duration::from_secs_f64(seconds / self.config.speed.max(0.001))
-    }
-
     pub(crate) fn set_activity(&self, i: usize, activity: Activity) {
         self.state(i).activity = activity;
+        self.tell_plant(i);
         self.save();
     }
 
@@ -405,7 +454,7 @@ fn next_boot(state: &State) -> Boot {
 }
 
 impl State {
-    fn new(inlet: f64, saved: Option<&Saved>) -> State {
+    fn new(saved: Option<&Saved>) -> State {
         let on = saved.is_some_and(|s| s.on);
         let plain = Boot {
             target: "None".into(),
@@ -417,8 +466,6 @@ impl State {
             activity: if on { Activity::Post } else { Activity::Nothing },
             boot: saved.map_or(plain, |s| s.boot.clone()),
             media: None,
-            physics: Physics::cold(inlet),
-            fed: [true; 2],
             tag: String::new(),
             led: false,
             host_name: String::new(),
@@ -426,7 +473,6 @@ impl State {
             boots: 0,
             turbo: [true; 2],
             bmc_back: None,
-            since: Instant::now(),
             generation: 0,
             task: None,
         }

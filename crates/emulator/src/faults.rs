@@ -1,4 +1,8 @@
-//! Faults as data: who and what they hit, what happens, how many times.
+//! Faults as data: who and what they hit, what happens, how many times. Those of requests and of machines happen when
+//! they are met; those of the plant hold from when they are set until they are cleared (`emulated::harm`). A file of them
+//! is read by [`mod@file`].
+
+pub mod file;
 
 use std::sync::Mutex;
 
@@ -11,18 +15,40 @@ const MOST: usize = 256;
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Selector {
-    /// Place or PDU name, with `*` for anything: `r1/u3`, `r1/*`, `pdu-a`. Everything when empty.
+    /// Place, or name of a PDU, a feed, a shelf, a loop, with `*` for anything: `r1/u3`, `r1/*`, `pdu-a`. Everything when
+    /// empty.
     pub at: String,
     /// HTTP method; every one when empty.
     pub method: String,
     /// Prefix of the path.
     pub path: String,
+    /// Only one in so many of those that the rest names: always the same ones, spread evenly. All of them at 0 and 1.
+    pub one_in: u32,
+}
+
+impl Selector {
+    /// Whether it names this box.
+    pub fn names(&self, at: &str) -> bool {
+        glob(&self.at, at) && (self.one_in < 2 || spread(at).is_multiple_of(self.one_in.into()))
+    }
+}
+
+/// A number that follows from a name alone and differs between names that differ little: FNV-1a, mixed once more, as its
+/// lowest bits alone follow the last letters.
+fn spread(name: &str) -> u64 {
+    let h = name.bytes().fold(0xcbf2_9ce4_8422_2325_u64, |h, b| {
+        (h ^ u64::from(b)).wrapping_mul(0x0100_0000_01b3)
+    });
+    (h ^ h >> 32).wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 32
 }
 
 /// What happens.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "action", rename_all = "snake_case")]
 pub enum Action {
+    /// Is not there: takes connections and never says a word on them, not even TLS's. Told by a hall's boxes only; others
+    /// hang.
+    Vanish,
     /// Takes the request and does not answer; once the fault is cleared, the connection breaks, as after a restart.
     Hang,
     /// Answers later.
@@ -61,15 +87,84 @@ pub enum Action {
     StuckPost,
     /// Loses all power at once, at the next request that it gets.
     LosePower,
+    /// A power cable is pulled out of a box.
+    PullCable {
+        /// Which supply, from 0.
+        supply: u8,
+    },
+    /// A supply of a box, or a rectifier of a shelf, breaks.
+    FailSupply {
+        /// Which, from 0.
+        supply: u8,
+    },
+    /// Fans of a box stand still.
+    FailFan {
+        /// Which, from 0; all when absent.
+        #[serde(default)]
+        fan: Option<u8>,
+    },
+    /// Pumps of a loop stand still.
+    StopPump {
+        /// Which, from 0; all when absent.
+        #[serde(default)]
+        pump: Option<u8>,
+    },
+    /// What cools a room, a loop or a tank stops.
+    StopCooling,
+    /// The breaker of a PDU or a feed trips.
+    TripBreaker,
+    /// A feed has no voltage.
+    LoseFeed,
+    /// A loop leaks.
+    Leak {
+        /// Litres a minute.
+        litres_per_minute: f64,
+    },
+    /// A sensor of a BMC tells more and more beside the truth.
+    DriftSensor {
+        /// The quantity: `InletCelsius`, `GpuCelsius3`.
+        sensor: String,
+        /// Units an hour.
+        #[serde(default)]
+        per_hour: f64,
+        /// Units at once.
+        #[serde(default)]
+        offset: f64,
+    },
 }
 
 impl Action {
+    /// Whether it is something that happens to the plant, and holds until it is cleared.
+    pub fn physical(&self) -> bool {
+        use Action::*;
+        matches!(
+            self,
+            PullCable { .. }
+                | FailSupply { .. }
+                | FailFan { .. }
+                | StopPump { .. }
+                | StopCooling
+                | TripBreaker
+                | LoseFeed
+                | Leak { .. }
+                | DriftSensor { .. }
+        )
+    }
+
     /// Whether it acts on a request to the BMC, rather than inside the machine.
     fn on_request(&self) -> bool {
         use Action::*;
         matches!(
             self,
-            Hang | Delay { .. } | Status { .. } | Reset | BrokenJson | HugeBody { .. } | WrongPassword | LosePower
+            Vanish
+                | Hang
+                | Delay { .. }
+                | Status { .. }
+                | Reset
+                | BrokenJson
+                | HugeBody { .. }
+                | WrongPassword
+                | LosePower
         )
     }
 }
@@ -140,18 +235,24 @@ impl Faults {
 
     /// Waits until nothing makes `at` hang any more.
     pub async fn hangs(&self, at: &str) {
+        self.lasts(at, |a| matches!(a, Action::Hang | Action::Vanish)).await;
+    }
+
+    /// Waits until no such fault hits `at` any more.
+    pub async fn lasts(&self, at: &str, such: impl Fn(&Action) -> bool + Send) {
         loop {
             let cleared = self.cleared.notified();
-            if !self
-                .lock()
-                .1
-                .iter()
-                .any(|f| f.action == Action::Hang && glob(&f.on.at, at))
-            {
+            if !self.lock().1.iter().any(|f| such(&f.action) && f.on.names(at)) {
                 return;
             }
             cleared.await;
         }
+    }
+
+    /// Whether `at` is as if it were not there.
+    pub fn vanished(&self, at: &str) -> bool {
+        let inner = self.lock();
+        inner.1.iter().any(|f| f.action == Action::Vanish && f.on.names(at))
     }
 
     fn take(&self, matches: impl Fn(&Fault) -> bool) -> Option<Action> {
@@ -168,7 +269,7 @@ impl Faults {
     pub fn on_request(&self, at: &str, method: &str, path: &str) -> Option<Action> {
         self.take(|f| {
             f.action.on_request()
-                && glob(&f.on.at, at)
+                && f.on.names(at)
                 && (f.on.method.is_empty() || f.on.method.eq_ignore_ascii_case(method))
                 && path.starts_with(&f.on.path)
         })
@@ -176,12 +277,12 @@ impl Faults {
 
     /// A fault inside a machine, counted.
     pub fn inside(&self, at: &str, which: impl Fn(&Action) -> bool) -> Option<Action> {
-        self.take(|f| which(&f.action) && glob(&f.on.at, at))
+        self.take(|f| which(&f.action) && f.on.names(at))
     }
 }
 
 /// `*` stands for any run of characters; an empty pattern for everything.
-fn glob(pattern: &str, text: &str) -> bool {
+pub fn glob(pattern: &str, text: &str) -> bool {
     if pattern.is_empty() {
         return true;
     }
@@ -218,6 +319,21 @@ mod tests {
         ] {
             assert_eq!(glob(p, t), want, "{p} {t}");
         }
+    }
+
+    #[test]
+    fn one_in_ten_is_one_in_ten_and_always_the_same() {
+        let tenth = Selector {
+            at: "r*/*".into(),
+            one_in: 10,
+            ..Selector::default()
+        };
+        let names: Vec<String> = (1..=100)
+            .flat_map(|r| (1..=71).map(move |u| format!("r{r}/c{u}")))
+            .collect();
+        let hit: Vec<&String> = names.iter().filter(|n| tenth.names(n)).collect();
+        assert!((600..820).contains(&hit.len()), "{} of {}", hit.len(), names.len());
+        assert!(hit.iter().all(|n| tenth.names(n)) && !tenth.names("pdu-a"));
     }
 
     #[test]

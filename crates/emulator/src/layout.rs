@@ -1,10 +1,19 @@
-//! What the rack is made of, as plain data. Serials, UUIDs and hardware addresses follow from the seed.
+//! What the rack is made of, as plain data: so many servers of one build, or what a description says
+//! ([`crate::describe`]). Serials, UUIDs and hardware addresses follow from the seed.
 
 use std::net::Ipv4Addr;
+use std::path::Path;
+use std::sync::Arc;
 
 use rack::Mac;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
+
+use crate::describe::file::BadRack;
+use crate::describe::{As, BoxAt, Cord, Described, Feed, Pdu, RACKS, Room};
+use crate::physics::breaker::Curve;
+use crate::physics::kinds::{Kind, SERVER_2S, SERVER_8GPU, SERVER_BARE};
+use crate::physics::load::Trace;
 
 /// Servers in one rack; further ones go to the next rack, so that each has an address of its own.
 const SERVERS_IN_RACK: u32 = 40;
@@ -14,8 +23,7 @@ const PDU_HOST: u8 = 200;
 pub const MOST_SERVERS: u32 = SERVERS_IN_RACK * 250;
 
 /// A rack, or several.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct RackLayout {
     /// Plain servers.
     pub servers: u32,
@@ -23,12 +31,15 @@ pub struct RackLayout {
     pub gpu_servers: u32,
     /// Servers without a BMC, above the others: woken by a magic packet, booting from the network before their disk.
     pub bare_servers: u32,
-    /// Power distribution units, each feeding one supply of every server.
+    /// Power distribution units that answer on the network, each feeding one supply of every server; a supply that none
+    /// feeds hangs on a strip of sockets.
     pub pdus: u8,
     /// How a server is built.
     pub build: Build,
-    /// Air temperature at the inlets.
+    /// Air temperature that the room's cooling blows.
     pub inlet_celsius: f64,
+    /// What a file says, instead of all the above but `build`.
+    pub described: Option<Arc<Described>>,
 }
 
 /// How each server is built.
@@ -74,6 +85,7 @@ impl Default for RackLayout {
             pdus: 2,
             build: Build::default(),
             inlet_celsius: 22.0,
+            described: None,
         }
     }
 }
@@ -81,9 +93,25 @@ impl Default for RackLayout {
 /// A layout that can't be built.
 #[derive(Debug, thiserror::Error)]
 pub enum BadLayout {
-    /// Not TOML of this form.
-    #[error("cannot read the emulated rack's description: {0}")]
-    Toml(#[from] toml::de::Error),
+    /// A file that says what can't be.
+    #[error("the emulated rack's description {name} can't be:\n{bad}")]
+    Described {
+        /// Its name.
+        name: String,
+        /// Why.
+        bad: BadRack,
+    },
+    /// A file that can't be read.
+    #[error(
+        "cannot read the emulated rack's description {name}: {source}; Busbar comes with {}",
+        rack_names()
+    )]
+    File {
+        /// Its name.
+        name: String,
+        /// What the system said.
+        source: std::io::Error,
+    },
     /// Too many for the address plan.
     #[error("{0} emulated servers are more than the {MOST_SERVERS} that 127.10.R.U can tell apart: ask for fewer")]
     TooMany(u64),
@@ -123,6 +151,10 @@ pub struct ServerSpec {
     pub gpus: u32,
     /// How it is built.
     pub build: Build,
+    /// What it draws, and how its heat leaves.
+    pub kind: Kind,
+    /// The outlets of PDUs that its supplies hang on: the PDU's name, and the outlet, from 1.
+    pub outlets: Vec<(String, usize)>,
 }
 
 impl ServerSpec {
@@ -149,16 +181,39 @@ pub struct PduSpec {
     pub bmc: Ipv4Addr,
     /// Serial number.
     pub serial: String,
-    /// Which supply of each server it feeds, from 0.
-    pub feeds: usize,
+    /// For each outlet, the place of what hangs on it.
+    pub outlets: Vec<Option<String>>,
+    /// Its branch breakers, amps of each.
+    pub branches: Vec<f64>,
+}
+
+/// The names of the racks that Busbar comes with.
+pub fn rack_names() -> String {
+    RACKS.map(|(name, _)| name).join(", ")
 }
 
 impl RackLayout {
-    /// Reads a description.
-    pub fn from_toml(text: &str) -> Result<RackLayout, BadLayout> {
-        let layout: RackLayout = toml::from_str(text)?;
-        layout.check()?;
-        Ok(layout)
+    /// What a file says, or a rack that Busbar comes with, by its name.
+    pub fn named(name: &str) -> Result<RackLayout, BadLayout> {
+        let own = RACKS
+            .iter()
+            .find(|(n, _)| *n == name)
+            .map(|(_, text)| (*text).to_owned());
+        let text = match own {
+            Some(text) => text,
+            None => std::fs::read_to_string(Path::new(name)).map_err(|source| BadLayout::File {
+                name: name.to_owned(),
+                source,
+            })?,
+        };
+        let described = crate::describe::file::read(&text).map_err(|bad| BadLayout::Described {
+            name: name.to_owned(),
+            bad,
+        })?;
+        Ok(RackLayout {
+            described: Some(Arc::new(described)),
+            ..RackLayout::default()
+        })
     }
 
     /// A rack of so many plain servers.
@@ -180,22 +235,102 @@ impl RackLayout {
         }
     }
 
-    /// Its servers.
-    pub fn build_servers(&self, seed: u64) -> Vec<ServerSpec> {
-        (0..self.servers + self.gpu_servers + self.bare_servers)
-            .map(|i| self.server(seed, i))
+    /// The description that it comes to.
+    pub fn describe(&self) -> Arc<Described> {
+        self.described.clone().unwrap_or_else(|| Arc::new(self.in_code()))
+    }
+
+    /// Two feeds that carry everything, a PDU or a strip on each, and outlet n of both for server n.
+    fn in_code(&self) -> Described {
+        let all = self.servers + self.gpu_servers + self.bare_servers;
+        let bare = self.servers + self.gpu_servers;
+        let boxes: Vec<BoxAt> = (0..all)
+            .map(|i| {
+                let kind = match i {
+                    i if i >= bare => SERVER_BARE,
+                    i if i >= self.servers => Kind {
+                        gpus: self.build.gpus.min(16) as u8,
+                        ..SERVER_8GPU
+                    },
+                    _ => SERVER_2S,
+                };
+                BoxAt {
+                    place: format!("r{}/u{}", 1 + i / SERVERS_IN_RACK, 1 + i % SERVERS_IN_RACK),
+                    kind,
+                    cords: vec![Cord::Outlet(0, i as usize), Cord::Outlet(1, i as usize)],
+                    on: None,
+                    moves: false,
+                    load: Trace::Constant(0.0),
+                    as_: As::of(&kind),
+                }
+            })
+            .collect();
+        let watts: f64 = boxes.iter().map(|b| b.kind.wall().1).sum();
+        // either feed carries everything within 80 % of its breaker
+        let amps = (watts / 3.0 / 230.0 / 0.8).max(32.0).ceil();
+        let letter = |n: usize| (b'a' + n as u8) as char;
+        let feed = |n: usize| Feed {
+            name: format!("feed-{}", letter(n)),
+            volts: 230.0,
+            phases: 3,
+            amps,
+            curve: Curve::IecC,
+            transfer: None,
+            ups: None,
+        };
+        let pdu = |n: usize| {
+            let managed = n < usize::from(self.pdus);
+            Pdu {
+                name: format!("{}-{}", if managed { "pdu" } else { "strip" }, letter(n)),
+                feed: n,
+                outlets: all as usize,
+                branches: 0,
+                branch_amps: amps,
+                managed,
+            }
+        };
+        let racks = f64::from(1 + all.saturating_sub(1) / SERVERS_IN_RACK);
+        Described {
+            name: "r1".into(),
+            about: String::new(),
+            room: Room {
+                celsius: self.inlet_celsius,
+                cubic_metres: 60.0 * racks,
+                steel: 500.0 * racks,
+                cooling: 1.5 * watts + 2000.0,
+                restart: 150.0,
+            },
+            door: None,
+            loops: Vec::new(),
+            feeds: vec![feed(0), feed(1)],
+            pdus: vec![pdu(0), pdu(1)],
+            shelves: Vec::new(),
+            boxes,
+        }
+    }
+
+    /// Its servers: each with where it stands in the description's boxes.
+    pub fn build_servers(&self, seed: u64) -> Vec<(usize, ServerSpec)> {
+        let described = self.describe();
+        let boxes = described.boxes.iter().enumerate().filter(|(_, b)| b.as_ != As::Load);
+        boxes
+            .enumerate()
+            .map(|(i, (at, b))| (at, self.server(seed, i, b, &described)))
             .collect()
     }
 
-    fn server(&self, seed: u64, i: u32) -> ServerSpec {
-        let (rack, unit) = (1 + i / SERVERS_IN_RACK, 1 + i % SERVERS_IN_RACK);
-        // the first one without a BMC
-        let bare = self.servers + self.gpu_servers;
-        let place = format!("r{rack}/u{unit}");
-        let uuid = derived(seed, &place);
+    fn server(&self, seed: u64, i: usize, at: &BoxAt, described: &Described) -> ServerSpec {
+        let digits = |text: &str| text.trim_start_matches(|c: char| !c.is_ascii_digit()).parse().ok();
+        let (rack, slot) = at.place.split_once('/').unwrap_or(("r1", &at.place));
+        // a rack of another name is the first; what has no unit is told by its number
+        let rack: u8 = digits(rack).filter(|r| *r > 0 && self.described.is_none()).unwrap_or(1);
+        let unit: u8 = digits(slot)
+            .filter(|u| (1..PDU_HOST).contains(u))
+            .unwrap_or(100 + (i % 100) as u8);
+        let uuid = derived(seed, &at.place);
         let b = uuid.as_bytes();
         // locally administered, unicast; the place is in it so that no two are equal whatever the seed
-        let mac = |n: u8| Mac([0x02, b[0], b[1], rack as u8, unit as u8, n]);
+        let mac = |n: u8| Mac([0x02, b[0], b[1], rack, unit, n]);
         let serial = format!("EMU{:02X}{:02X}{:02X}{rack:03}{unit:02}", b[2], b[3], b[4]);
         let mut drives = vec![DriveSpec {
             name: "nvme0n1",
@@ -212,34 +347,52 @@ impl RackLayout {
                 serial: format!("{serial}S0"),
             });
         }
+        let managed = |pdu: usize| described.pdus.get(pdu).filter(|p| p.managed);
+        let outlets = at.cords.iter().filter_map(|c| match c {
+            Cord::Outlet(pdu, n) => Some((managed(*pdu)?.name.clone(), n + 1)),
+            Cord::Bus(_) => None,
+        });
         ServerSpec {
-            bmc: (i < bare).then_some(Ipv4Addr::new(127, 10, rack as u8, unit as u8)),
-            place,
+            bmc: (at.as_ == As::Server).then_some(Ipv4Addr::new(127, 10, rack, unit)),
+            place: at.place.clone(),
             uuid,
             serial,
             macs: [mac(0), mac(1)],
             bmc_mac: mac(0xff),
             drives,
-            gpus: if (self.servers..bare).contains(&i) {
-                self.build.gpus
-            } else {
-                0
+            gpus: u32::from(at.kind.gpus),
+            build: Build {
+                sockets: u32::from(at.kind.cpus),
+                ..self.build.clone()
             },
-            build: self.build.clone(),
+            kind: at.kind,
+            outlets: outlets.collect(),
         }
     }
 
-    /// Its PDUs.
+    /// Its PDUs that answer on the network.
     pub fn build_pdus(&self, seed: u64) -> Vec<PduSpec> {
-        (0..self.pdus.min(2))
-            .map(|i| {
-                let name = format!("pdu-{}", (b'a' + i) as char);
-                let id = derived(seed, &name).simple().to_string().to_uppercase();
+        let described = self.describe();
+        let pdus = described.pdus.iter().enumerate().filter(|(_, p)| p.managed);
+        let plugged = |pdu: usize, outlet: usize| {
+            let there = |b: &&BoxAt| b.cords.contains(&Cord::Outlet(pdu, outlet));
+            described.boxes.iter().find(there).map(|b| b.place.clone())
+        };
+        // by place first: asking for each outlet of a thousand would take a million looks
+        let in_code = self.described.is_none();
+        let label = |pdu: usize, outlet: usize| match in_code {
+            true => described.boxes.get(outlet).map(|b| b.place.clone()),
+            false => plugged(pdu, outlet),
+        };
+        pdus.zip(0u8..)
+            .map(|((n, pdu), i)| {
+                let id = derived(seed, &pdu.name).simple().to_string().to_uppercase();
                 PduSpec {
-                    bmc: Ipv4Addr::new(127, 10, 1, PDU_HOST + i),
+                    bmc: Ipv4Addr::new(127, 10, 1, PDU_HOST.saturating_add(i)),
                     serial: format!("PDU{}", &id[..8]),
-                    name,
-                    feeds: usize::from(i),
+                    name: pdu.name.clone(),
+                    outlets: (0..pdu.outlets).map(|o| label(n, o)).collect(),
+                    branches: vec![pdu.branch_amps; pdu.branches],
                 }
             })
             .collect()

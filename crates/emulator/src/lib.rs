@@ -1,25 +1,30 @@
 //! A rack made of software, spoken to over real sockets.
 //!
-//! Every BMC and PDU answers Redfish on a loopback address of its own ([`redfish`]), from one physical state ([`model`]).
+//! What it is made of is described ([`describe`], [`layout`]); its watts and its heat are one physical model ([`physics`]).
+//! Every BMC and PDU answers Redfish on a loopback address of its own ([`redfish`]), and what it reads comes from there.
 //! A server that is switched on runs firmware ([`life`], [`firmware`]): it asks for its boot by DHCP and HTTP, runs the
 //! agent's own code on emulated hardware ([`host`]) and boots what lies on its disk ([`disks`]). What it prints goes over
 //! its serial line ([`serial`]) to whoever listens at its BMC ([`console`]). Faults are data ([`faults`]), set through
-//! [`control`]. Captured trees of real boxes are served as live ones by [`tree`], and servers that have no BMC are woken by
+//! [`control`]. Captured trees of real boxes are served as live ones by [`tree`], a whole data hall of boxes by [`hall`], and servers that have no BMC are woken by
 //! magic packets ([`wake`]). It knows nothing of the daemon but its addresses, and everything that it says goes through
 //! one seam ([`net`]). Start reading at [`emulated`].
 
 pub mod config;
 mod console;
 pub mod control;
+pub mod describe;
 pub mod disks;
 pub mod emulated;
 pub mod faults;
 pub mod firmware;
+pub mod hall;
 pub mod host;
+mod idle;
 pub mod layout;
 pub mod life;
 pub mod model;
 pub mod net;
+pub mod physics;
 mod query;
 pub mod redfish;
 mod serial;

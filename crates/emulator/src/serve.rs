@@ -10,7 +10,7 @@ use axum::Router;
 use axum::body::Body;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use socket2::{Domain, Protocol, Socket, Type};
-use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite};
 use tokio::net::TcpListener;
 use tokio::sync::Semaphore;
 use tokio_rustls::TlsAcceptor;
@@ -20,10 +20,14 @@ use crate::config::StartError;
 
 /// Connections at once: some for each of 1,000 BMCs, and far from the usual limit of open files.
 const CONNECTIONS: usize = 8192;
+/// Files that are open beside connections: listeners, what the process has anyway.
+const OTHER_FILES: u64 = 256;
 /// A handshake or a request's head that does not come about in this time.
-const PATIENCE: Duration = Duration::from_secs(20);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
 /// Waiting connections; Linux caps it by `somaxconn`.
-const BACKLOG: i32 = 1024;
+const BACKLOG: i32 = 4096;
+/// What is read at once of a connection that says nothing.
+const UNHEARD: usize = 512;
 
 pub use boot::serve::Peer;
 
@@ -79,10 +83,83 @@ pub(crate) fn certificate(state: Option<&Path>) -> Result<Arc<rustls::ServerConf
     boot::serve::tls_config(&certificate, &key).map_err(|e| bad(&e))
 }
 
+/// Connections that as many BMCs may have at once, each one of its own at least: the process's limit of open files is
+/// raised as far as it goes.
+pub(crate) fn places(bmcs: u32) -> Result<usize, StartError> {
+    let limit = open_files();
+    let wanted = u64::from(bmcs) + OTHER_FILES;
+    match limit.checked_sub(OTHER_FILES) {
+        Some(places) if wanted <= limit => Ok(usize::try_from(places).unwrap_or(usize::MAX)),
+        _ => Err(StartError::Files { bmcs, wanted, limit }),
+    }
+}
+
+/// Files that this process may have open, its limit raised as far as it goes.
+fn open_files() -> u64 {
+    use rustix::process::{Resource, getrlimit, setrlimit};
+    let mut limit = getrlimit(Resource::Nofile);
+    let before = limit.current;
+    limit.current = limit.maximum;
+    let now = setrlimit(Resource::Nofile, limit).map_or(before, |()| limit.maximum);
+    // none: as many as there is memory for
+    now.unwrap_or(u64::MAX)
+}
+
+/// The same certificate with sessions that callers keep themselves: who comes back is known without a table of thousands.
+pub(crate) fn resumable(tls: Arc<rustls::ServerConfig>) -> Result<Arc<rustls::ServerConfig>, StartError> {
+    let mut config = rustls::ServerConfig::clone(&tls);
+    config.ticketer = rustls::crypto::ring::Ticketer::new().map_err(|e| StartError::Certificate(e.to_string()))?;
+    config.session_storage = Arc::new(rustls::server::NoServerSessionStorage {});
+    config.send_tls13_tickets = 1;
+    Ok(Arc::new(config))
+}
+
+/// Who is not there.
+pub(crate) trait Gate: Send + Sync {
+    /// Nothing when whoever is called answers, else what ends when it does again.
+    fn silent(&self, peer: &Peer) -> Option<crate::net::Future<'_, ()>>;
+}
+
+/// Everybody is there.
+struct Open;
+
+impl Gate for Open {
+    fn silent(&self, _: &Peer) -> Option<crate::net::Future<'_, ()>> {
+        None
+    }
+}
+
 /// Accepts connections for ever.
 pub(crate) async fn serve(listener: TcpListener, tls: Option<Arc<rustls::ServerConfig>>, router: Router) {
+    let many = Many {
+        places: CONNECTIONS,
+        gate: Arc::new(Open),
+        frugal: None,
+    };
+    serve_many(listener, tls, router, many).await;
+}
+
+/// How the connections of many BMCs are served.
+#[derive(Clone)]
+pub(crate) struct Many {
+    /// Connections at once.
+    pub(crate) places: usize,
+    /// Who is there.
+    pub(crate) gate: Arc<dyn Gate>,
+    /// For how long connections are kept between requests without their buffers ([`crate::idle`]); none can be upgraded
+    /// then. With their buffers when absent.
+    pub(crate) frugal: Option<Duration>,
+}
+
+/// The same for many BMCs.
+pub(crate) async fn serve_many(
+    listener: TcpListener,
+    tls: Option<Arc<rustls::ServerConfig>>,
+    router: Router,
+    Many { places, gate, frugal }: Many,
+) {
     let tls = tls.map(TlsAcceptor::from);
-    let places = Arc::new(Semaphore::new(CONNECTIONS));
+    let places = Arc::new(Semaphore::new(places.min(Semaphore::MAX_PERMITS)));
     let mut open = tokio::task::JoinSet::new();
     loop {
         while open.try_join_next().is_some() {}
@@ -101,18 +178,38 @@ pub(crate) async fn serve(listener: TcpListener, tls: Option<Arc<rustls::ServerC
         let Ok(local) = stream.local_addr() else { continue };
         let _ = stream.set_nodelay(true);
         let (router, tls, peer) = (router.clone(), tls.clone(), Peer { local, remote });
+        let gate = Arc::clone(&gate);
         open.spawn(async move {
             let _place = place;
-            match tls {
-                None => connection(stream, peer, router).await,
-                Some(tls) => {
-                    if let Ok(Ok(stream)) = tokio::time::timeout(PATIENCE, tls.accept(stream)).await {
-                        connection(stream, peer, router).await;
+            if let Some(back) = gate.silent(&peer) {
+                // what is said is taken and lost; a caller that gives up, and the box's return, both end it
+                tokio::select! {
+                    () = unheard(stream) => {}
+                    () = back => {}
+                }
+                return;
+            }
+            match (tls, frugal) {
+                (None, None) => Box::pin(connection(stream, peer, router)).await,
+                (None, Some(quiet)) => crate::idle::serve(stream, peer, router, quiet).await,
+                (Some(tls), _) => {
+                    // in a box: what a handshake takes is not kept for as long as the connection
+                    let stream = tokio::time::timeout(PATIENCE, Box::pin(tls.accept(stream))).await;
+                    match (stream, frugal) {
+                        (Ok(Ok(stream)), Some(quiet)) => crate::idle::serve(stream, peer, router, quiet).await,
+                        (Ok(Ok(stream)), None) => Box::pin(connection(stream, peer, router)).await,
+                        _ => {}
                     }
                 }
             }
         });
     }
+}
+
+/// Reads until the caller gives up.
+async fn unheard(mut stream: tokio::net::TcpStream) {
+    let mut lost = [0; UNHEARD];
+    while matches!(stream.read(&mut lost).await, Ok(n) if n > 0) {}
 }
 
 async fn connection(stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static, peer: Peer, router: Router) {

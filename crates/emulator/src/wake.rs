@@ -57,9 +57,10 @@ impl Emulated {
         let asleep = |i: &usize| {
             let spec = &self.servers[*i].spec;
             let state = self.state(*i);
-            spec.bmc.is_none() && spec.macs[0] == mac && state.power == Power::Off && state.fed != [false; 2]
+            spec.bmc.is_none() && spec.macs[0] == mac && state.power == Power::Off
         };
-        if let Some(i) = (0..self.servers.len()).find(asleep) {
+        // its port listens while it has input
+        if let Some(i) = (0..self.servers.len()).find(asleep).filter(|i| self.live(*i)) {
             self.say(i, "woken over the network");
             self.power_on(i);
         }

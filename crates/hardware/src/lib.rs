@@ -17,6 +17,7 @@ pub mod line;
 pub mod pace;
 pub mod permit;
 pub mod redfish;
+mod resolve;
 pub mod snmp;
 pub mod transport;
 pub mod wol;

@@ -6,6 +6,7 @@
 
 pub mod adopt;
 pub mod filter;
+pub mod free;
 pub mod fsck;
 pub mod lifecycle;
 pub mod near;

@@ -127,14 +127,14 @@ fn waits_with_reason(
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use std::sync::Arc;
     use std::time::Duration;
 
     use super::*;
     use crate::{Name, NodeId};
 
-    const NODE: &str = r#"{
+    pub const NODE: &str = r#"{
         "id": "n1", "place": "r1/u1", "identity": {"uuid": null, "serial": null, "maker": null, "model": null, "bios": null, "bmc_firmware": null},
         "bmc": {"url": "https://10.0.0.1", "system": "/redfish/v1/Systems/1", "manager": null, "chassis": null, "credential": "default", "certificate": null},
         "parts": [], "health": "ok", "armed": true, "holder": "web-1", "tenancy": {"data": "used", "by": "web-1"}, "cordoned": null, "boots": 1,

@@ -8,6 +8,8 @@
 pub mod agent;
 pub mod console;
 pub mod event;
+pub mod free;
+pub mod history;
 pub mod image;
 pub mod intent;
 pub mod invariants;
@@ -20,6 +22,7 @@ pub mod rollout;
 pub mod setting;
 pub mod time;
 pub mod units;
+pub mod vitals;
 pub mod world;
 
 pub use agent::{AgentState, Order};

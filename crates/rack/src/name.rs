@@ -107,16 +107,27 @@ impl Place {
         self == other || self.0.strip_prefix(&other.0).is_some_and(|rest| rest.starts_with('/'))
     }
 
-    /// Key for sorting as people count: `r1/u2` before `r1/u12`.
+    /// Order as people count: `r1/u2` before `r1/u12`.
+    pub fn count(&self, other: &Place) -> std::cmp::Ordering {
+        self.0.split('/').map(counted).cmp(other.0.split('/').map(counted))
+    }
+
+    /// Key for sorting as [`Place::count`] does.
     pub fn natural(&self) -> Vec<(String, u64)> {
         self.0
             .split('/')
             .map(|s| {
-                let digits = s.len() - s.bytes().rev().take_while(u8::is_ascii_digit).count();
-                (s[..digits].to_owned(), s[digits..].parse().unwrap_or(0))
+                let (word, number) = counted(s);
+                (word.to_owned(), number)
             })
             .collect()
     }
+}
+
+/// A word, and the number behind it.
+fn counted(segment: &str) -> (&str, u64) {
+    let word = segment.trim_end_matches(|c: char| c.is_ascii_digit());
+    (word, segment[word.len()..].parse().unwrap_or(0))
 }
 
 impl FromStr for Place {
@@ -154,6 +165,11 @@ impl FromStr for NodeId {
 }
 
 impl NodeId {
+    /// What comes before every identity.
+    pub(crate) fn least() -> NodeId {
+        NodeId(String::new())
+    }
+
     /// The id for what a BMC says of itself; `None` when it says nothing that could tell two boxes apart.
     pub fn from_identity(uuid: Option<&str>, maker: Option<&str>, serial: Option<&str>) -> Option<NodeId> {
         let telling = |s: &&str| {

@@ -1,27 +1,94 @@
 //! The snapshot that decisions are made from.
 
-use std::collections::BTreeMap;
+use std::cmp::Ordering;
+use std::ops::Deref;
 use std::sync::Arc;
+
+use imbl::OrdMap;
 
 use crate::{Image, Machine, Name, Node, NodeId, Place};
 
-/// Everything that is recorded, at one revision. Cheap to clone: objects are shared.
+/// Everything that is recorded, at one revision. Cheap to clone, and to change while clones are read: maps and objects are
+/// shared.
 #[derive(Debug, Clone, Default)]
 pub struct World {
     /// The store's revision that this is the state of.
     pub revision: u64,
     /// Nodes by identity.
-    pub nodes: BTreeMap<NodeId, Arc<Node>>,
+    pub nodes: Nodes,
     /// Machines by name, released ones included until they are forgotten.
-    pub machines: BTreeMap<Name, Arc<Machine>>,
+    pub machines: OrdMap<Name, Arc<Machine>>,
     /// Images by name.
-    pub images: BTreeMap<Name, Arc<Image>>,
+    pub images: OrdMap<Name, Arc<Image>>,
+}
+
+/// Nodes by identity, and in the order in which people count places.
+#[derive(Debug, Clone, Default)]
+pub struct Nodes {
+    by_id: OrdMap<NodeId, Arc<Node>>,
+    by_place: OrdMap<(Counted, NodeId), Arc<Node>>,
+}
+
+impl Nodes {
+    /// Keeps a node instead of the one of this identity, which is handed back.
+    pub fn insert(&mut self, id: NodeId, node: Arc<Node>) -> Option<Arc<Node>> {
+        let before = self.remove(&id);
+        self.by_place
+            .insert((Counted(node.place.clone()), id.clone()), Arc::clone(&node));
+        self.by_id.insert(id, node);
+        before
+    }
+
+    /// Forgets a node.
+    pub fn remove(&mut self, id: &NodeId) -> Option<Arc<Node>> {
+        let before = self.by_id.remove(id)?;
+        self.by_place.remove(&(Counted(before.place.clone()), id.clone()));
+        Some(before)
+    }
+
+    /// The node that stands at a place.
+    pub fn at(&self, place: &Place) -> Option<&Arc<Node>> {
+        // no identity is less than the empty one
+        let from = (Counted(place.clone()), NodeId::least());
+        let (_, node) = self.by_place.range(from..).next()?;
+        Some(node).filter(|n| n.place == *place)
+    }
+
+    /// Every node, as people count places.
+    pub fn in_order(&self) -> impl Iterator<Item = &Arc<Node>> {
+        self.by_place.values()
+    }
+}
+
+impl Deref for Nodes {
+    type Target = OrdMap<NodeId, Arc<Node>>;
+
+    fn deref(&self) -> &Self::Target {
+        &self.by_id
+    }
+}
+
+/// A place, ordered as people count: `r1/u2` before `r1/u12`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Counted(Place);
+
+impl Ord for Counted {
+    fn cmp(&self, other: &Self) -> Ordering {
+        // places that count alike (`u1`, `u01`) are still two
+        self.0.count(&other.0).then_with(|| self.0.cmp(&other.0))
+    }
+}
+
+impl PartialOrd for Counted {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
 }
 
 impl World {
     /// The node that stands at `place`.
     pub fn node_at(&self, place: &Place) -> Option<&Arc<Node>> {
-        self.nodes.values().find(|n| n.place == *place)
+        self.nodes.at(place)
     }
 
     /// The node that a machine is bound to.
@@ -32,5 +99,52 @@ impl World {
     /// The machine that holds a node.
     pub fn holder_of(&self, node: &Node) -> Option<&Arc<Machine>> {
         node.holder.as_ref().and_then(|name| self.machines.get(name))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::invariants::tests::NODE;
+
+    #[test]
+    fn a_node_is_found_where_it_stands_and_nowhere_else() {
+        let mut nodes = Nodes::default();
+        let id = |text: &str| text.parse::<NodeId>().unwrap();
+        for (name, place) in [
+            ("a", "r1/u12"),
+            ("b", "r1/u2"),
+            ("c", "r10/u1"),
+            ("d", "r2/u1"),
+            ("e", "r1/u02"),
+        ] {
+            let node = Node {
+                id: id(name),
+                place: place.parse().unwrap(),
+                ..serde_json::from_str(NODE).unwrap()
+            };
+            nodes.insert(node.id.clone(), Arc::new(node));
+        }
+        let order: Vec<&str> = nodes.in_order().map(|n| n.place.as_str()).collect();
+        assert_eq!(order, ["r1/u02", "r1/u2", "r1/u12", "r2/u1", "r10/u1"]);
+        let at = |nodes: &Nodes, place: &str| nodes.at(&place.parse().unwrap()).map(|n| n.id.to_string());
+        assert_eq!(at(&nodes, "r1/u2").as_deref(), Some("b"));
+        assert_eq!(at(&nodes, "r1/u02").as_deref(), Some("e"));
+        assert_eq!(at(&nodes, "r1"), None);
+        assert_eq!(at(&nodes, "r99/u1"), None);
+        let moved = Node {
+            place: "r3/u7".parse().unwrap(),
+            ..Node::clone(&nodes[&id("b")])
+        };
+        let before = nodes.clone();
+        nodes.insert(id("b"), Arc::new(moved));
+        assert_eq!(at(&nodes, "r1/u2"), None);
+        assert_eq!(at(&nodes, "r3/u7").as_deref(), Some("b"));
+        nodes.remove(&id("b"));
+        assert_eq!(
+            (at(&nodes, "r3/u7"), nodes.len(), nodes.in_order().count()),
+            (None, 4, 4)
+        );
+        assert_eq!(at(&before, "r1/u2").as_deref(), Some("b"), "a clone stays as it was");
     }
 }

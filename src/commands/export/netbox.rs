@@ -501,8 +501,20 @@ impl Exporter<'_> {
         if intent.boxes.iter().any(mine) {
             return Ok(true);
         }
-        let at = format!("device={}&name={}", query(&end.system), query(&end.port));
-        Ok(!self.netbox.all("dcim/interfaces", &at).await?.is_empty())
+        Ok(self.port(end).await?.is_some())
+    }
+
+    /// An interface by the names of its device and itself. The device is looked for first: NetBox refuses to look for
+    /// interfaces of a device that it does not have.
+    async fn port(&self, end: &rack::node::Neighbour) -> Result<Option<Value>> {
+        let named = format!("name={}", query(&end.system));
+        for device in self.netbox.all("dcim/devices", &named).await? {
+            let at = format!("device_id={}&name={}", id(&device), query(&end.port));
+            if let Some(port) = self.netbox.all("dcim/interfaces", &at).await?.into_iter().next() {
+                return Ok(Some(port));
+            }
+        }
+        Ok(None)
     }
 
     /// Cables by what ports hear (LLDP).
@@ -518,7 +530,6 @@ impl Exporter<'_> {
             for p in &b.ports {
                 let Some(to) = &p.to else { continue };
                 let label = format!("cable {} of {} to {} {}", p.id, b.slot, to.system, to.port);
-                let there = format!("device={}&name={}", query(&to.system), query(&to.port));
                 if device < 0 {
                     if !self.has_port(intent, to).await? {
                         self.note(format!("{label}: NetBox has no such port"));
@@ -550,8 +561,7 @@ impl Exporter<'_> {
                 if plan::fsck::cable::ends_at(intent, to, &heard) {
                     continue;
                 }
-                let there = self.netbox.all("dcim/interfaces", &there).await?;
-                let Some(there) = there.first() else {
+                let Some(there) = self.port(to).await? else {
                     self.note(format!("{label}: NetBox has no such port"));
                     continue;
                 };
@@ -568,7 +578,7 @@ impl Exporter<'_> {
                         .await?;
                 }
                 let wanted = json!({"a_terminations": [{"object_type": "dcim.interface", "object_id": id(own)}],
-                    "b_terminations": [{"object_type": "dcim.interface", "object_id": id(there)}], "status": "connected"});
+                    "b_terminations": [{"object_type": "dcim.interface", "object_id": id(&there)}], "status": "connected"});
                 self.ensure("dcim/cables", label, None, wanted).await?;
             }
         }

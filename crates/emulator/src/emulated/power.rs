@@ -2,8 +2,6 @@
 
 use std::sync::{Arc, PoisonError};
 
-use tokio::time::Instant;
-
 use super::Emulated;
 use crate::faults::Action;
 use crate::life;
@@ -39,6 +37,7 @@ pub const RESETS: [&str; 7] = [
 impl Emulated {
     pub(crate) fn set_power(&self, i: usize, power: Power) {
         self.state(i).power = power;
+        self.tell_plant(i);
         self.save();
         let core = &self.servers[i].core;
         let text = format!("The power state of the server is now {}.", power.word());
@@ -79,39 +78,6 @@ impl Emulated {
         if self.state(i).power != Power::Off {
             self.set_power(i, Power::Off);
         }
-    }
-
-    /// Sets whether a supply of a server has input.
-    pub fn feed(&self, i: usize, supply: usize, on: bool) {
-        let (was, is) = {
-            let mut state = self.state(i);
-            let was = state.fed;
-            state.fed[supply.min(1)] = on;
-            (was, state.fed)
-        };
-        if was == is {
-            return;
-        }
-        if is == [false; 2] {
-            self.servers[i].serial.hang_up();
-            self.off(i, true);
-        } else if was == [false; 2] {
-            // a BMC boots from nothing as long as after a reset
-            self.reset_bmc(i);
-        }
-        let (severity, text) = match on {
-            true => ("OK", format!("Power supply {supply} has input again.")),
-            false => ("Critical", format!("Power supply {supply} has lost its input.")),
-        };
-        let origin = format!("/redfish/v1/Chassis/1/PowerSubsystem/PowerSupplies/{supply}");
-        let kind = "ResourceEvent.1.3.ResourceStatusChangedCritical";
-        let kind = if on {
-            "ResourceEvent.1.3.ResourceStatusChangedOK"
-        } else {
-            kind
-        };
-        let core = &self.servers[i].core;
-        core.tell((self.config.clock)(), severity, kind, &text, &origin);
     }
 
     /// Resets a server, as `ComputerSystem.Reset` does.
@@ -163,7 +129,11 @@ impl Emulated {
         }
     }
 
+    /// Without input nothing comes on.
     pub(crate) fn power_on(self: &Arc<Self>, i: usize) {
+        if !self.live(i) {
+            return;
+        }
         self.set_power(i, Power::PoweringOn);
         self.begin(i, life::From::Off);
     }
@@ -192,7 +162,7 @@ impl Emulated {
 
     /// The BMC starts again and does not answer meanwhile; the server goes on.
     pub fn reset_bmc(&self, i: usize) {
-        let back = Instant::now() + self.scaled(BMC_RESET);
+        let back = self.seconds() + BMC_RESET;
         self.state(i).bmc_back = Some(back);
         self.servers[i].core.forget_sessions();
         self.servers[i].serial.hang_up();

@@ -221,17 +221,18 @@ pub(super) fn act(
             done()
         }
         ("POST", ["PowerEquipment", _, _, "Outlets", id, ..], Bmc::Pdu(p)) => {
-            let n = super::pdu::number(rack, id).ok_or_else(|| missing(path))?;
-            let supply = rack.pdus[p].spec.feeds;
+            let n = super::pdu::number(rack, p, id).ok_or_else(|| missing(path))?;
+            // the outlet is there: it has just been looked up
+            let set = move |rack: &Emulated, on| drop(rack.set_outlet(p, n, on));
             match word(&body, "PowerState")? {
-                "On" => rack.feed(n, supply, true),
-                "Off" => rack.feed(n, supply, false),
+                "On" => set(rack, true),
+                "Off" => set(rack, false),
                 "PowerCycle" => {
-                    rack.feed(n, supply, false);
+                    set(rack, false);
                     let rack = rack.clone();
                     rack.clone().spawn(async move {
                         rack.pause(CYCLE).await;
-                        rack.feed(n, supply, true);
+                        set(&rack, true);
                     });
                 }
                 _ => return Err(wrong("PowerState", &body["PowerState"])),

@@ -3,46 +3,77 @@
 use serde_json::{Value, json};
 
 use super::{at, collection, fine, round};
-use crate::emulated::{Bmc, Emulated, View};
+use crate::emulated::{Bmc, Emulated, Server};
 use crate::layout::ServerSpec;
-use crate::model::{FAN_RPM, Power};
+use crate::model::Power;
+use crate::physics::kinds::{Cooled, Kind};
+use crate::physics::{Quantity as Q, Unit};
 
 const C: &str = "/redfish/v1/Chassis/1";
-/// Fans of a server.
-const FANS: usize = 4;
-/// Watts that a supply can give.
-const CAPACITY: u32 = 2400;
-const SENSORS: [&str; 5] = ["Inlet", "CPU", "Exhaust", "TotalPower", "TotalEnergy"];
+const JOULES_A_KWH: f64 = 3_600_000.0;
 
-fn sensor(view: &View, id: &str) -> Option<(f64, &'static str, &'static str)> {
-    let watts = view.draw.total();
-    Some(match id {
-        "Inlet" => (view.physics.inlet, "Temperature", "Cel"),
-        "CPU" => (view.physics.cpu, "Temperature", "Cel"),
-        "Exhaust" => (view.physics.exhaust(watts), "Temperature", "Cel"),
-        "TotalPower" => (watts, "Power", "W"),
-        "TotalEnergy" => (
-            view.physics.joules.iter().sum::<f64>() / 3_600_000.0,
-            "EnergykWh",
-            "kW.h",
-        ),
-        _ => return None,
+/// The sensors of a box, by their Redfish names.
+fn sensors(kind: &Kind) -> Vec<(String, Q)> {
+    let mut all: Vec<(String, Q)> = vec![
+        ("Inlet".into(), Q::InletCelsius),
+        ("CPU".into(), Q::CpuCelsius(0)),
+        ("Exhaust".into(), Q::ExhaustCelsius),
+        ("TotalPower".into(), Q::TotalWatts),
+        ("TotalEnergy".into(), Q::TotalJoules),
+    ];
+    if kind.cooled == Cooled::Tank {
+        all.remove(2);
+    }
+    all.extend((1..kind.cpus).map(|n| (format!("CPU{n}"), Q::CpuCelsius(n))));
+    all.push(("DIMM".into(), Q::DimmCelsius));
+    all.extend((0..kind.gpus).map(|n| (format!("GPU{n}"), Q::GpuCelsius(n))));
+    all.extend((0..kind.gpus).map(|n| (format!("GPU{n}Power"), Q::GpuWatts(n))));
+    if matches!(kind.cooled, Cooled::Plates(_)) {
+        all.push(("CoolantSupply".into(), Q::CoolantSupplyCelsius));
+        all.push(("CoolantReturn".into(), Q::CoolantReturnCelsius));
+        all.push(("CoolantFlow".into(), Q::CoolantFlow));
+    }
+    all
+}
+
+/// `ReadingType` of a sensor.
+fn kind_of(what: Q) -> &'static str {
+    match what.unit() {
+        Unit::Watts => "Power",
+        Unit::Joules => "EnergykWh",
+        Unit::LitresPerMinute => "LiquidFlowLPM",
+        _ => "Temperature",
+    }
+}
+
+/// What a sensor reads, in the unit that Redfish tells it in.
+fn read(rack: &Emulated, server: &Server, what: Q) -> Option<f64> {
+    let value = rack.sense(server.body, what)?;
+    Some(match what.unit() {
+        Unit::Joules => value / JOULES_A_KWH,
+        _ => round(value),
     })
 }
 
-fn excerpt(view: &View, id: &str) -> Value {
-    let reading = sensor(view, id).map(|s| round(s.0));
+fn excerpt(rack: &Emulated, server: &Server, id: &str) -> Value {
+    let what = sensors(&server.spec.kind).into_iter().find(|(name, _)| name == id);
+    let reading = what.and_then(|(_, what)| read(rack, server, what));
     json!({"DataSourceUri": format!("{C}/Sensors/{id}"), "Reading": reading})
 }
 
 pub(super) fn get(rack: &Emulated, i: usize, segments: &[&str]) -> Option<Value> {
-    let spec = &rack.servers[i].spec;
+    let server = &rack.servers[i];
+    let spec = &server.spec;
     if !matches!(segments, [] | ["1", ..]) {
         return None;
     }
     let view = rack.view(i);
     let below = |n: &str, count: usize| n.parse::<usize>().ok().filter(|n| *n < count);
-    let rpm = (view.physics.fan * FAN_RPM).round() as u64;
+    let sense = |what| rack.sense(server.body, what);
+    let supplies = usize::from(spec.kind.supply.count);
+    let fans = usize::from(spec.kind.fans);
+    let capacity = spec.kind.supply.capacity;
+    let rpm = |n: usize| sense(Q::FanRpm(n as u8)).map(|r| r.round() as u64);
     Some(match segments.get(1..).unwrap_or_default() {
         [] if segments.is_empty() => collection("ChassisCollection", "Chassis", [C.to_string()]),
         [] => {
@@ -78,44 +109,44 @@ pub(super) fn get(rack: &Emulated, i: usize, segments: &[&str]) -> Option<Value>
             "Id": "Power", "Name": "Power",
             "PowerControl": [{
                 "@odata.id": format!("{C}/Power#/PowerControl/0"), "MemberId": "0", "Name": "System Power",
-                "PowerConsumedWatts": round(view.draw.total()), "PowerCapacityWatts": CAPACITY * 2, "Status": fine(),
+                "PowerConsumedWatts": sense(Q::TotalWatts).map(round), "PowerCapacityWatts": capacity * supplies as f64, "Status": fine(),
                 "PowerLimit": {"LimitInWatts": view.physics.cap, "LimitException": "NoAction"},
             }],
-            "PowerSupplies": (0..2).map(|n| json!({
+            "PowerSupplies": (0..supplies).map(|n| json!({
                 "@odata.id": format!("{C}/Power#/PowerSupplies/{n}"), "MemberId": n.to_string(),
-                "Name": format!("PSU {n}"), "PowerCapacityWatts": CAPACITY, "PowerInputWatts": round(view.draw.input[n]),
-                "LineInputVoltage": if view.fed[n] { 230 } else { 0 }, "SerialNumber": format!("{}P{n}", spec.serial),
+                "Name": format!("PSU {n}"), "PowerCapacityWatts": capacity,
+                "PowerInputWatts": sense(Q::SupplyInputWatts(n as u8)).map(round),
+                "LineInputVoltage": sense(Q::SupplyInputVolts(n as u8)).map(|v| v.round()), "SerialNumber": format!("{}P{n}", spec.serial),
                 "Status": health(view.fed[n]),
             })).collect::<Vec<_>>(),
         }),
         ["Thermal"] => json!({
             "@odata.type": "#Thermal.v1_7_0.Thermal",
             "Id": "Thermal", "Name": "Thermal",
-            "Temperatures": SENSORS[..3].iter().enumerate().map(|(n, id)| json!({
+            "Temperatures": sensors(&spec.kind).iter().filter(|(_, q)| kind_of(*q) == "Temperature").enumerate().map(|(n, (id, q))| json!({
                 "@odata.id": format!("{C}/Thermal#/Temperatures/{n}"), "MemberId": n.to_string(), "Name": id,
-                "ReadingCelsius": sensor(&view, id).map(|s| round(s.0)), "Status": fine(),
-                "PhysicalContext": (["Intake", "CPU", "Exhaust"][n]),
+                "ReadingCelsius": read(rack, server, *q), "Status": fine(), "PhysicalContext": context(*q),
             })).collect::<Vec<_>>(),
-            "Fans": (0..FANS).map(|n| json!({
+            "Fans": (0..fans).map(|n| json!({
                 "@odata.id": format!("{C}/Thermal#/Fans/{n}"), "MemberId": n.to_string(), "Name": format!("Fan {n}"),
-                "Reading": rpm, "ReadingUnits": "RPM", "Status": fine(),
+                "Reading": rpm(n), "ReadingUnits": "RPM", "Status": turns(rpm(n), view.power),
             })).collect::<Vec<_>>(),
         }),
         ["PowerSubsystem"] => json!({
             "@odata.type": "#PowerSubsystem.v1_1_0.PowerSubsystem",
-            "Id": "PowerSubsystem", "Name": "Power Subsystem", "CapacityWatts": CAPACITY * 2, "Status": fine(),
+            "Id": "PowerSubsystem", "Name": "Power Subsystem", "CapacityWatts": capacity * supplies as f64, "Status": fine(),
             "PowerSupplies": at(format!("{C}/PowerSubsystem/PowerSupplies")),
         }),
         ["PowerSubsystem", "PowerSupplies"] => collection(
             "PowerSupplyCollection",
             "Power Supplies",
-            (0..2).map(|n| format!("{C}/PowerSubsystem/PowerSupplies/{n}")),
+            (0..supplies).map(|n| format!("{C}/PowerSubsystem/PowerSupplies/{n}")),
         ),
         ["PowerSubsystem", "PowerSupplies", id] => {
-            let n = below(id, 2)?;
+            let n = below(id, supplies)?;
             json!({
                 "@odata.type": "#PowerSupply.v1_5_0.PowerSupply",
-                "Id": id, "Name": format!("PSU {n}"), "PowerSupplyType": "AC", "PowerCapacityWatts": CAPACITY,
+                "Id": id, "Name": format!("PSU {n}"), "PowerSupplyType": "AC", "PowerCapacityWatts": capacity,
                 "SerialNumber": format!("{}P{n}", spec.serial), "Model": "Emulated PSU", "Manufacturer": "Busbar",
                 "FirmwareVersion": super::update::version(rack, Bmc::Server(i), &format!("PSU{n}")),
                 "Status": health(view.fed[n]),
@@ -123,13 +154,14 @@ pub(super) fn get(rack: &Emulated, i: usize, segments: &[&str]) -> Option<Value>
             })
         }
         ["PowerSubsystem", "PowerSupplies", id, "Metrics"] => {
-            let n = below(id, 2)?;
+            let n = below(id, supplies)?;
             json!({
                 "@odata.type": "#PowerSupplyMetrics.v1_1_0.PowerSupplyMetrics",
                 "Id": "Metrics", "Name": format!("PSU {n} Metrics"), "Status": health(view.fed[n]),
-                "InputPowerWatts": {"Reading": round(view.draw.input[n])},
-                "InputVoltage": {"Reading": if view.fed[n] { 230.0 } else { 0.0 }},
-                "EnergykWh": {"Reading": view.physics.joules[n] / 3_600_000.0},
+                "InputPowerWatts": {"Reading": sense(Q::SupplyInputWatts(n as u8)).map(round)},
+                "InputVoltage": {"Reading": sense(Q::SupplyInputVolts(n as u8)).map(round)},
+                "OutputPowerWatts": {"Reading": sense(Q::SupplyOutputWatts(n as u8)).map(round)},
+                "EnergykWh": {"Reading": sense(Q::SupplyJoules(n as u8)).map(|j| j / JOULES_A_KWH)},
             })
         }
         ["ThermalSubsystem"] => json!({
@@ -141,35 +173,45 @@ pub(super) fn get(rack: &Emulated, i: usize, segments: &[&str]) -> Option<Value>
         ["ThermalSubsystem", "Fans"] => collection(
             "FanCollection",
             "Fans",
-            (0..FANS).map(|n| format!("{C}/ThermalSubsystem/Fans/{n}")),
+            (0..fans).map(|n| format!("{C}/ThermalSubsystem/Fans/{n}")),
         ),
-        ["ThermalSubsystem", "Fans", id] => json!({
-            "@odata.type": "#Fan.v1_5_0.Fan",
-            "Id": id, "Name": format!("Fan {}", below(id, FANS)?), "Status": fine(),
-            "SpeedPercent": {"Reading": round(view.physics.fan * 100.0), "SpeedRPM": rpm},
-        }),
+        ["ThermalSubsystem", "Fans", id] => {
+            let n = below(id, fans)?;
+            let percent = rpm(n).map(|r| round(r as f64 / spec.kind.fan_rpm * 100.0));
+            json!({
+                "@odata.type": "#Fan.v1_5_0.Fan",
+                "Id": id, "Name": format!("Fan {n}"), "Status": turns(rpm(n), view.power),
+                "SpeedPercent": {"Reading": percent, "SpeedRPM": rpm(n)},
+            })
+        }
         ["ThermalSubsystem", "ThermalMetrics"] => json!({
             "@odata.type": "#ThermalMetrics.v1_3_0.ThermalMetrics",
             "Id": "ThermalMetrics", "Name": "Thermal Metrics",
-            "TemperatureSummaryCelsius": {"Intake": excerpt(&view, "Inlet"), "Exhaust": excerpt(&view, "Exhaust")},
+            "TemperatureSummaryCelsius": {"Intake": excerpt(rack, server, "Inlet"), "Exhaust": excerpt(rack, server, "Exhaust")},
         }),
         ["EnvironmentMetrics"] => json!({
             "@odata.type": "#EnvironmentMetrics.v1_3_0.EnvironmentMetrics",
             "Id": "EnvironmentMetrics", "Name": "Environment Metrics",
-            "TemperatureCelsius": excerpt(&view, "Inlet"), "PowerWatts": excerpt(&view, "TotalPower"),
-            "EnergykWh": excerpt(&view, "TotalEnergy"),
-            "PowerLimitWatts": super::limits::limit(view.physics.cap, super::limits::whole(spec.gpus)),
+            "TemperatureCelsius": excerpt(rack, server, "Inlet"), "PowerWatts": excerpt(rack, server, "TotalPower"),
+            "EnergykWh": excerpt(rack, server, "TotalEnergy"),
+            "PowerLimitWatts": super::limits::limit(view.physics.cap, super::limits::whole(spec)),
         }),
         ["Sensors"] => collection(
             "SensorCollection",
             "Sensors",
-            SENSORS.map(|s| format!("{C}/Sensors/{s}")),
+            sensors(&spec.kind).iter().map(|(s, _)| format!("{C}/Sensors/{s}")),
         ),
         ["Sensors", id] => {
-            let (reading, kind, unit) = sensor(&view, id)?;
+            let (_, what) = sensors(&spec.kind).into_iter().find(|(name, _)| name == id)?;
+            let unit = if what.unit() == Unit::Joules {
+                "kW.h"
+            } else {
+                what.unit().ucum()
+            };
             json!({
                 "@odata.type": "#Sensor.v1_8_0.Sensor",
-                "Id": id, "Name": id, "Reading": round(reading), "ReadingType": kind, "ReadingUnits": unit, "Status": fine(),
+                "Id": id, "Name": id, "Reading": read(rack, server, what), "ReadingType": kind_of(what),
+                "ReadingUnits": unit, "Status": fine(),
             })
         }
         ["NetworkAdapters"] => collection(
@@ -256,4 +298,22 @@ fn health(fed: bool) -> Value {
     } else {
         json!({"State": "UnavailableOffline", "Health": "Critical"})
     }
+}
+
+/// Where a sensor sits.
+fn context(what: Q) -> &'static str {
+    match what {
+        Q::InletCelsius => "Intake",
+        Q::CpuCelsius(_) => "CPU",
+        Q::ExhaustCelsius => "Exhaust",
+        Q::DimmCelsius => "Memory",
+        Q::GpuCelsius(_) => "GPU",
+        Q::CoolantSupplyCelsius | Q::CoolantReturnCelsius => "LiquidInlet",
+        _ => "SystemBoard",
+    }
+}
+
+/// A fan that stands still in a server that is on has failed.
+fn turns(rpm: Option<u64>, power: Power) -> Value {
+    health(power != Power::On || rpm != Some(0))
 }

@@ -18,6 +18,8 @@ const SESSIONS: usize = 32;
 const SESSION_SECONDS: u64 = 1800;
 /// Events that are kept for those who come back with `Last-Event-ID`, and entries of the log.
 const EVENTS: usize = 64;
+/// Events that wait for one slow reader; each place takes memory for as long as anybody listens.
+const WAITING: usize = 16;
 /// Tasks that are kept.
 const TASKS: usize = 16;
 /// Subscriptions and open streams at once.
@@ -137,6 +139,8 @@ struct Inner {
     tasks: VecDeque<Task>,
     versions: BTreeMap<String, String>,
     staged: BTreeMap<String, (String, u64)>,
+    /// Made for the first who listens: it takes memory, and nobody listens to most of a hall.
+    tx: Option<broadcast::Sender<Happened>>,
 }
 
 /// The state of one BMC.
@@ -144,7 +148,6 @@ pub(crate) struct BmcCore {
     pub(crate) uuid: uuid::Uuid,
     inner: Mutex<Inner>,
     writing: Mutex<()>,
-    tx: broadcast::Sender<Happened>,
 }
 
 impl BmcCore {
@@ -160,12 +163,12 @@ impl BmcCore {
             tasks: VecDeque::new(),
             versions: BTreeMap::new(),
             staged: BTreeMap::new(),
+            tx: None,
         };
         BmcCore {
             uuid: uuid::Uuid::new_v5(&uuid::Uuid::NAMESPACE_OID, format!("bmc {seed} {serial}").as_bytes()),
             inner: Mutex::new(inner),
             writing: Mutex::new(()),
-            tx: broadcast::channel(EVENTS).0,
         }
     }
 
@@ -204,18 +207,21 @@ impl BmcCore {
             inner.events.pop_front();
         }
         inner.events.push_back(event.clone());
-        // Err: nobody listens
-        let _ = self.tx.send(event);
+        if let Some(tx) = &inner.tx {
+            // Err: nobody listens any more
+            let _ = tx.send(event);
+        }
     }
 
     /// The kept events after this one, and those to come, without a gap.
     pub(crate) fn subscribe(&self, after: Option<u64>) -> (Vec<Happened>, broadcast::Receiver<Happened>) {
-        let inner = self.lock();
+        let mut inner = self.lock();
         let kept = match after {
             Some(after) => inner.events.iter().filter(|e| e.id > after).cloned().collect(),
             None => Vec::new(),
         };
-        (kept, self.tx.subscribe())
+        let tx = inner.tx.get_or_insert_with(|| broadcast::channel(WAITING).0);
+        (kept, tx.subscribe())
     }
 
     /// The log, the oldest first.

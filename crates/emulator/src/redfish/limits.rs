@@ -5,13 +5,16 @@ use serde_json::{Value, json};
 use super::act::{unknown, wrong};
 use super::{Answer, document, missing, plain, round};
 use crate::emulated::{Bmc, Emulated, View};
-use crate::model::{Physics, Power};
+use crate::layout::ServerSpec;
+use crate::physics::Quantity;
 
 /// What a limit may be, in watts.
 pub(super) type Range = (f64, f64);
 
-pub(super) fn whole(gpus: u32) -> Range {
-    Physics::caps(gpus)
+/// The least cap at the wall that can always be held, and the most that is ever drawn, in whole watts.
+pub(super) fn whole(spec: &ServerSpec) -> Range {
+    let (least, most) = spec.kind.wall();
+    (least.ceil(), most.ceil())
 }
 
 /// A limit as an excerpt of `Control`.
@@ -22,13 +25,16 @@ pub(super) fn limit(set: Option<f64>, range: Range) -> Value {
     })
 }
 
-pub(super) fn gpu(view: &View, n: usize) -> Value {
+pub(super) fn gpu(rack: &Emulated, i: usize, view: &View, n: usize) -> Value {
     let cap = view.physics.gpu_caps.get(n).copied().flatten();
-    let watts = view.physics.gpu(view.power != Power::Off, n);
+    let server = &rack.servers[i];
+    let sense = |what| rack.sense(server.body, what);
+    let (watts, celsius) = (sense(Quantity::GpuWatts(n as u8)), sense(Quantity::GpuCelsius(n as u8)));
     json!({
         "@odata.type": "#EnvironmentMetrics.v1_3_0.EnvironmentMetrics",
         "Id": "EnvironmentMetrics", "Name": "Environment Metrics",
-        "PowerWatts": {"Reading": round(watts)}, "PowerLimitWatts": limit(cap, Physics::gpu_range()),
+        "PowerWatts": {"Reading": watts.map(round)}, "TemperatureCelsius": {"Reading": celsius.map(round)},
+        "PowerLimitWatts": limit(cap, server.spec.kind.gpu.caps),
     })
 }
 
@@ -42,7 +48,8 @@ pub(super) fn patch(rack: &Emulated, i: usize, path: &str, segments: &[&str], bo
         ["Systems", _, "Processors", id, _] => id.strip_prefix("GPU").and_then(|n| n.parse::<usize>().ok()),
         _ => None,
     };
-    let range = accelerator.map_or_else(|| whole(rack.servers[i].spec.gpus), |_| Physics::gpu_range());
+    let spec = &rack.servers[i].spec;
+    let range = accelerator.map_or_else(|| whole(spec), |_| spec.kind.gpu.caps);
     let physics = rack.view(i).physics;
     let now = match accelerator {
         Some(n) => physics.gpu_caps.get(n).copied().flatten(),
@@ -65,17 +72,11 @@ pub(super) fn patch(rack: &Emulated, i: usize, path: &str, segments: &[&str], bo
         }
         _ => environment(wanted, now, range)?,
     };
-    {
-        let mut state = rack.state(i);
-        match accelerator {
-            Some(n) => {
-                let caps = &mut state.physics.gpu_caps;
-                caps.resize(caps.len().max(n + 1), None);
-                caps[n] = new;
-            }
-            None => state.physics.cap = new,
-        }
-    }
+    let of = rack.servers[i].body;
+    rack.physics(|b| match accelerator {
+        Some(n) => b.plant.set_gpu_cap(of, n, new),
+        None => b.plant.set_cap(of, new),
+    });
     let text = "One or more resource properties have changed.";
     let kind = "ResourceEvent.1.3.ResourceChanged";
     rack.servers[i].core.emit((rack.config.clock)(), kind, text, path);

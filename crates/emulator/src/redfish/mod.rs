@@ -111,7 +111,7 @@ async fn faulty(rack: &Arc<Emulated>, bmc: Bmc, request: Request<Body>) -> Respo
 /// What a fault answers in place of the BMC; `None` when the BMC goes on.
 pub(crate) async fn fail(action: Action, faults: &Faults, at: &str) -> Option<Response> {
     match action {
-        Action::Hang => {
+        Action::Hang | Action::Vanish => {
             faults.hangs(at).await;
             Some(closed())
         }
@@ -141,7 +141,17 @@ pub(crate) async fn fail(action: Action, faults: &Faults, at: &str) -> Option<Re
         | Action::DropDhcp
         | Action::DiskError
         | Action::SlowDisk { .. }
-        | Action::StuckPost => None,
+        | Action::StuckPost
+        // nor do those that happened to the plant
+        | Action::PullCable { .. }
+        | Action::FailSupply { .. }
+        | Action::FailFan { .. }
+        | Action::StopPump { .. }
+        | Action::StopCooling
+        | Action::TripBreaker
+        | Action::LoseFeed
+        | Action::Leak { .. }
+        | Action::DriftSensor { .. } => None,
     }
 }
 

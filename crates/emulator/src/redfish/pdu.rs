@@ -1,24 +1,18 @@
-//! A rack PDU: outlet n feeds one supply of server n. Its watts are the sum of what the supplies draw.
+//! A rack PDU: its outlets and its mains, metered.
 
 use serde_json::{Value, json};
 
 use super::{at, collection, fine, round};
 use crate::emulated::Emulated;
+use crate::physics::Quantity as Q;
 
-/// At each outlet that is on.
-const VOLTS: f64 = 230.0;
 const P: &str = "/redfish/v1/PowerEquipment/RackPDUs/1";
+const JOULES_A_KWH: f64 = 3_600_000.0;
 
 pub(super) fn get(rack: &Emulated, i: usize, segments: &[&str]) -> Option<Value> {
-    let spec = &rack.pdus[i].spec;
-    let outlet = |n: usize| {
-        let view = rack.view(n);
-        (
-            view.fed[spec.feeds],
-            view.draw.input[spec.feeds],
-            view.physics.joules[spec.feeds],
-        )
-    };
+    let pdu = &rack.pdus[i];
+    let spec = &pdu.spec;
+    let sense = |what| rack.sense(pdu.body, what);
     Some(match segments {
         [] => json!({
             "@odata.type": "#PowerEquipment.v1_2_0.PowerEquipment",
@@ -30,33 +24,65 @@ pub(super) fn get(rack: &Emulated, i: usize, segments: &[&str]) -> Option<Value>
             "@odata.type": "#PowerDistribution.v1_3_0.PowerDistribution",
             "Id": "1", "Name": spec.name, "EquipmentType": "RackPDU", "Manufacturer": "Busbar", "Model": "Emulated PDU",
             "SerialNumber": spec.serial, "FirmwareVersion": super::update::version(rack, crate::emulated::Bmc::Pdu(i), "BMC"), "Status": fine(),
+            "Mains": at(format!("{P}/Mains")), "Branches": at(format!("{P}/Branches")),
             "Outlets": at(format!("{P}/Outlets")), "Metrics": at(format!("{P}/Metrics")),
             "Links": {"ManagedBy": [at("/redfish/v1/Managers/BMC")]},
         }),
-        ["RackPDUs", "1", "Metrics"] => {
-            let all: Vec<_> = (0..rack.servers.len()).map(outlet).collect();
+        ["RackPDUs", "1", "Metrics"] => json!({
+            "@odata.type": "#PowerDistributionMetrics.v1_3_0.PowerDistributionMetrics",
+            "Id": "Metrics", "Name": "PDU Metrics",
+            "PowerWatts": {"Reading": sense(Q::TotalWatts).map(round)},
+            "EnergykWh": {"Reading": sense(Q::TotalJoules).map(|j| j / JOULES_A_KWH)},
+        }),
+        ["RackPDUs", "1", "Mains"] => collection("CircuitCollection", "Mains", [format!("{P}/Mains/AC1")]),
+        ["RackPDUs", "1", "Mains", "AC1"] => {
+            let amps = |n| json!({"Reading": sense(Q::PhaseAmps(n))});
+            let volts = |n| json!({"Reading": sense(Q::PhaseVolts(n)).map(round)});
             json!({
-                "@odata.type": "#PowerDistributionMetrics.v1_3_0.PowerDistributionMetrics",
-                "Id": "Metrics", "Name": "PDU Metrics",
-                "PowerWatts": {"Reading": round(all.iter().map(|o| o.1).sum())},
-                "EnergykWh": {"Reading": all.iter().map(|o| o.2).sum::<f64>() / 3_600_000.0},
+                "@odata.type": "#Circuit.v1_7_0.Circuit",
+                "Id": "AC1", "Name": "Mains", "CircuitType": "Mains", "Status": fine(),
+                "PolyPhaseCurrentAmps": {"Line1": amps(0), "Line2": amps(1), "Line3": amps(2)},
+                "PolyPhaseVoltage": {
+                    "Line1ToNeutral": volts(0), "Line2ToNeutral": volts(1), "Line3ToNeutral": volts(2),
+                },
+                "PowerWatts": {"Reading": sense(Q::TotalWatts).map(round)},
+            })
+        }
+        ["RackPDUs", "1", "Branches"] => collection(
+            "CircuitCollection",
+            "Branches",
+            (0..spec.branches.len()).map(|n| format!("{P}/Branches/{}", n + 1)),
+        ),
+        ["RackPDUs", "1", "Branches", id] => {
+            let n = id.parse::<u8>().ok()?.checked_sub(1)?;
+            let rated = spec.branches.get(usize::from(n))?;
+            let closed = sense(Q::BranchClosed(n))? > 0.5;
+            json!({
+                "@odata.type": "#Circuit.v1_7_0.Circuit",
+                "Id": id, "Name": format!("Branch {id}"), "CircuitType": "Branch", "RatedCurrentAmps": rated,
+                "BreakerState": if closed { "Normal" } else { "Tripped" },
+                "CurrentAmps": {"Reading": sense(Q::BranchAmps(n))},
+                "Status": if closed { fine() } else { json!({"State": "Enabled", "Health": "Critical"}) },
             })
         }
         ["RackPDUs", "1", "Outlets"] => collection(
             "OutletCollection",
             "Outlets",
-            (0..rack.servers.len()).map(|n| format!("{P}/Outlets/{}", n + 1)),
+            (0..spec.outlets.len()).map(|n| format!("{P}/Outlets/{}", n + 1)),
         ),
         ["RackPDUs", "1", "Outlets", id] => {
-            let n = number(rack, id)?;
-            let (fed, watts, joules) = outlet(n);
+            let n = number(rack, i, id)?;
+            let o = u16::try_from(n).ok();
+            let sense = |what: fn(u16) -> Q| o.and_then(|n| sense(what(n)));
+            let live = sense(Q::OutletLive)? > 0.5;
             json!({
                 "@odata.type": "#Outlet.v1_4_0.Outlet",
-                "Id": id, "Name": format!("Outlet {id}"), "UserLabel": rack.servers[n].spec.place,
-                "PowerState": if fed { "On" } else { "Off" }, "PowerEnabled": fed, "OutletType": "IEC_60320_C13",
-                "PowerWatts": {"Reading": round(watts)}, "EnergykWh": {"Reading": joules / 3_600_000.0},
-                "Voltage": {"Reading": if fed { VOLTS } else { 0.0 }},
-                "CurrentAmps": {"Reading": (watts / VOLTS * 1000.0).round() / 1000.0},
+                "Id": id, "Name": format!("Outlet {id}"), "UserLabel": spec.outlets[n].as_deref().unwrap_or("free"),
+                "PowerState": if live { "On" } else { "Off" }, "PowerEnabled": live, "OutletType": "IEC_60320_C13",
+                "PowerWatts": {"Reading": sense(Q::OutletWatts).map(round)},
+                "EnergykWh": {"Reading": sense(Q::OutletJoules).map(|j| j / JOULES_A_KWH)},
+                "Voltage": {"Reading": sense(Q::OutletVolts).map(round)},
+                "CurrentAmps": {"Reading": sense(Q::OutletAmps)},
                 "Status": fine(),
                 "Actions": {"#Outlet.PowerControl": {
                     "target": format!("{P}/Outlets/{id}/Actions/Outlet.PowerControl"),
@@ -68,10 +94,10 @@ pub(super) fn get(rack: &Emulated, i: usize, segments: &[&str]) -> Option<Value>
     })
 }
 
-/// The server that an outlet feeds.
-pub(super) fn number(rack: &Emulated, id: &str) -> Option<usize> {
+/// The outlet of this number, from 0.
+pub(super) fn number(rack: &Emulated, pdu: usize, id: &str) -> Option<usize> {
     id.parse::<usize>()
         .ok()?
         .checked_sub(1)
-        .filter(|n| *n < rack.servers.len())
+        .filter(|n| *n < rack.pdus[pdu].spec.outlets.len())
 }

@@ -99,7 +99,7 @@ impl Tree {
             "UpdateService.SimpleUpdate" => self.update(body, word("ImageURI")),
             "ManagerAccount.ChangePassword" => {
                 let user = self
-                    .document(owner)
+                    .shown(owner)
                     .and_then(|d| d["UserName"].as_str().map(str::to_owned));
                 if let Some(user) = user {
                     self.set_password(&user, word("NewPassword"));
@@ -174,7 +174,7 @@ impl Tree {
         }
         let until = tokio::time::Instant::now() + self.scaled(UPDATE);
         let task = self.core.start_task("Update", (self.options.clock)(), until);
-        let at = format!("{}/{}", self.tasks, task.id);
+        let at = format!("{}/{}", self.shape.tasks, task.id);
         let mut response = plain(&self.task(&at).unwrap_or_default());
         *response.status_mut() = StatusCode::ACCEPTED;
         put(&mut response, header::LOCATION, &at);
@@ -183,7 +183,7 @@ impl Tree {
 
     /// A task that was started here, as a document.
     pub(super) fn task(&self, path: &str) -> Option<Value> {
-        let id: u64 = path.strip_prefix(&self.tasks)?.strip_prefix('/')?.parse().ok()?;
+        let id: u64 = path.strip_prefix(&self.shape.tasks)?.strip_prefix('/')?.parse().ok()?;
         let task = self.core.tasks().into_iter().find(|t| t.id == id)?;
         let running = tokio::time::Instant::now() < task.until;
         let (state, percent, text) = match running {

@@ -1,8 +1,10 @@
-//! A captured tree as a live box: what lies in a folder in the layout of DMTF's mockup server is served as it lies, and what
-//! is written to it changes it in memory.
+//! A tree of documents as a live box: what lies in a folder in the layout of DMTF's mockup server is served as it lies, or
+//! documents that many boxes share are filled with what is this box's own ([`template`]); what is written to it changes it
+//! in memory.
 //!
-//! [`Tree`] is one box; [`router`] answers for it and can be called without a socket; [`start`] puts trees on sockets. Time
-//! is tokio's: changes that take a while are noted with their moment and made when somebody asks ([`power`]).
+//! [`Shape`] is what boxes of a kind have in common, [`Tree`] is one box; [`router`] answers for it and can be called
+//! without a socket; [`start`] puts trees on sockets. Time is tokio's: changes that take a while are noted with their
+//! moment and made when somebody asks ([`power`]).
 
 // an answer that refuses is as large as one that grants
 #![allow(clippy::result_large_err)]
@@ -11,6 +13,8 @@ mod act;
 mod files;
 mod patch;
 mod power;
+mod shape;
+mod template;
 
 use std::collections::HashMap;
 use std::net::{IpAddr, SocketAddr};
@@ -30,13 +34,15 @@ use tokio::task::JoinSet;
 use tokio::time::Instant;
 
 pub use files::BadTree;
+pub use shape::Shape;
+pub use template::{BadTemplate, Fill};
 
 use crate::config::{Clock, Credential, StartError};
 use crate::faults::{Action, Faults};
 use crate::query;
 use crate::redfish::core::BmcCore;
 use crate::redfish::{closed, error, events, fail, missing, not_allowed, plain, put, typed};
-use files::{Index, canonical, parse, status_of};
+use files::{canonical, status_of};
 
 /// Largest request body.
 const BODY: usize = 1 << 20;
@@ -69,38 +75,29 @@ struct Live {
 
 /// One box.
 pub struct Tree {
-    name: String,
-    index: Index,
-    options: Options,
+    name: Box<str>,
+    shape: Arc<Shape>,
+    /// What is this box's own in the documents that it shares; a captured tree has nothing to fill in.
+    fill: Option<Box<dyn Fill>>,
+    options: Arc<Options>,
     core: BmcCore,
-    claims: query::Claims,
-    /// Paths of what can be reset as a system.
-    systems: Vec<String>,
-    /// The resource that each settings object belongs to.
-    settings_of: HashMap<String, String>,
-    sessions: Option<String>,
-    stream: Option<String>,
-    tasks: String,
-    /// What this maker writes for what can't be read.
-    nothing: Value,
     live: Mutex<Live>,
 }
 
 impl Tree {
     /// Reads the folder that holds `redfish`.
     pub fn open(name: &str, folder: &Path, options: Options) -> Result<Arc<Tree>, BadTree> {
-        let mut tree = Tree {
-            name: name.to_owned(),
-            index: files::index(folder)?,
+        Ok(Arc::new(Tree::of(name, Shape::open(folder)?, None, Arc::new(options))))
+    }
+
+    /// A box of a shape that others have as well.
+    pub fn of(name: &str, shape: Arc<Shape>, fill: Option<Box<dyn Fill>>, options: Arc<Options>) -> Tree {
+        Tree {
+            name: name.into(),
+            shape,
+            fill,
             core: BmcCore::new(name, 0),
             options,
-            claims: Default::default(),
-            systems: Vec::new(),
-            settings_of: HashMap::new(),
-            sessions: None,
-            stream: None,
-            tasks: String::new(),
-            nothing: Value::Null,
             live: Mutex::new(Live {
                 changed: HashMap::new(),
                 settings: HashMap::new(),
@@ -110,30 +107,7 @@ impl Tree {
                 password: None,
                 next: 0,
             }),
-        };
-        let root = tree.document("/redfish/v1").unwrap_or_default();
-        tree.claims = query::Claims::of(&root);
-        let members = |path: Option<String>| -> Vec<String> {
-            let collection = path.and_then(|p| tree.document(&p)).unwrap_or_default();
-            let list = collection["Members"].as_array().cloned().unwrap_or_default();
-            list.iter().filter_map(power::link).collect()
-        };
-        let mut systems = members(power::link(&root["Systems"]));
-        systems.retain(|s| {
-            tree.document(s)
-                .is_some_and(|d| d["Actions"]["#ComputerSystem.Reset"].is_object())
-        });
-        let service = |name: &str| power::link(&root[name]).and_then(|p| tree.document(&p));
-        let stream =
-            service("EventService").and_then(|d| Some(canonical(d["ServerSentEventUri"].as_str()?).to_owned()));
-        let tasks = service("Tasks").and_then(|d| power::link(&d["Tasks"]));
-        tree.systems = systems;
-        tree.stream = stream;
-        tree.tasks = tasks.unwrap_or_else(|| "/redfish/v1/TaskService/Tasks".to_owned());
-        tree.sessions = power::link(&root["Links"]["Sessions"]);
-        tree.settings_of = tree.find_settings().into_iter().collect();
-        tree.nothing = tree.written_for_nothing();
-        Ok(Arc::new(tree))
+        }
     }
 
     /// What faults name it by.
@@ -141,19 +115,25 @@ impl Tree {
         &self.name
     }
 
-    /// Resources that it has.
-    pub fn resources(&self) -> usize {
-        self.index.len()
+    /// Bytes that it takes by itself, about: not what it shares with others, nor its sessions and connections.
+    pub fn size(&self) -> usize {
+        let own = self.fill.as_deref().map_or(0, size_of_val);
+        let live = self.lock();
+        let changed = live
+            .changed
+            .iter()
+            .map(|(path, d)| path.len() + d.to_string().len() * 2);
+        size_of::<Tree>() + self.name.len() + own + changed.sum::<usize>()
     }
 
-    /// Null where a sensor of this tree without a reading says so, else 0.
-    fn written_for_nothing(&self) -> Value {
-        let nulls = self
-            .index
-            .keys()
-            .filter(|p| p.contains("/Sensors/"))
-            .any(|p| self.document(p).is_some_and(|d| d.get("Reading") == Some(&Value::Null)));
-        if nulls { Value::Null } else { json!(0) }
+    /// What it has in common with boxes like it.
+    pub fn shape(&self) -> &Arc<Shape> {
+        &self.shape
+    }
+
+    /// Resources that it has.
+    pub fn resources(&self) -> usize {
+        self.shape.resources()
     }
 
     fn lock(&self) -> MutexGuard<'_, Live> {
@@ -168,30 +148,38 @@ impl Tree {
         self.core.emit((self.options.clock)(), message, text, origin);
     }
 
-    /// The body at a path as it lies in its file.
-    fn bytes(&self, path: &str) -> Option<Vec<u8>> {
-        let entry = self.index.get(canonical(path))?;
-        let small = std::fs::metadata(&entry.file).is_ok_and(|m| m.len() <= files::LARGEST);
-        small.then(|| std::fs::read(&entry.file).ok())?
-    }
-
-    /// The document at a path as it is kept: from the file, or as it was changed.
+    /// The document at a path as it is kept: as the shape has it, or as it was changed. Blanks are blank.
     fn document(&self, path: &str) -> Option<Value> {
         let path = canonical(path);
         let changed = self.lock().changed.get(path).cloned();
         match changed {
             Some(document) => Some((*document).clone()),
-            None => parse(&self.bytes(path)?),
+            None => self.shape.document(path),
         }
     }
 
-    /// The document at a path as it is shown: readings follow the power.
+    /// The document at a path as it is shown: what is this box's own is filled in, and readings follow the power.
     fn shown(&self, path: &str) -> Option<Value> {
         let mut document = self.document(path)?;
+        if let Some(with) = &self.fill {
+            template::fill(&mut document, with.as_ref());
+        }
         if self.unpowered(canonical(path), &document) {
-            power::darken(&mut document, &self.nothing);
+            power::darken(&mut document, &self.shape.nothing);
         }
         Some(document)
+    }
+
+    /// The text of a document that nothing was done to, without the detour over the document.
+    fn untouched(&self, path: &str) -> Option<String> {
+        let (template, with) = (self.shape.template(path)?, self.fill.as_ref()?);
+        {
+            let live = self.lock();
+            if live.changed.contains_key(path) || !live.powered.is_empty() {
+                return None;
+            }
+        }
+        Some(template.text(with.as_ref()))
     }
 
     /// Changes a resource in memory.
@@ -201,12 +189,15 @@ impl Tree {
             return;
         };
         how(&mut document);
+        if let Some(with) = &self.fill {
+            with.changed(path, &document);
+        }
         let mut live = self.lock();
         live.next += 1;
         if document.get("@odata.etag").is_some() {
             document["@odata.etag"] = json!(format!("\"{}\"", live.next));
         }
-        if self.systems.iter().any(|s| s == path)
+        if self.shape.systems.iter().any(|s| s == path)
             && let Some(state) = document["PowerState"].as_str()
         {
             live.powered.insert(path.to_owned(), state != "Off");
@@ -267,7 +258,7 @@ pub(crate) async fn answer(State(tree): State<Arc<Tree>>, request: Request<Body>
     let refuse = action == Some(Action::WrongPassword);
     if action == Some(Action::LosePower) {
         tree.reset_bmc();
-        for system in &tree.systems {
+        for system in &tree.shape.systems {
             tree.change(system, |d| d["PowerState"] = json!("Off"));
         }
         return closed();
@@ -292,7 +283,7 @@ async fn serve(tree: &Arc<Tree>, request: Request<Body>, refuse: bool) -> Result
     let path = canonical(parts.uri.path()).to_owned();
     let path = path.as_str();
     let read = matches!(parts.method, Method::GET | Method::HEAD);
-    let door = parts.method == Method::POST && tree.sessions.as_deref() == Some(path);
+    let door = parts.method == Method::POST && tree.shape.sessions.as_deref() == Some(path);
     let open = matches!(
         path,
         "/redfish" | "/redfish/v1" | "/redfish/v1/odata" | "/redfish/v1/$metadata"
@@ -322,6 +313,8 @@ async fn serve(tree: &Arc<Tree>, request: Request<Body>, refuse: bool) -> Result
         Method::POST if door => login(tree, &value),
         Method::POST if tree.is_action(path) => tree.act(path, &value),
         Method::PATCH => {
+            // of two writers who saw the same version one writes
+            let _one = tree.core.one_writes();
             let now = current(tree, path).ok_or_else(|| missing(path))?;
             if now.1.get("Members").is_some() {
                 return Err(not_allowed("GET, HEAD"));
@@ -354,51 +347,63 @@ fn etag(document: &Value) -> String {
     if let Some(own) = document["@odata.etag"].as_str() {
         return own.to_owned();
     }
-    let digest = ring::digest::digest(&ring::digest::SHA256, document.to_string().as_bytes());
+    digest(&document.to_string())
+}
+
+fn digest(text: &str) -> String {
+    let digest = ring::digest::digest(&ring::digest::SHA256, text.as_bytes());
     let hex: String = digest.as_ref()[..8].iter().map(|b| format!("{b:02x}")).collect();
     format!("\"{hex}\"")
 }
 
 fn get(tree: &Arc<Tree>, path: &str, query: &str, headers: &HeaderMap) -> Result<Response, Response> {
-    if tree.stream.as_deref() == Some(path) {
+    if tree.shape.stream.as_deref() == Some(path) {
         return Ok(events(&tree.core, headers));
     }
     if let Some(made) = tree.task(path).or_else(|| session_document(tree, path)) {
         return Ok(plain(&made));
     }
-    let Some(entry) = tree.index.get(path) else {
+    if query.is_empty()
+        && let Some(text) = tree.untouched(path)
+    {
+        let tag = digest(&text);
+        if headers.get(header::IF_NONE_MATCH).map(HeaderValue::as_bytes) == Some(tag.as_bytes()) {
+            return Ok(StatusCode::NOT_MODIFIED.into_response());
+        }
+        let mut response = typed("application/json;charset=utf-8", Body::from(text));
+        put(&mut response, header::ETAG, &tag);
+        return Ok(response);
+    }
+    let entry = tree.shape.entry(path);
+    if entry.is_none() && tree.shape.template(path).is_none() {
         return match path {
             "/redfish" => Ok(plain(&json!({"v1": "/redfish/v1/"}))),
             // an action is there, but only to be posted to
             _ if tree.is_action(path) => Err(not_allowed("POST")),
             _ => Err(missing(path)),
         };
-    };
-    if entry.xml {
-        return Ok(typed(
-            "application/xml",
-            Body::from(tree.bytes(path).unwrap_or_default()),
-        ));
     }
+    let captured = || Body::from(tree.shape.bytes(path).unwrap_or_default());
+    if entry.is_some_and(|e| e.xml) {
+        return Ok(typed("application/xml", captured()));
+    }
+    let told = entry.and_then(|e| e.status);
     let Some((tag, mut document)) = current(tree, path) else {
         // no JSON at all: exactly what the box answered
-        let mut response = typed("application/json", Body::from(tree.bytes(path).unwrap_or_default()));
-        status(&mut response, entry.status);
+        let mut response = typed("application/json", captured());
+        status(&mut response, told);
         return Ok(response);
     };
     let known = headers.get(header::IF_NONE_MATCH).map(HeaderValue::as_bytes);
     if known == Some(tag.as_bytes()) {
         return Ok(StatusCode::NOT_MODIFIED.into_response());
     }
-    let status_now = entry.status.or_else(|| status_of(&document));
-    let shaped = query::shape(tree.claims, &|path| tree.shown(path), &mut document, query)?;
-    let touched = tree.lock().changed.contains_key(path) || tree.unpowered(path, &document);
+    let status_now = told.or_else(|| status_of(&document));
+    let shaped = query::shape(tree.shape.claims, &|path| tree.shown(path), &mut document, query)?;
+    let touched = entry.is_none() || tree.lock().changed.contains_key(path) || tree.unpowered(path, &document);
     let mut response = match shaped || touched {
         true => plain(&document),
-        false => typed(
-            "application/json;charset=utf-8",
-            Body::from(tree.bytes(path).unwrap_or_default()),
-        ),
+        false => typed("application/json;charset=utf-8", captured()),
     };
     status(&mut response, status_now);
     put(&mut response, header::ETAG, &tag);
@@ -426,7 +431,7 @@ fn login(tree: &Tree, body: &Value) -> Result<Response, Response> {
         let status = StatusCode::SERVICE_UNAVAILABLE;
         return Err(error(status, "SessionLimitExceeded", text, &[]));
     };
-    let at = format!("{}/{id}", tree.sessions.as_deref().unwrap_or_default());
+    let at = format!("{}/{id}", tree.shape.sessions.as_deref().unwrap_or_default());
     let mut response = plain(&session_document(tree, &at).unwrap_or_default());
     *response.status_mut() = StatusCode::CREATED;
     put(&mut response, header::LOCATION, &at);
@@ -436,7 +441,7 @@ fn login(tree: &Tree, body: &Value) -> Result<Response, Response> {
 
 /// The number of a session that was opened here.
 fn session(tree: &Tree, path: &str) -> Option<u64> {
-    let rest = path.strip_prefix(tree.sessions.as_deref()?)?;
+    let rest = path.strip_prefix(tree.shape.sessions.as_deref()?)?;
     rest.strip_prefix('/')?.parse().ok()
 }
 

@@ -5,8 +5,6 @@ use http::StatusCode;
 use serde_json::{Map, Value};
 
 use super::Tree;
-use super::files::canonical;
-use super::power::link;
 use crate::redfish::error;
 
 /// What a service keeps for itself (DSP0266 §9, and the schemas of what is here).
@@ -42,7 +40,9 @@ impl Tree {
             let pending = state.settings.entry(path.to_owned()).or_default();
             pending.extend(attributes.clone());
         }
-        if let (Some(Value::String(password)), Some(user)) = (wanted.get("Password"), document["UserName"].as_str()) {
+        if let Some(Value::String(password)) = wanted.get("Password")
+            && let Some(user) = self.shown(path).unwrap_or_default()["UserName"].as_str()
+        {
             self.set_password(user, password);
         }
         self.change(path, |d| *d = merged);
@@ -54,21 +54,8 @@ impl Tree {
     /// What may be set through a settings object whose own attributes are empty until something is: those of the resource
     /// that it belongs to.
     fn attributes(&self, path: &str) -> Option<Map<String, Value>> {
-        let owner = self.settings_of.get(path)?;
+        let owner = self.shape.settings_of.get(path)?;
         self.document(owner)?["Attributes"].as_object().cloned()
-    }
-
-    /// Which settings object belongs to which resource.
-    pub(super) fn find_settings(&self) -> Vec<(String, String)> {
-        let bios = self
-            .systems
-            .iter()
-            .filter_map(|s| link(&self.document(s)?.get("Bios").cloned()?));
-        bios.filter_map(|b| {
-            let settings = link(&self.document(&b)?["@Redfish.Settings"]["SettingsObject"])?;
-            Some((canonical(&settings).to_owned(), b))
-        })
-        .collect()
     }
 }
 

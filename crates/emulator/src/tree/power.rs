@@ -150,11 +150,12 @@ impl Tree {
         if path.contains("/Outlets/") {
             return state == Some("Off");
         }
-        let (changed, systems) = (self.lock().powered.clone(), &self.systems);
         // as captured, readings are what they were; only what was switched here changes them
-        if changed.is_empty() {
-            return false;
-        }
+        let changed = match &self.lock().powered {
+            changed if changed.is_empty() => return false,
+            changed => changed.clone(),
+        };
+        let systems = &self.shape.systems;
         let of = |system: &String| changed.get(system).copied();
         let mine: Vec<&String> = systems
             .iter()

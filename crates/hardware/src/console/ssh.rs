@@ -142,7 +142,9 @@ async fn connect(
     };
     let ip = match target.host.trim_matches(['[', ']']).parse::<IpAddr>() {
         Ok(ip) => ip,
-        Err(_) => resolve(&target.host).await.map_err(|e| unreachable("resolving", &e))?,
+        Err(_) => crate::resolve::first(&target.host)
+            .await
+            .map_err(|e| unreachable("resolving", &e))?,
     };
     let socket = TcpStream::connect(SocketAddr::new(ip, target.port))
         .await
@@ -309,12 +311,3 @@ async fn pump(mut channel: Channel<client::Msg>, ends: &mut Ends, mut entry: Opt
 
 /// Why a console ends that was given back.
 pub(super) const CLOSED: &str = "closed here";
-
-async fn resolve(name: &str) -> std::io::Result<IpAddr> {
-    let resolver = hickory_resolver::TokioResolver::builder_tokio()
-        .and_then(|builder| builder.build())
-        .map_err(std::io::Error::other)?;
-    let found = resolver.lookup_ip(name).await.map_err(std::io::Error::other)?;
-    let first = found.iter().next();
-    first.ok_or_else(|| std::io::Error::new(std::io::ErrorKind::NotFound, "the name has no address"))
-}

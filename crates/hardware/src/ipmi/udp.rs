@@ -45,7 +45,7 @@ impl Datagrams for Udp {
         Box::pin(async move {
             let peer = match host.parse::<IpAddr>() {
                 Ok(address) => address,
-                Err(_) => resolve(host).await?,
+                Err(_) => crate::resolve::first(host).await?,
             };
             let any: IpAddr = match peer {
                 IpAddr::V4(_) => Ipv4Addr::UNSPECIFIED.into(),
@@ -63,19 +63,6 @@ impl Datagrams for Udp {
             .fill(bytes)
             .map_err(|_| io::Error::other("the system has no randomness"))
     }
-}
-
-/// The address of a name, of IPv4 where there is one, as many BMCs speak nothing else; asked of the name servers that the system is set to (a static binary has no
-/// `getaddrinfo`).
-pub(crate) async fn resolve(name: &str) -> io::Result<IpAddr> {
-    let resolver = hickory_resolver::TokioResolver::builder_tokio()
-        .and_then(|builder| builder.build())
-        .map_err(io::Error::other)?;
-    let found = resolver.lookup_ip(name).await.map_err(io::Error::other)?;
-    found
-        .iter()
-        .min_by_key(IpAddr::is_ipv6)
-        .ok_or_else(|| io::Error::new(io::ErrorKind::NotFound, "the name has no address"))
 }
 
 impl Channel for tokio::net::UdpSocket {

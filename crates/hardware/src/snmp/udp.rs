@@ -61,7 +61,7 @@ impl UdpAgent {
     async fn connect(&self, digest: AuthProtocol) -> Result<AsyncSession, Trouble> {
         let address = match self.host.parse::<IpAddr>() {
             Ok(address) => address,
-            Err(_) => crate::ipmi::udp::resolve(&self.host)
+            Err(_) => crate::resolve::first(&self.host)
                 .await
                 .map_err(|e| Trouble::Silent(format!("`{}` is no address and can't be resolved: {e}", self.host)))?,
         };

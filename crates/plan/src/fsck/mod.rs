@@ -7,7 +7,7 @@
 pub mod cable;
 pub mod parts;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 use rack::intent::{Baseline, BoxKind, IntendedBox, Intent};
@@ -22,14 +22,71 @@ pub struct Compared<'a> {
     pub place: &'a Place,
     /// What that rack should be, when someone wrote it down.
     pub intent: Option<&'a Intent>,
-    /// Every node of every rack: a box that is missing here may stand elsewhere.
-    pub nodes: &'a [(&'a Node, NodeLive)],
-    /// Every other box.
-    pub devices: &'a [DeviceView],
+    /// What stands where, in every rack: a box that is missing here may stand elsewhere.
+    pub seen: &'a Seen<'a>,
     /// What nodes were made of when someone last agreed.
-    pub baselines: &'a BTreeMap<NodeId, Arc<Baseline>>,
+    pub baselines: &'a dyn Fn(&NodeId) -> Option<Arc<Baseline>>,
     /// When findings were seen first, by key.
     pub since: &'a BTreeMap<String, Time>,
+}
+
+/// What stands where: gathered once, however many racks are compared with it.
+pub struct Seen<'a> {
+    racks: HashMap<&'a str, Boxes<'a>>,
+    /// By serial, as [`serial_key`] writes it.
+    serials: HashMap<String, &'a Place>,
+}
+
+#[derive(Default)]
+struct Boxes<'a> {
+    nodes: Vec<(&'a Node, NodeLive)>,
+    devices: Vec<&'a DeviceView>,
+}
+
+impl<'a> Seen<'a> {
+    /// Sorts nodes, and every other box, by rack and by serial.
+    pub fn new(
+        nodes: impl IntoIterator<Item = (&'a Node, NodeLive)>,
+        devices: impl IntoIterator<Item = &'a DeviceView>,
+    ) -> Seen<'a> {
+        let mut seen = Seen {
+            racks: HashMap::new(),
+            serials: HashMap::new(),
+        };
+        for (node, live) in nodes {
+            seen.add_serial(node.identity.serial.as_deref(), &node.place);
+            seen.racks
+                .entry(node.place.rack())
+                .or_default()
+                .nodes
+                .push((node, live));
+        }
+        for device in devices {
+            seen.add_serial(device.serial.as_deref(), &device.place);
+            seen.racks.entry(device.place.rack()).or_default().devices.push(device);
+        }
+        seen
+    }
+
+    /// Of two boxes with one serial the first counts: a machine comes before what is in it or feeds it.
+    fn add_serial(&mut self, serial: Option<&str>, place: &'a Place) {
+        if let Some(serial) = serial {
+            self.serials.entry(serial_key(serial)).or_insert(place);
+        }
+    }
+
+    fn nodes(&self, rack: &str) -> &[(&'a Node, NodeLive)] {
+        self.racks.get(rack).map_or(&[], |boxes| &boxes.nodes)
+    }
+
+    fn devices(&self, rack: &str) -> &[&'a DeviceView] {
+        self.racks.get(rack).map_or(&[], |boxes| &boxes.devices)
+    }
+}
+
+/// Serials that differ in case or in blanks around them are one.
+fn serial_key(serial: &str) -> String {
+    serial.trim().to_ascii_lowercase()
 }
 
 /// What kind of difference it is.
@@ -101,7 +158,8 @@ pub fn fsck(c: &Compared) -> Report {
         ..Report::default()
     };
     let found = &mut report.findings;
-    for (node, live) in c.nodes.iter().filter(|(n, _)| n.place.is_in(c.place)) {
+    let (nodes, devices) = (c.seen.nodes(c.place.rack()), c.seen.devices(c.place.rack()));
+    for (node, live) in nodes.iter().filter(|(n, _)| n.place.is_in(c.place)) {
         report.compared += 1;
         if let Some(why) = &live.silent {
             let next = format!("busbar doctor; its data are as of {}", node.inventoried);
@@ -115,11 +173,11 @@ pub fn fsck(c: &Compared) -> Report {
             f.since = live.seen;
             found.push(f);
         }
-        if let Some(base) = c.baselines.get(&node.id) {
-            found.extend(changed_parts(node, base));
+        if let Some(base) = (c.baselines)(&node.id) {
+            found.extend(changed_parts(node, &base));
         }
     }
-    report.compared += c.devices.iter().filter(|d| d.place.is_in(c.place)).count();
+    report.compared += devices.iter().filter(|d| d.place.is_in(c.place)).count();
     if let Some(intent) = c.intent {
         for b in &intent.boxes {
             let place = intent.place(b);
@@ -169,27 +227,14 @@ fn same(a: &str, b: &str) -> bool {
     a.trim().eq_ignore_ascii_case(b.trim())
 }
 
-/// A box's serial wherever it is: on a node or another box.
-fn with_serial<'a>(c: &'a Compared, serial: &str) -> Option<&'a Place> {
-    let node = c
-        .nodes
-        .iter()
-        .find(|(n, _)| n.identity.serial.as_deref().is_some_and(|s| same(s, serial)));
-    let device = || {
-        c.devices
-            .iter()
-            .find(|d| d.serial.as_deref().is_some_and(|s| same(s, serial)))
-    };
-    node.map(|(n, _)| &n.place).or_else(|| device().map(|d| &d.place))
-}
-
 fn compare(c: &Compared, intent: &Intent, b: &IntendedBox, place: &Place, found: &mut Vec<Finding>) {
-    let node = c.nodes.iter().map(|(n, _)| *n).find(|n| n.place == *place);
-    let device = c.devices.iter().find(|d| d.place == *place);
+    let here = (c.seen.nodes(place.rack()), c.seen.devices(place.rack()));
+    let node = here.0.iter().map(|(n, _)| *n).find(|n| n.place == *place);
+    let device = here.1.iter().find(|d| d.place == *place);
     let moved = b
         .serial
         .as_deref()
-        .and_then(|s| with_serial(c, s))
+        .and_then(|s| c.seen.serials.get(&serial_key(s)).copied())
         .filter(|p| *p != place);
     if let Some(elsewhere) = moved {
         let serial = b.serial.as_deref().unwrap_or_default();
@@ -417,13 +462,13 @@ fn outlets(b: &IntendedBox, node: &Node, found: &mut Vec<Finding>) {
 }
 
 fn unexpected(c: &Compared, intent: &Intent, found: &mut Vec<Finding>) {
-    let nodes = c
-        .nodes
-        .iter()
-        .map(|(n, _)| (&n.place, &n.identity.model, &n.identity.serial));
-    let devices = c.devices.iter().map(|d| (&d.place, &d.model, &d.serial));
+    let rack = intent.rack.as_str();
+    let nodes = c.seen.nodes(rack).iter();
+    let nodes = nodes.map(|(n, _)| (&n.place, &n.identity.model, &n.identity.serial));
+    let devices = c.seen.devices(rack).iter();
+    let devices = devices.map(|d| (&d.place, &d.model, &d.serial));
     for (place, model, serial) in nodes.chain(devices) {
-        let here = place.is_in(c.place) && place.rack() == intent.rack.as_str();
+        let here = place.is_in(c.place);
         let known = place.slot().is_some_and(|s| intent.at(s).is_some());
         // One that was moved here is told at the place that it left.
         let left = serial.as_deref().is_some_and(|s| {

@@ -89,14 +89,13 @@ fn check(intent: Option<&Intent>, nodes: &[Node], base: &Node) -> Vec<(Kind, Str
         parts: base.parts.clone(),
         at: Time::from_millis(0),
     });
-    let seen: Vec<(&Node, NodeLive)> = nodes.iter().map(|n| (n, NodeLive::default())).collect();
+    let seen = Seen::new(nodes.iter().map(|n| (n, NodeLive::default())), []);
     let place = "r1".parse().expect("a place");
     let report = fsck(&Compared {
         place: &place,
         intent,
-        nodes: &seen,
-        devices: &[],
-        baselines: &BTreeMap::from([(base.id.clone(), baseline)]),
+        seen: &seen,
+        baselines: &|id| (*id == base.id).then(|| baseline.clone()),
         since: &BTreeMap::new(),
     });
     report.findings.into_iter().map(|f| (f.kind, f.what)).collect()

@@ -25,15 +25,18 @@ impl std::fmt::Display for Broken {
     }
 }
 
-/// The first thing that was found broken, and how often each was looked at. Cheap to clone.
+/// The first thing that was found broken, and how often each was looked at.
+type Seen = (Option<Broken>, BTreeMap<&'static str, u64>);
+
+/// What was found so far. Cheap to clone.
 #[derive(Debug, Clone, Default)]
 pub struct Verdict {
-    inner: Arc<Mutex<(Option<Broken>, BTreeMap<&'static str, u64>)>>,
+    inner: Arc<Mutex<Seen>>,
     rung: Arc<Notify>,
 }
 
 impl Verdict {
-    fn with<R>(&self, f: impl FnOnce(&mut (Option<Broken>, BTreeMap<&'static str, u64>)) -> R) -> R {
+    fn with<R>(&self, f: impl FnOnce(&mut Seen) -> R) -> R {
         f(&mut self.inner.lock().expect("nothing panics under this lock"))
     }
 

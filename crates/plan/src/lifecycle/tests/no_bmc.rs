@@ -6,7 +6,8 @@ impl Lab {
     /// The same world with boxes that have no BMC, at outlets that switch and do not meter, or at none.
     pub(super) fn without_bmc(nodes: usize, outlets: bool) -> Lab {
         let mut lab = Lab::new(nodes);
-        for (n, node) in lab.world.nodes.values_mut().enumerate() {
+        let all: Vec<Arc<Node>> = lab.world.nodes.values().cloned().collect();
+        for (n, node) in all.iter().enumerate() {
             let outlet = rack::node::OutletRef {
                 pdu: "r1/pdu-a".parse().expect("a place"),
                 outlet: n.to_string(),
@@ -18,7 +19,7 @@ impl Lab {
                 no_bmc: true,
                 ..Abilities::default()
             };
-            *node = Arc::new(bare);
+            lab.world.nodes.insert(node.id.clone(), Arc::new(bare));
         }
         lab
     }

@@ -1,0 +1,135 @@
+//! How the racks are, in a few numbers, and what is left of them.
+
+use std::sync::Arc;
+
+use rack::free::FreeView;
+use rack::intent::Intent;
+use rack::request::NodeLive;
+use rack::setting::CapWish;
+use rack::vitals::{Vital, VitalsView};
+use rack::{Health, Place, Reading, Unit};
+
+use crate::House;
+use crate::house::HouseError;
+
+impl House {
+    /// Every box in a few numbers, as people count places.
+    pub fn vitals(&self, only: Option<&Place>) -> VitalsView {
+        let inside = |p: &Place| only.is_none_or(|o| p.is_in(o));
+        let world = self.world();
+        let mut nodes: Vec<_> = world.nodes.values().filter(|n| inside(&n.place)).collect();
+        nodes.sort_by_cached_key(|n| n.place.natural());
+        let of_node = |live: &NodeLive| {
+            let vital = self.vital(&live.readings);
+            Vital {
+                power: live.power,
+                silent: live.silent.clone(),
+                ..vital
+            }
+        };
+        let mut boxes: Vec<Vital> = nodes
+            .into_iter()
+            .map(|n| Vital {
+                place: n.place.clone(),
+                holder: n.holder.clone(),
+                health: n.health,
+                kind: "node".into(),
+                ..self.look_at(&n.id, of_node)
+            })
+            .collect();
+        let mut devices = self.devices();
+        devices.retain(|d| inside(&d.place));
+        devices.sort_by_cached_key(|d| d.place.natural());
+        boxes.extend(devices.into_iter().map(|d| Vital {
+            health: d.health,
+            kind: d.kind,
+            ..Vital {
+                place: d.place,
+                ..self.vital(&d.readings)
+            }
+        }));
+        VitalsView {
+            at: self.now(),
+            read_seconds: u32::try_from(self.inner.env.config.readings.as_secs()).unwrap_or(u32::MAX),
+            boxes,
+        }
+    }
+
+    /// What its readings say of a box, those that are fresh.
+    fn vital(&self, readings: &[Reading]) -> Vital {
+        let (now, age) = (self.now(), self.reading_age());
+        let fresh = |r: &Reading| r.fresh(now, age);
+        let named = |name: &str, unit: Unit| {
+            let found = readings.iter().find(|r| r.name == name && r.unit == unit)?;
+            fresh(found)
+        };
+        let highest = |unit: Unit| {
+            let all = readings.iter().filter(|r| r.unit == unit);
+            all.filter_map(|r| Some((fresh(r)?, &r.name)))
+                .max_by(|a, b| a.0.total_cmp(&b.0))
+        };
+        let hottest = highest(Unit::Celsius);
+        Vital {
+            // named by the caller, who knows what it is
+            place: Place::whole(&"r".parse().expect("`r` is a name")),
+            kind: String::new(),
+            holder: None,
+            power: None,
+            health: Health::Unknown,
+            silent: None,
+            watts: named("watts", Unit::Watts),
+            inlet: named("inlet", Unit::Celsius),
+            hottest: hottest.map(|(v, _)| v),
+            hottest_name: hottest.map(|(_, name)| name.clone()),
+            fan: highest(Unit::Rpm).map(|(v, _)| v),
+            taken: readings.iter().map(|r| r.taken).max(),
+        }
+    }
+
+    /// What there is, is promised, is used and is left, in one rack or in all.
+    pub fn free(&self, only: Option<&Place>) -> Result<FreeView, HouseError> {
+        let (now, age) = (self.now(), self.reading_age());
+        let world = self.world();
+        let inside = |p: &Place| only.is_none_or(|o| p.is_in(o));
+        let nodes: Vec<_> = world.nodes.values().filter(|n| inside(&n.place)).collect();
+        let intents: Vec<Arc<Intent>> = self.record(|r| {
+            let meant = |i: &&Arc<Intent>| inside(&Place::whole(&i.rack));
+            r.intents.values().filter(meant).cloned().collect()
+        });
+        if let Some(place) = only.filter(|_| nodes.is_empty() && intents.is_empty()) {
+            return Err(HouseError::NotFound {
+                kind: "place",
+                name: place.to_string(),
+            });
+        }
+        let cap = |id: &rack::NodeId| {
+            self.record(|r| match r.settings.get(id)?.cap? {
+                CapWish::Watts(watts) => Some(watts),
+                CapWish::Lifted => None,
+            })
+        };
+        let seen = |n: &Arc<rack::Node>| {
+            self.look_at(&n.id, |live| {
+                let watts = live
+                    .readings
+                    .iter()
+                    .find(|r| r.name == "watts" && r.unit == Unit::Watts);
+                (watts.and_then(|r| r.fresh(now, age)), live.silent.is_some())
+            })
+        };
+        let seen: Vec<plan::free::Seen> = nodes
+            .iter()
+            .map(|n| {
+                let (watts, silent) = seen(n);
+                plan::free::Seen {
+                    node: n,
+                    watts,
+                    cap: cap(&n.id),
+                    silent,
+                }
+            })
+            .collect();
+        let intents: Vec<&Intent> = intents.iter().map(AsRef::as_ref).collect();
+        Ok(plan::free::free(&seen, &intents))
+    }
+}

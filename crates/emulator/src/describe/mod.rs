@@ -1,0 +1,196 @@
+//! A rack's description: what stands where, what it is plugged into, what cools it. A file (`racks/*.toml`) is read by
+//! [`mod@file`], which refuses what can't be with the line and the reason; `busbar up --emulate --nodes N` makes one in code
+//! ([`crate::layout`]). [`plant`] makes a plant of it.
+
+pub mod file;
+pub mod plant;
+
+use crate::physics::breaker::Curve;
+use crate::physics::kinds::Kind;
+use crate::physics::load::Trace;
+
+/// A rack that can be.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Described {
+    /// Its name: `r1`.
+    pub name: String,
+    /// What it is, in a line.
+    pub about: String,
+    /// Its air.
+    pub room: Room,
+    /// Its rear door.
+    pub door: Option<Door>,
+    /// Loops and tanks.
+    pub loops: Vec<Loop>,
+    /// Feeds.
+    pub feeds: Vec<Feed>,
+    /// PDUs.
+    pub pdus: Vec<Pdu>,
+    /// Shelves of rectifiers.
+    pub shelves: Vec<Shelf>,
+    /// Boxes, bottom up.
+    pub boxes: Vec<BoxAt>,
+}
+
+/// The air that boxes breathe.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Room {
+    /// What its cooling blows, °C.
+    pub celsius: f64,
+    /// Its share of the room, m³.
+    pub cubic_metres: f64,
+    /// Steel that the air washes, kg.
+    pub steel: f64,
+    /// What its cooling can take, W.
+    pub cooling: f64,
+    /// Seconds that the cooling takes to come back.
+    pub restart: f64,
+}
+
+/// A heat exchanger in the rear door.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Door {
+    /// ε.
+    pub effectiveness: f64,
+    /// Its water, °C.
+    pub water: f64,
+}
+
+/// A loop of coolant, or a tank of fluid, with its pumps and its exchanger.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Loop {
+    /// Its name.
+    pub name: String,
+    /// J/(l·K).
+    pub heat: f64,
+    /// All of it.
+    pub litres: f64,
+    /// At full speed.
+    pub litres_per_minute: f64,
+    /// What it seeks to supply, °C.
+    pub supply: f64,
+    /// Facility water, °C.
+    pub water: f64,
+    /// Its flow, l/min.
+    pub water_flow: f64,
+    /// ε of the exchanger.
+    pub effectiveness: f64,
+    /// Pumps, one of them spare when there are more than one.
+    pub pumps: u8,
+    /// Watts of one.
+    pub pump_watts: f64,
+}
+
+/// A feed: a source with a breaker, perhaps behind a transfer switch and an uninterruptible supply.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Feed {
+    /// Its name.
+    pub name: String,
+    /// Phase to neutral.
+    pub volts: f64,
+    /// 1 or 3.
+    pub phases: u8,
+    /// Of its breaker.
+    pub amps: f64,
+    /// How that trips.
+    pub curve: Curve,
+    /// A second source behind a transfer switch, and the milliseconds that it takes.
+    pub transfer: Option<f64>,
+    /// Watts, and minutes at that, of an uninterruptible supply.
+    pub ups: Option<(f64, f64)>,
+}
+
+/// A PDU.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Pdu {
+    /// Its name.
+    pub name: String,
+    /// Which feed.
+    pub feed: usize,
+    /// How many.
+    pub outlets: usize,
+    /// Branch breakers, which the outlets are shared out to in runs.
+    pub branches: usize,
+    /// Amps of each.
+    pub branch_amps: f64,
+    /// Whether it answers on the network; a strip of sockets does not.
+    pub managed: bool,
+}
+
+/// A shelf of rectifiers on a bus bar.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Shelf {
+    /// Its name.
+    pub name: String,
+    /// The feed that it takes three phases of.
+    pub feed: usize,
+    /// The bus bar that it gives to.
+    pub bus: String,
+    /// How many.
+    pub rectifiers: u8,
+    /// Watts of each.
+    pub watts: f64,
+    /// Joules of a battery on the bar; 0 for none.
+    pub battery: f64,
+}
+
+/// Where a box's cord goes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Cord {
+    /// An outlet of a PDU, from 0.
+    Outlet(usize, usize),
+    /// A bus bar.
+    Bus(String),
+}
+
+/// A box in its place.
+#[derive(Debug, Clone, PartialEq)]
+pub struct BoxAt {
+    /// `r1/u3`.
+    pub place: String,
+    /// What it is.
+    pub kind: Kind,
+    /// A cord for each supply.
+    pub cords: Vec<Cord>,
+    /// The loop of its cold plates, the tank that it lies in, or the loop that it moves.
+    pub on: Option<usize>,
+    /// Whether its pumps move that loop.
+    pub moves: bool,
+    /// What it is asked to do.
+    pub load: Trace,
+    /// Who it is to whoever manages it.
+    pub as_: As,
+}
+
+/// What a box is to whoever manages it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum As {
+    /// A server behind a BMC.
+    Server,
+    /// A server without one.
+    Bare,
+    /// A load in its place: nothing on the network.
+    Load,
+}
+
+impl As {
+    /// What boxes of this kind are.
+    pub fn of(kind: &Kind) -> As {
+        match kind.name {
+            "server-bare" | "n100" => As::Bare,
+            "ex-blade" => As::Load,
+            _ if kind.cpus > 0 => As::Server,
+            _ => As::Load,
+        }
+    }
+}
+
+/// Racks that come with Busbar: name and text.
+pub const RACKS: [(&str, &str); 6] = [
+    ("home-lab", include_str!("../../../../racks/home-lab.toml")),
+    ("colo", include_str!("../../../../racks/colo.toml")),
+    ("gpu-air", include_str!("../../../../racks/gpu-air.toml")),
+    ("nvl72", include_str!("../../../../racks/nvl72.toml")),
+    ("composable", include_str!("../../../../racks/composable.toml")),
+    ("immersion", include_str!("../../../../racks/immersion.toml")),
+];

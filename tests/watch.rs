@@ -1,0 +1,111 @@
+//! Watching, from the command line and over the API: histories, what is left, one frame of `top`, metrics.
+
+#![allow(clippy::unwrap_used)]
+
+mod common;
+
+use common::Rack;
+use serde_json::Value;
+
+/// The commands of the README's section, without what is said of them.
+fn readme() -> Vec<&'static str> {
+    let text = include_str!("../README.md");
+    let section = text.split("## Watching").nth(1).unwrap();
+    let block = section.split("```sh\n").nth(1).unwrap().split("```").next().unwrap();
+    block
+        .lines()
+        .map(|l| l.split(['#', '|']).next().unwrap().trim())
+        .collect()
+}
+
+fn watched() -> Rack {
+    let rack = Rack::start(2, 50.0);
+    rack.until("its readings are there", || {
+        let vitals = rack.busbar("top --json").ok().json();
+        let boxes = vitals["boxes"].as_array().unwrap();
+        let told = |b: &&Value| b["watts"].is_number();
+        boxes.len() >= 5 && boxes.iter().filter(told).count() >= 3
+    });
+    rack
+}
+
+#[test]
+fn every_command_of_the_readmes_section_works() {
+    let rack = watched();
+    for line in readme() {
+        rack.busbar(line.strip_prefix("busbar ").unwrap()).ok();
+    }
+    let frame = rack.busbar("top").ok().out;
+    assert!(frame.starts_with("power ") && frame.contains("r1/pdu-a"), "{frame}");
+    let free = rack.busbar("free r1").ok().out;
+    assert!(free.contains("unknown") && free.contains("cores"), "{free}");
+}
+
+#[test]
+fn a_history_has_what_was_read_and_nothing_from_before() {
+    let rack = watched();
+    let view = rack
+        .busbar("sensors r1/u1/watts --history --since 10m --json")
+        .ok()
+        .json();
+    let series = &view["series"][0];
+    let read = |of: &Value| -> f64 {
+        of.as_array()
+            .unwrap()
+            .iter()
+            .filter_map(Value::as_f64)
+            .fold(0.0, f64::max)
+    };
+    assert!(read(&series["samples"]) >= 1.0);
+    assert_eq!(
+        series["mean"][0],
+        Value::Null,
+        "nothing was read ten minutes ago: {view}"
+    );
+    let (min, mean, max) = (read(&series["min"]), read(&series["mean"]), read(&series["max"]));
+    assert!(0.0 < min && min <= mean && mean <= max, "{view}");
+    let all = rack.busbar("sensors r1 --history --reading watts --json").ok().json();
+    assert!(all["series"].as_array().unwrap().len() >= 3, "{all}");
+
+    // an answer has an end, and what is wrong is said
+    let far = rack.busbar("sensors r1 --history --since 1d --step 1s");
+    assert!(far.code == 2 && far.err.contains("steps of"), "{far:?}");
+    assert_eq!(rack.busbar("sensors r1/u1/colour --history").code, 3);
+    assert_eq!(rack.busbar("sensors r9/u1 --history").code, 3);
+    assert_eq!(rack.busbar("sensors --history").code, 2);
+    let token = rack.token();
+    for (query, field) in [
+        ("from=yesterday", "from"),
+        ("step=0", "step"),
+        ("from=1s&to=1h", "from"),
+        ("x=1", "x"),
+    ] {
+        let answer = rack.api("GET", &format!("/v1/history/r1/u1?{query}"), Some(&token), Vec::new());
+        assert!(
+            answer.status == 400 && answer.body.contains(field),
+            "{query}: {answer:?}"
+        );
+    }
+}
+
+#[test]
+fn metrics_are_told_to_whoever_may_look_in_one_rack_or_all_and_end() {
+    let rack = watched();
+    let token = rack.token();
+    let ask = |query: &str| {
+        let answer = rack.api("GET", &format!("/metrics{query}"), Some(&token), Vec::new());
+        assert_eq!(answer.status, 200, "{answer:?}");
+        answer.body
+    };
+    assert_eq!(rack.api("GET", "/metrics", None, Vec::new()).status, 401);
+    let (some, all) = (ask(""), ask("?readings=all"));
+    assert!(some.contains("busbar_node_power_watts{place=\"r1/u1\"} "), "{some}");
+    assert!(!some.contains("busbar_reading_"), "{some}");
+    assert!(
+        all.contains("busbar_reading_temperature_celsius{place=\"r1/u1\",reading=\"inlet\"}"),
+        "{all}"
+    );
+    assert!(!ask("?rack=r2").contains("place="));
+    let wrong = rack.api("GET", "/metrics?readings=some", Some(&token), Vec::new());
+    assert_eq!(wrong.status, 400, "{wrong:?}");
+}
