@@ -18,6 +18,7 @@ mod peers;
 mod real;
 mod scale;
 mod scenario;
+mod simulate;
 mod soak;
 mod test;
 mod validators;
@@ -50,6 +51,8 @@ enum Chore {
     Licences,
     /// Run DMTF's conformance tools against the emulated BMCs
     Validators,
+    /// Tell stories of racks in simulated time: days of bad luck in seconds, each from a seed
+    Simulate(simulate::Args),
     /// Scrape and query the metrics with Debian's Prometheus, and look at `busbar top` in tmux
     Watch,
     /// Leave a rack alone with bad luck, and see it come to rest
@@ -76,6 +79,7 @@ fn main() -> anyhow::Result<()> {
         Chore::Netbox => netbox::check(),
         Chore::Licences => licences::check(),
         Chore::Validators => validators::run_alone(),
+        Chore::Simulate(args) => simulate::run(&args),
         Chore::Watch => watch::run_alone(),
         Chore::Soak(args) => soak::run(&args),
         Chore::Scale(args) => scale::run(&args),

@@ -10,11 +10,11 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, bail};
 
 use crate::command::{cmd, output, shown};
-use crate::{debian, licences, netbox, peers, real, scale, soak, validators, watch};
+use crate::{debian, licences, netbox, peers, real, scale, simulate, soak, validators, watch};
 
 #[derive(clap::Args)]
 pub struct Args {
-    /// Run whole what an ordinary run samples: ten times the seeds of the simulation, an hour of bad luck
+    /// Run whole what an ordinary run samples: 3,000 simulated rack-days, an hour of bad luck
     #[arg(long)]
     all: bool,
     /// Leave out the real-machine scenario
@@ -87,10 +87,11 @@ pub fn run(args: &Args) -> Result<()> {
     let mut peers = Vec::new();
     step("peers", &mut || one(peers::environment().map(|found| peers = found)));
     if args.all {
-        peers.push(("BUSBAR_SEEDS", "10000".into()));
+        peers.push(("BUSBAR_SEEDS", "1000".into()));
     }
     step("tests", &mut || tests(&peers));
     step("validators", &mut || validators::count());
+    step("simulation", &mut || simulate::count(args.all));
     step("watch", &mut || watch::count());
     let minutes = if args.all { soak::WHOLE } else { soak::SAMPLE };
     step("soak", &mut || soak::count(&soak::Args::of(minutes)));
@@ -179,7 +180,7 @@ fn tests(peers: &[(&str, PathBuf)]) -> Count {
 
 /// Runs, passes what it prints on, and adds up the results in it. A failure that printed no failed
 /// test (it did not compile, say) counts as one.
-fn counted(mut command: Command) -> Count {
+pub fn counted(mut command: Command) -> Count {
     let mut count = Count::default();
     let outcome = || -> Result<()> {
         let name = shown(&command);

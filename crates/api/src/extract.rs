@@ -76,9 +76,9 @@ impl Poll {
         if let (Some(after), Some(wait)) = (self.after, self.wait) {
             let limit = Duration::from_secs(wait.min(WAIT));
             // A daemon that started again counts anew: any other number is a change.
-            let _ = tokio::time::timeout(limit, changes.wait_for(|now| *now != after)).await;
+            let _ = tokio::time::timeout(limit, changes.wait_for(|now| now != after)).await;
         }
-        *changes.borrow_and_update()
+        changes.borrow_and_update()
     }
 }
 

@@ -103,7 +103,7 @@ impl House {
                 .put(keys::lease(mac), &lease)
                 .and_then(|t| t.put(keys::address(address), &mac))
                 .map_err(|e| DeskError::Later(e.to_string()))?;
-            let made_from = *self.revisions().borrow();
+            let made_from = self.inner.revision.number();
             match self.commit(txn).await {
                 Ok(_) => return Ok(Some(address)),
                 Err(store::Error::Conflict { .. }) => self.catch_up(made_from).await,

@@ -6,9 +6,9 @@ use std::time::Duration;
 
 use rack::{Event, Level, Node, Time, World};
 use store::{Expect, Revision, Txn};
-use tokio::sync::watch;
 use tokio::task::JoinSet;
 
+use crate::bell::{Bell, Listener};
 use crate::consoles::Consoles;
 use crate::env::Env;
 use crate::fleet::Fleet;
@@ -110,7 +110,7 @@ pub(crate) struct Inner {
     pub history: History,
     pub meters: Arc<Meters>,
     record: RwLock<Record>,
-    revision: watch::Sender<Revision>,
+    pub revision: Arc<Bell>,
     sequence: AtomicU64,
 }
 
@@ -134,7 +134,7 @@ impl House {
             history: History::default(),
             meters,
             record: RwLock::new(record),
-            revision: watch::Sender::new(revision),
+            revision: Bell::new(revision),
             sequence: AtomicU64::new(sequence),
         };
         Ok(House { inner: Arc::new(inner) })
@@ -166,7 +166,7 @@ impl House {
     /// Keeps the record current with the store, and wakes whoever is concerned.
     async fn follow(&self) -> Result<(), store::Error> {
         loop {
-            let from = *self.inner.revision.borrow();
+            let from = self.inner.revision.number();
             let mut watch = self.inner.env.store.watch(from).await?;
             loop {
                 match watch.next().await {
@@ -179,7 +179,7 @@ impl House {
             let (revision, objects) = self.inner.env.store.list("").await?;
             let record = Record::of(revision, objects);
             *self.inner.record.write().unwrap_or_else(PoisonError::into_inner) = record;
-            self.inner.revision.send_replace(revision);
+            self.inner.revision.ring(revision);
             machines::wake_all(self);
             self.inner.live.bump();
         }
@@ -191,7 +191,7 @@ impl House {
             .write()
             .unwrap_or_else(PoisonError::into_inner)
             .apply(batch);
-        self.inner.revision.send_replace(batch.revision);
+        self.inner.revision.ring(batch.revision);
         for change in &batch.changes {
             machines::wake_for(self, &change.key);
         }
@@ -209,13 +209,13 @@ impl House {
     }
 
     /// Counts up with each change of the world or of what is seen; for long polls.
-    pub fn changes(&self) -> watch::Receiver<u64> {
+    pub fn changes(&self) -> Listener {
         self.inner.live.changes()
     }
 
     /// Counts the store's revisions as the record catches up with them.
-    pub(crate) fn revisions(&self) -> watch::Receiver<Revision> {
-        self.inner.revision.subscribe()
+    pub(crate) fn revisions(&self) -> Listener {
+        self.inner.revision.listen()
     }
 
     /// Now.
@@ -262,7 +262,7 @@ impl House {
         let committed = self.inner.env.store.commit(txn).await;
         self.inner.meters.committed(began, &committed);
         let revision = committed?;
-        let _ = tokio::time::timeout(SHOWN, shown.wait_for(|r| *r >= revision)).await;
+        let _ = tokio::time::timeout(SHOWN, shown.wait_for(|r| r >= revision)).await;
         Ok(revision)
     }
 
@@ -270,7 +270,7 @@ impl House {
     pub(crate) async fn catch_up(&self, made_from: Revision) {
         const MOVED: Duration = Duration::from_secs(1);
         let mut shown = self.revisions();
-        let _ = tokio::time::timeout(MOVED, shown.wait_for(|r| *r > made_from)).await;
+        let _ = tokio::time::timeout(MOVED, shown.wait_for(|r| r > made_from)).await;
     }
 
     /// Makes a transaction from the record and commits it; made anew when something else was faster.

@@ -158,6 +158,7 @@ impl Book {
         let watched: HashSet<&str> = services.iter().map(|s| s.url.as_str()).collect();
         self.services
             .retain(|url, tried| tried.busy || watched.contains(url.as_str()));
+        let devices: HashSet<String> = house.record(|r| r.devices.values().map(|d| d.url.clone()).collect());
         let known: HashMap<&str, Time> = world
             .nodes
             .values()
@@ -169,10 +170,12 @@ impl Book {
                 continue;
             }
             let inventoried = known.get(bmc.url.as_str());
-            // A service with nodes is read whole seldom: what changes often has looks and readings of its own. One without,
-            // a PDU or one that did not answer yet, is asked again and again.
+            // A service with nodes is read whole seldom: what changes often has looks and readings of its own. A PDU is read
+            // as often as readings are, as its outlets and watts are in it. One that did not answer yet is asked again and again.
             let period = if inventoried.is_some() {
                 config.inventory
+            } else if devices.contains(&bmc.url) {
+                config.readings
             } else {
                 ASK_AGAIN
             };

@@ -10,6 +10,7 @@
 
 mod act;
 mod agents;
+mod bell;
 mod change;
 pub mod consoles;
 pub mod desk;
@@ -42,6 +43,7 @@ mod tokens;
 mod verbs;
 mod vitals;
 
+pub use bell::Listener;
 pub use consoles::ConsoleWait;
 pub use env::{BootNetwork, Config, Env};
 pub use house::{AddProgress, House, HouseError};

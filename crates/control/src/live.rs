@@ -8,7 +8,9 @@ use plan::lifecycle::{Attempt, Seen};
 use rack::request::{NodeLive, OutletView};
 use rack::setting::SettingsView;
 use rack::{AgentState, Health, Name, NodeId, Place, Reading, Time};
-use tokio::sync::{Notify, watch};
+use tokio::sync::Notify;
+
+use crate::bell::{Bell, Listener};
 
 /// What is seen of one node.
 #[derive(Debug, Clone, Default)]
@@ -57,7 +59,7 @@ pub struct Live {
     sights: Mutex<HashMap<NodeId, Sight>>,
     devices: Mutex<HashMap<Place, DeviceSight>>,
     wakers: Mutex<HashMap<Name, Arc<Notify>>>,
-    changes: watch::Sender<u64>,
+    changes: Arc<Bell>,
 }
 
 impl Default for Live {
@@ -66,7 +68,7 @@ impl Default for Live {
             sights: Mutex::default(),
             devices: Mutex::default(),
             wakers: Mutex::default(),
-            changes: watch::Sender::new(0),
+            changes: Bell::new(0),
         }
     }
 }
@@ -146,11 +148,11 @@ impl Live {
 
     /// Tells everyone who waits for any change.
     pub fn bump(&self) {
-        self.changes.send_modify(|n| *n = n.wrapping_add(1));
+        self.changes.count();
     }
 
     /// Counts up with each change.
-    pub fn changes(&self) -> watch::Receiver<u64> {
-        self.changes.subscribe()
+    pub(crate) fn changes(&self) -> Listener {
+        self.changes.listen()
     }
 }

@@ -115,7 +115,7 @@ impl House {
         match machine.status.stage {
             Stage::AwaitAgent | Stage::Work => sight
                 .agent
-                .is_some_and(|(_, at, boot)| boot == node.boots && now.since(at) <= AGENT_AGE),
+                .is_some_and(|(_, at, boot)| boot == node.boots && now.within(at, AGENT_AGE)),
             // The address is its system's own only once there is a system.
             Stage::Rest | Stage::PowerOff if machine.status.disk.is_some() => {
                 let Some(address) = sight.address.or(machine.status.address) else {
@@ -138,7 +138,7 @@ impl House {
     }
 
     async fn outlet(&self, at: &OutletRef) -> Option<OutletView> {
-        let old = |read: Option<rack::Time>| read.is_none_or(|t| self.now().since(t) > OUTLETS_AGE);
+        let old = |read: Option<rack::Time>| read.is_none_or(|t| !self.now().within(t, OUTLETS_AGE));
         if old(self.inner.live.device(&at.pdu).read) {
             let device = self.record(|r| r.devices.get(&at.pdu).cloned())?;
             let bmc = self.record(|r| r.bmcs.get(&crate::keys::bmc(&device.url)).cloned())?;

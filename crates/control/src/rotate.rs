@@ -15,6 +15,7 @@ use crate::House;
 use crate::house::HouseError;
 use crate::keys;
 use crate::record::{StoredCredential, WatchedBmc};
+use crate::targets;
 
 /// Length of a made password: IPMI 2.0 takes at most 20 bytes, many BMCs only 16.
 const LENGTH: usize = 16;
@@ -24,7 +25,9 @@ impl House {
     pub async fn rotate(&self, who: &Who, name: &Name) -> Result<Rotated, HouseError> {
         self.begin_rotation(who, name).await?;
         let bmcs: Vec<(String, Arc<WatchedBmc>)> = self.record(|r| {
-            let mine = r.bmcs.iter().filter(|(_, b)| b.credential == *name);
+            // What asks for no login has no password to move, whatever credential its line names.
+            let mine = |b: &WatchedBmc| b.credential == *name && targets::needs_login(&b.url);
+            let mine = r.bmcs.iter().filter(|(_, b)| mine(b));
             mine.map(|(k, b)| (k.clone(), Arc::clone(b))).collect()
         });
         let mut result = Rotated::default();
@@ -84,7 +87,7 @@ impl House {
         let next = stored.next.as_ref().ok_or_else(|| HouseError::Conflict {
             what: "the rotation was ended by someone else".into(),
         })?;
-        let (node, machine) = self.armed_behind(&bmc.url).ok_or_else(|| HouseError::Policy {
+        let node = self.armed_behind(&bmc.url).ok_or_else(|| HouseError::Policy {
             what: "nothing behind it is armed, so its password is left as it is".into(),
             hint: format!("busbar arm {}", bmc.rack),
         })?;
@@ -94,9 +97,9 @@ impl House {
         let has_next = async || -> Result<bool, HouseError> {
             let observe = hardware::Mode::Observe;
             let fresh = self.connect(&bmc.url, bmc.certificate.as_deref(), secret.clone(), observe)?;
-            Ok(takes(fresh.as_ref(), machine.then_some(&node)).await)
+            Ok(lets_in(fresh.as_ref()).await)
         };
-        if takes(driver.as_ref(), machine.then_some(&node)).await || !has_next().await? {
+        if lets_in(driver.as_ref()).await || !has_next().await? {
             let what = format!("new password for {}", secret.user);
             let permit = self
                 .permit(&node.id, node.place.as_ref(), what, "rotation", who.name.as_str())
@@ -152,14 +155,13 @@ impl House {
         .await
     }
 
-    /// An armed node for whose sake the service at `url` may be written to, and whether that node is the service's own: a
-    /// PDU has none, and is asked on behalf of what it feeds.
-    fn armed_behind(&self, url: &str) -> Option<(Arc<Node>, bool)> {
+    /// An armed node for whose sake the service at `url` may be written to: its own, or, as a PDU has none, one that it feeds.
+    fn armed_behind(&self, url: &str) -> Option<Arc<Node>> {
         self.record(|r| {
             let armed = || r.world.nodes.values().filter(|n| n.armed);
-            let own = armed().find(|n| n.bmc.url == url).map(|n| (Arc::clone(n), true));
+            let own = armed().find(|n| n.bmc.url == url);
             let fed = |n: &&Arc<Node>| r.pdus_of(n).any(|d| d.url == url);
-            own.or_else(|| armed().find(fed).map(|n| (Arc::clone(n), false)))
+            own.or_else(|| armed().find(fed)).cloned()
         })
     }
 
@@ -172,11 +174,11 @@ impl House {
     }
 }
 
-/// Whether a driver's password is let in: a question that needs one.
-async fn takes(driver: &dyn Driver, node: Option<&Arc<Node>>) -> bool {
-    match driver.power().zip(node) {
-        Some((power, node)) => power.glance(&node.bmc).await.is_ok(),
-        None => driver.discover().await.is_ok(),
+/// Whether a driver's password is let in. An inventory does not tell: it makes do with what anyone may read.
+async fn lets_in(driver: &dyn Driver) -> bool {
+    match driver.accounts() {
+        Some(accounts) => accounts.log_in().await.is_ok(),
+        None => false,
     }
 }
 

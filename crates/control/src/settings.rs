@@ -61,7 +61,7 @@ impl House {
             let Some(id) = &s.node else { return false };
             // A new wish is due at once; what was tended to is compared again after a while.
             let is_due =
-                |sight: &Sight| sight.settings.wanted != **s || sight.tended.is_none_or(|t| now.since(t) >= EVERY);
+                |sight: &Sight| sight.settings.wanted != **s || sight.tended.is_none_or(|t| !now.within(t, EVERY));
             (s.cap.is_some() || !s.bios.is_empty()) && self.inner.live.peek(id, is_due)
         };
         all.into_iter().filter(due).collect()

@@ -15,9 +15,15 @@ const CHUNK: u64 = 64 << 10;
 pub enum Disks {
     /// Sparse files in this folder.
     Files(PathBuf),
-    /// Memory, gone with the process.
+    /// Memory, gone with the rack.
     Memory,
+    /// Memory that a rack which is built again finds as it was.
+    Kept(Kept),
 }
+
+/// Drives that outlive their rack, by name. Clones share them.
+#[derive(Debug, Clone, Default)]
+pub struct Kept(Arc<Mutex<BTreeMap<String, Drive>>>);
 
 /// One drive.
 #[derive(Debug, Clone)]
@@ -37,6 +43,13 @@ impl Disks {
     pub fn open(&self, name: &str, size: u64) -> io::Result<Drive> {
         let store = match self {
             Disks::Memory => Store::Memory(Arc::default()),
+            Disks::Kept(kept) => {
+                let new = || Drive {
+                    size,
+                    store: Store::Memory(Arc::default()),
+                };
+                return Ok(lock(&kept.0).entry(name.to_owned()).or_insert_with(new).clone());
+            }
             Disks::Files(folder) => {
                 std::fs::create_dir_all(folder)?;
                 let path = folder.join(format!("{}.img", name.replace('/', "-")));
@@ -180,9 +193,22 @@ mod tests {
     use super::*;
 
     #[test]
+    fn kept_drives_are_found_as_they_were() {
+        let disks = Disks::Kept(Kept::default());
+        let open = |name| disks.clone().open(name, 1 << 20).unwrap();
+        open("r1/u1-nvme0n1").write(4096, b"data").unwrap();
+        assert_eq!(open("r1/u1-nvme0n1").read(4096, 4).unwrap(), b"data");
+        assert!(open("r1/u2-nvme0n1").is_blank().unwrap());
+    }
+
+    #[test]
     fn files_and_memory_hold_the_same_bytes_and_forget_them() {
         let folder = tempfile::tempdir().unwrap();
-        for disks in [Disks::Files(folder.path().into()), Disks::Memory] {
+        for disks in [
+            Disks::Files(folder.path().into()),
+            Disks::Memory,
+            Disks::Kept(Kept::default()),
+        ] {
             let drive = disks.open("r1/u1-nvme0n1", 1 << 20).unwrap();
             let data: Vec<u8> = (0..150_000u32).map(|i| i as u8).collect();
             drive.write(4096, &data).unwrap();

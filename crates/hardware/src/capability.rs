@@ -256,6 +256,8 @@ pub trait Accounts: Send + Sync {
     /// Gives the account that the driver logs in with another password. From then on the driver uses it. The old one
     /// still holds when this fails with anything but a timeout; after one, both are tried before the answer.
     fn set_password<'a>(&'a self, new: &'a str, permit: &'a Permit) -> Answer<'a, Receipt>;
+    /// Asks what only an account that is let in is told: an error when it is not, or when nothing answers.
+    fn log_in(&self) -> Answer<'_, ()>;
 }
 
 /// A serial console: what the machine prints, and what is typed.

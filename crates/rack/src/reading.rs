@@ -64,7 +64,7 @@ pub struct Reading {
 impl Reading {
     /// The value, when it is no older than `limit` at `now`.
     pub fn fresh(&self, now: Time, limit: Duration) -> Option<f64> {
-        self.value.filter(|_| now.since(self.taken) <= limit)
+        self.value.filter(|_| now.within(self.taken, limit))
     }
 }
 

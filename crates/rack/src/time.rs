@@ -30,6 +30,12 @@ impl Time {
         Duration::from_millis((self.as_millis() - earlier.as_millis()).max(0).unsigned_abs())
     }
 
+    /// Whether `then` lies at most `limit` back. What lies in the future, since the clock stepped back, is of no known age:
+    /// it does not.
+    pub fn within(self, then: Time, limit: Duration) -> bool {
+        then <= self && self.since(then) <= limit
+    }
+
     /// Time left until `later`; zero when it has passed.
     pub fn until(self, later: Time) -> Duration {
         later.since(self)

@@ -138,6 +138,10 @@ impl Accounts for Ipmi {
     fn set_password<'a>(&'a self, new: &'a str, permit: &'a Permit) -> Answer<'a, Receipt> {
         Box::pin(account::set_password(&self.client, new, permit))
     }
+
+    fn log_in(&self) -> Answer<'_, ()> {
+        Box::pin(async move { chassis::status(&self.client).await.map(drop) })
+    }
 }
 
 impl Console for Ipmi {

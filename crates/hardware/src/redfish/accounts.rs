@@ -13,7 +13,7 @@ const ACCOUNTS: usize = 64;
 
 impl Redfish {
     /// The path of the own account.
-    async fn own_account(&self) -> Result<String, Error> {
+    pub(crate) async fn own_account(&self) -> Result<String, Error> {
         let root = self.root().await?;
         let lacks = || self.client.not_offered("accounts", Vec::new());
         let service = link(&root["AccountService"]).ok_or_else(lacks)?;

@@ -191,6 +191,10 @@ impl Accounts for Redfish {
     fn set_password<'a>(&'a self, new: &'a str, permit: &'a Permit) -> Answer<'a, Receipt> {
         Box::pin(Redfish::set_password(self, new, permit))
     }
+
+    fn log_in(&self) -> Answer<'_, ()> {
+        Box::pin(async move { self.own_account().await.map(drop) })
+    }
 }
 
 impl Outlets for Redfish {

@@ -136,6 +136,12 @@ pub fn next(world: &World, machine: &Machine, observed: &Observed<'_>, policy: &
         policy,
         now,
     };
+    if let Some(status) = redated(&machine.status, now) {
+        return Step {
+            wake: Some(now),
+            ..step.rest(status)
+        };
+    }
     match (machine.status.state, machine.desired) {
         (State::Released, _) => step.rest(machine.status.clone()),
         (State::Held, Desired::Released)
@@ -333,6 +339,19 @@ fn move_to(
         status.held_from = None;
     }
     turn_page(status, now);
+}
+
+/// A stage that begins in the future was entered before the clock stepped back: it begins now, and has its whole limit.
+/// Otherwise its deadline would be as far away as the clock stepped, and nothing would be tried harder meanwhile.
+fn redated(status: &Status, now: Time) -> Option<Status> {
+    if status.state == State::Released || status.stage_since <= now {
+        return None;
+    }
+    let mut status = status.clone();
+    status.deadline = now + status.stage_since.until(status.deadline);
+    status.since = status.since.min(now);
+    status.stage_since = now;
+    Some(status)
 }
 
 /// Longest timeline that is kept: retries repeat their phases, and the latest matter.

@@ -712,3 +712,26 @@ proptest! {
         prop_assert!(!crate::why::machine(&lab.world, &machine, lab.now).ways_out.is_empty());
     }
 }
+
+#[test]
+fn a_clock_that_steps_back_moves_the_deadline_with_it() {
+    let mut lab = Lab::new(1);
+    while lab.machine().status.state != State::Booting {
+        lab.turn(Luck::Obeys);
+    }
+    let before = lab.machine().status;
+    let limit = before.stage_since.until(before.deadline);
+    lab.now = Time::from_millis(lab.now.as_millis() - 86_400_000);
+    lab.turn(Luck::Silent);
+    let after = lab.machine().status;
+    assert_eq!((after.state, after.stage), (before.state, before.stage));
+    assert!(after.stage_since.until(after.deadline) == limit && lab.now.until(after.deadline) <= limit);
+    assert!(after.since <= lab.now);
+    // it is tried harder in time
+    let late = after.deadline;
+    while lab.now <= late {
+        lab.turn(Luck::Silent);
+    }
+    lab.turn(Luck::Silent);
+    assert!(lab.machine().status.tries > before.tries, "{:?}", lab.machine().status);
+}
