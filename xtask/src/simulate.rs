@@ -12,6 +12,8 @@ use crate::test::{Count, counted};
 const HOURS: &str = "24";
 /// Rack-days of an ordinary run, on racks of 1 to 40 nodes, and of a whole one: a story is a day and a little.
 const SAMPLE: u64 = 200;
+/// Minutes after which an ordinary run begins no further story: a slow machine tells fewer, and says how many.
+const LASTS: &str = "6";
 const WHOLE: u64 = 3000;
 
 #[derive(clap::Args)]
@@ -32,6 +34,9 @@ pub fn count(whole: bool) -> Count {
     let days = if whole { WHOLE } else { SAMPLE };
     let mut command = simulation();
     command.args(["--hours", HOURS, "--seeds", &days.to_string()]);
+    if !whole {
+        command.args(["--minutes", LASTS]);
+    }
     counted(command)
 }
 

@@ -1,7 +1,7 @@
 //! The last day of every reading, in memory: lost with the process, like everything that is only seen.
 //!
 //! A box's readings of one look are one row: one time for all, names once for all boxes of a kind. Rows are collected in a
-//! small open block ([`block`]), which is packed by columns when it is full ([`column`]). [`archive`] is all boxes, bounded
+//! small open block ([`block`]), which is packed by columns when it is full ([`mod@column`]). [`archive`] is all boxes, bounded
 //! by age, bytes and counts, without clock or lock; here stands the lock, and what the house asks. A look that failed has
 //! no row, and a sensor without a reading has none in its row: gaps stay gaps (invariant I7).
 
