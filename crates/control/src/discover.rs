@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use futures_util::StreamExt as _;
 use hardware::{DeviceKind, Found, FoundDevice, FoundSystem};
-use rack::node::BmcAddress;
+use rack::node::{BmcAddress, Parts};
 use rack::request::{DeviceView, DiscoverRequest, Who};
 use rack::{Event, Level, Node, NodeId, Part, PartKind, Place, ResetKind, Tenancy, World};
 use store::Txn;
@@ -249,7 +249,7 @@ impl House {
         system: &FoundSystem,
     ) -> Node {
         let now = self.now();
-        let (mut identity, mut parts) = (system.identity.clone(), system.parts.clone());
+        let (mut identity, mut parts) = (system.identity.clone(), Parts::from(system.parts.clone()));
         if let Some(known) = known.filter(|_| system.abilities.no_bmc) {
             // Whatever is known of such a box, its agent told.
             (identity, parts) = (known.identity.clone(), known.parts.clone());

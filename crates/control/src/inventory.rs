@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use rack::{Node, NodeId, Reading, Time, World};
+use rack::{Node, NodeId, Place, Reading, Time, World};
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 
@@ -158,7 +158,14 @@ impl Book {
         let watched: HashSet<&str> = services.iter().map(|s| s.url.as_str()).collect();
         self.services
             .retain(|url, tried| tried.busy || watched.contains(url.as_str()));
-        let devices: HashSet<String> = house.record(|r| r.devices.values().map(|d| d.url.clone()).collect());
+        let (devices, places): (HashSet<String>, HashSet<Place>) = house.record(|r| {
+            r.devices
+                .iter()
+                .map(|(place, d)| (d.url.clone(), place.clone()))
+                .unzip()
+        });
+        let live = &house.inner.live;
+        live.keep_only(|id| world.nodes.contains_key(id), |place| places.contains(place));
         let known: HashMap<&str, Time> = world
             .nodes
             .values()

@@ -109,6 +109,12 @@ impl Live {
         change(lock(&self.sights).entry(node.clone()).or_default())
     }
 
+    /// Forgets what was seen of nodes and devices that are gone.
+    pub fn keep_only(&self, node: impl Fn(&NodeId) -> bool, device: impl Fn(&Place) -> bool) {
+        lock(&self.sights).retain(|id, _| node(id));
+        lock(&self.devices).retain(|place, _| device(place));
+    }
+
     /// Notes what is seen of a device.
     pub fn see_device(&self, place: &Place, seen: DeviceSight) {
         lock(&self.devices).insert(place.clone(), seen);

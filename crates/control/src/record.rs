@@ -201,7 +201,7 @@ impl Record {
             "setting" => keep(&mut self.settings, name, value),
             "intent" => keep(&mut self.intents, name, value),
             "drift" => keep(&mut self.drifts, name, value),
-            "baseline" => keep(&mut self.baselines, name, value),
+            "baseline" => self.baseline(name, value),
             "rollout" => keep(&mut self.rollouts, name, value),
             "hostkey" => keep(&mut self.host_keys, name, value),
             "credential" => keep(&mut self.credentials, name, value),
@@ -225,7 +225,10 @@ impl Record {
         let nodes = &mut Arc::make_mut(&mut self.world).nodes;
         let Ok(id) = name.parse::<NodeId>() else { return };
         let before = match value.and_then(|v| read::<Node>(name, v)) {
-            Some(node) => {
+            Some(mut node) => {
+                if let Some(agreed) = self.baselines.get(&id) {
+                    node.parts.share(&agreed.parts);
+                }
                 self.armed.add(&node);
                 nodes.insert(id, Arc::new(node))
             }
@@ -233,6 +236,19 @@ impl Record {
         };
         if let Some(before) = before {
             self.armed.take(&before);
+        }
+    }
+
+    fn baseline(&mut self, name: &str, value: Option<&[u8]>) {
+        let Ok(id) = name.parse::<NodeId>() else { return };
+        match value.and_then(|v| read::<Baseline>(name, v)) {
+            Some(mut agreed) => {
+                if let Some(node) = self.world.nodes.get(&id) {
+                    agreed.parts.share(&node.parts);
+                }
+                self.baselines.insert(id, Arc::new(agreed));
+            }
+            None => drop(self.baselines.remove(&id)),
         }
     }
 
@@ -323,6 +339,38 @@ mod tests {
             key: key.into(),
             value: value.map(|v| serde_json::to_vec(v).unwrap().into()),
         }
+    }
+
+    #[test]
+    fn what_was_agreed_to_takes_no_room_beside_what_is_recorded() {
+        let mut record = Record::default();
+        let id: NodeId = "n1".parse().unwrap();
+        let mut server = node(&id, "https://a", &system("/1", None, None));
+        let part = |id: &str| rack::Part {
+            id: id.into(),
+            kind: rack::PartKind::Processor { cores: 8, threads: 16 },
+            maker: None,
+            model: None,
+            serial: None,
+            firmware: None,
+            health: rack::Health::Ok,
+        };
+        server.parts = vec![part("cpu1"), part("cpu2")].into();
+        let agreed = Baseline {
+            parts: server.parts.clone(),
+            at: Time::from_millis(1),
+        };
+        let shared = |r: &Record| r.world.nodes[&id].parts.is_shared_with(&r.baselines[&id].parts);
+        record.change(&change("node/n1", Some(&server)));
+        record.change(&change("baseline/n1", Some(&agreed)));
+        assert!(shared(&record));
+        server.parts.push(part("cpu3"));
+        record.change(&change("node/n1", Some(&server)));
+        assert!(!shared(&record));
+        assert_eq!(record.baselines[&id].parts.len(), 2);
+        server.parts.pop();
+        record.change(&change("node/n1", Some(&server)));
+        assert!(shared(&record), "it is as it was agreed to again");
     }
 
     #[test]

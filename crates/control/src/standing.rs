@@ -173,7 +173,7 @@ fn slot_name(text: &str) -> Option<Name> {
 #[cfg(test)]
 pub(crate) mod tests {
     use hardware::DeviceKind;
-    use rack::node::{Abilities, BmcAddress};
+    use rack::node::{Abilities, BmcAddress, Parts};
     use rack::{Health, Tenancy, Time};
 
     use super::*;
@@ -305,7 +305,7 @@ pub(crate) mod tests {
             },
             health: Health::Ok,
             abilities: Abilities::default(),
-            parts: Vec::new(),
+            parts: Parts::default(),
             armed: false,
             holder: None,
             tenancy: Tenancy::Fresh,

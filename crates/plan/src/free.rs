@@ -240,7 +240,8 @@ mod tests {
             parts: vec![
                 part("cpu1", PartKind::Processor { cores, threads: cores }),
                 part("dimm1", PartKind::Memory { size: Bytes::gib(64) }),
-            ],
+            ]
+            .into(),
             armed: true,
             holder: holder.map(|h| h.parse().unwrap()),
             tenancy: Tenancy::Fresh,

@@ -1,6 +1,8 @@
 //! A node: one server as its BMC describes it, with its parts, and who holds it.
 
 use std::net::IpAddr;
+use std::ops::{Deref, DerefMut};
+use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
@@ -20,7 +22,8 @@ pub struct Node {
     /// How to reach it.
     pub bmc: BmcAddress,
     /// What it is made of.
-    pub parts: Vec<Part>,
+    #[schema(value_type = Vec<Part>)]
+    pub parts: Parts,
     /// Worst health of its parts; computed from the leaves, never taken from a roll-up.
     pub health: Health,
     /// What its BMC can be told.
@@ -45,6 +48,72 @@ pub struct Node {
     pub discovered: Time,
     /// When the inventory was last read in full.
     pub inventoried: Time,
+}
+
+/// What a box is made of, shared by all that tell of it: what is recorded and what was agreed to are most often the same,
+/// and are most of what a box takes in memory. A change copies it.
+#[derive(Debug, Clone, Default)]
+pub struct Parts(Arc<Vec<Part>>);
+
+impl Parts {
+    /// Shares the list of another box's record when it says the same.
+    pub fn share(&mut self, other: &Parts) {
+        if self == other {
+            self.0 = Arc::clone(&other.0);
+        }
+    }
+
+    /// Whether both are one list in memory.
+    pub fn is_shared_with(&self, other: &Parts) -> bool {
+        Arc::ptr_eq(&self.0, &other.0)
+    }
+}
+
+impl PartialEq for Parts {
+    fn eq(&self, other: &Parts) -> bool {
+        self.is_shared_with(other) || self.0 == other.0
+    }
+}
+
+impl From<Vec<Part>> for Parts {
+    fn from(parts: Vec<Part>) -> Parts {
+        Parts(Arc::new(parts))
+    }
+}
+
+impl Serialize for Parts {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        self.0.serialize(serializer)
+    }
+}
+
+impl<'de> Deserialize<'de> for Parts {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Parts, D::Error> {
+        Vec::deserialize(deserializer).map(Parts::from)
+    }
+}
+
+impl<'a> IntoIterator for &'a Parts {
+    type Item = &'a Part;
+    type IntoIter = std::slice::Iter<'a, Part>;
+
+    fn into_iter(self) -> Self::IntoIter {
+        self.0.iter()
+    }
+}
+
+impl Deref for Parts {
+    type Target = Vec<Part>;
+
+    fn deref(&self) -> &Vec<Part> {
+        &self.0
+    }
+}
+
+impl DerefMut for Parts {
+    fn deref_mut(&mut self) -> &mut Vec<Part> {
+        Arc::make_mut(&mut self.0)
+    }
 }
 
 impl Node {

@@ -55,7 +55,8 @@ fn node() -> Node {
         drive("disk0", "X0"),
         drive("disk1", "X1"),
         part("nic1", nic(Some(("sw1.lab", "Ethernet1/7"))), None),
-    ];
+    ]
+    .into();
     n.firmware = vec![Firmware {
         id: "NIC.1".into(),
         name: "Ethernet Controller".into(),

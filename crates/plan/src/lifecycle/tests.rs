@@ -88,7 +88,8 @@ pub(crate) fn node(slot: &str) -> Node {
                     bus: rack::node::DriveBus::Nvme,
                 },
             ),
-        ],
+        ]
+        .into(),
         health: Health::Ok,
         abilities: Abilities {
             reset: vec![ResetKind::On, ResetKind::ForceOff, ResetKind::GracefulShutdown],

@@ -218,7 +218,8 @@ pub struct Port {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct Baseline {
     /// Its parts then.
-    pub parts: Vec<crate::Part>,
+    #[schema(value_type = Vec<crate::Part>)]
+    pub parts: crate::node::Parts,
     /// When that was.
     pub at: Time,
 }
