@@ -107,27 +107,41 @@ impl Place {
         self == other || self.0.strip_prefix(&other.0).is_some_and(|rest| rest.starts_with('/'))
     }
 
-    /// Order as people count: `r1/u2` before `r1/u12`.
+    /// Order as people count: `r1/u2` before `r1/u12`, `c2-dpu1` before `c10-dpu1`.
     pub fn count(&self, other: &Place) -> std::cmp::Ordering {
-        self.0.split('/').map(counted).cmp(other.0.split('/').map(counted))
+        let (mut ours, mut theirs) = (self.0.split('/'), other.0.split('/'));
+        loop {
+            let order = match (ours.next(), theirs.next()) {
+                (Some(a), Some(b)) => counted(a).cmp(counted(b)),
+                (a, b) => return a.is_some().cmp(&b.is_some()),
+            };
+            if order.is_ne() {
+                return order;
+            }
+        }
     }
 
     /// Key for sorting as [`Place::count`] does.
-    pub fn natural(&self) -> Vec<(String, u64)> {
-        self.0
-            .split('/')
-            .map(|s| {
-                let (word, number) = counted(s);
-                (word.to_owned(), number)
-            })
-            .collect()
+    pub fn natural(&self) -> Vec<Vec<(String, u64)>> {
+        let owned = |(word, number): (&str, u64)| (word.to_owned(), number);
+        self.0.split('/').map(|s| counted(s).map(owned).collect()).collect()
     }
 }
 
-/// A word, and the number behind it.
-fn counted(segment: &str) -> (&str, u64) {
-    let word = segment.trim_end_matches(|c: char| c.is_ascii_digit());
-    (word, segment[word.len()..].parse().unwrap_or(0))
+/// Words, each with the number behind it.
+fn counted(segment: &str) -> impl Iterator<Item = (&str, u64)> {
+    let mut rest = segment;
+    std::iter::from_fn(move || {
+        if rest.is_empty() {
+            return None;
+        }
+        let word = rest.find(|c: char| c.is_ascii_digit()).unwrap_or(rest.len());
+        let digits = rest[word..].find(|c: char| !c.is_ascii_digit());
+        let end = digits.map_or(rest.len(), |d| word + d);
+        let found = (&rest[..word], rest[word..end].parse().unwrap_or(0));
+        rest = &rest[end..];
+        Some(found)
+    })
 }
 
 impl FromStr for Place {
@@ -274,7 +288,24 @@ mod tests {
         let at = |s: &str| s.parse::<Place>().expect("a place");
         assert!(at("r1/u12").is_in(&at("r1")));
         assert!(!at("r12/u1").is_in(&at("r1")));
-        assert!(at("r1/u2").natural() < at("r1/u12").natural());
+        let order = [
+            "r1",
+            "r1/c2",
+            "r1/c2-dpu1",
+            "r1/c10",
+            "r1/c10-dpu2",
+            "r1/u2",
+            "r1/u12/psu1",
+            "r1-a/u1",
+            "r2/u1",
+            "r10/u1",
+        ];
+        for (i, a) in order.iter().enumerate() {
+            for (j, b) in order.iter().enumerate() {
+                assert_eq!(at(a).count(&at(b)), i.cmp(&j), "{a} {b}");
+                assert_eq!(at(a).natural().cmp(&at(b).natural()), i.cmp(&j), "{a} {b}");
+            }
+        }
         assert_eq!(at("r1/u12/psu1").slot(), Some("u12"));
         assert!("r1/../u1".parse::<Place>().is_err());
     }
