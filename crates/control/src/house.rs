@@ -109,6 +109,8 @@ pub(crate) struct Inner {
     pub consoles: Consoles,
     pub history: History,
     pub meters: Arc<Meters>,
+    /// One rotation at a time: a second one that began meanwhile would leave a box with the password of the first.
+    pub rotating: tokio::sync::Mutex<()>,
     record: RwLock<Record>,
     pub revision: Arc<Bell>,
     sequence: AtomicU64,
@@ -133,6 +135,7 @@ impl House {
             consoles: Consoles::default(),
             history: History::default(),
             meters,
+            rotating: tokio::sync::Mutex::default(),
             record: RwLock::new(record),
             revision: Bell::new(revision),
             sequence: AtomicU64::new(sequence),

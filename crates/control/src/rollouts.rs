@@ -244,7 +244,7 @@ impl House {
             let Some(update) = rollout.nodes.get_mut(id) else {
                 return Ok((Txn::new(), ()));
             };
-            if update.state == state {
+            if update.state == state && update.since <= now {
                 return Ok((Txn::new(), ()));
             }
             update.state = state.clone();

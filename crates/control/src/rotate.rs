@@ -23,6 +23,9 @@ const LENGTH: usize = 16;
 impl House {
     /// Rotates a credential: goes on with the rotation that is under way, or begins one.
     pub async fn rotate(&self, who: &Who, name: &Name) -> Result<Rotated, HouseError> {
+        let _alone = self.inner.rotating.try_lock().map_err(|_| HouseError::Conflict {
+            what: "a rotation is under way; ask again when it has ended".into(),
+        })?;
         self.begin_rotation(who, name).await?;
         let bmcs: Vec<(String, Arc<WatchedBmc>)> = self.record(|r| {
             // What asks for no login has no password to move, whatever credential its line names.

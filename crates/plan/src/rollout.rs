@@ -25,7 +25,13 @@ pub enum RolloutStep {
 pub fn next(rollout: &Rollout, world: &World, now: Time) -> Vec<RolloutStep> {
     let mut steps = Vec::new();
     for (id, update) in &rollout.nodes {
-        if update.state.is_under_way() && now.since(update.since) > DEADLINE {
+        if !update.state.is_under_way() {
+            continue;
+        }
+        if update.since > now {
+            // The clock stepped back: how long it has been so is not known, and is counted from here.
+            steps.push(RolloutStep::Becomes(id.clone(), update.state.clone()));
+        } else if now.since(update.since) > DEADLINE {
             let why = format!("not done after {} min", DEADLINE.as_secs() / 60);
             steps.push(RolloutStep::Becomes(id.clone(), UpdateState::Failed { why }));
         }
@@ -35,7 +41,10 @@ pub fn next(rollout: &Rollout, world: &World, now: Time) -> Vec<RolloutStep> {
         .values()
         .filter(|u| matches!(u.state, UpdateState::Failed { .. }))
         .count()
-        + steps.len();
+        + steps
+            .iter()
+            .filter(|s| matches!(s, RolloutStep::Becomes(_, UpdateState::Failed { .. })))
+            .count();
     if rollout.stopped.is_some() {
         return steps;
     }
@@ -168,6 +177,22 @@ mod tests {
                 RolloutStep::Stop(_)
             ]
         ));
+    }
+
+    #[test]
+    fn a_clock_that_stepped_back_moves_no_deadline_away() {
+        let world = world(2);
+        let mut r = rollout(&world, 1, 1);
+        let sent = UpdateState::Sent { task: None };
+        set(&mut r, 0, sent.clone());
+        let first = r.nodes.values_mut().next().expect("one");
+        first.since = Time::from_millis(0) + Duration::from_secs(86_400);
+        let now = Time::from_millis(1);
+        let steps = next(&r, &world, now);
+        assert!(
+            matches!(&steps[..], [RolloutStep::Becomes(_, state)] if *state == sent),
+            "it is counted from here: {steps:?}"
+        );
     }
 
     #[test]

@@ -20,6 +20,10 @@ pub fn request(witness: &mut Witness, request: &http::Request<bytes::Bytes>) -> 
     if matches!(*request.method(), http::Method::GET | http::Method::HEAD) {
         return Ok(());
     }
+    // A login that was begun while something was armed is ended whenever: an open session is what would be left behind.
+    if *request.method() == http::Method::DELETE && request.uri().path().contains("/SessionService/Sessions/") {
+        return Ok(());
+    }
     witness.catch_up();
     let (path, host) = (request.uri().path(), request.uri().host().unwrap_or_default());
     // An outlet is switched for the sake of the box that it feeds, and a session is opened for any.
