@@ -12,12 +12,17 @@ use crate::redfish::json::{link, list};
 const ACCOUNTS: usize = 64;
 
 impl Redfish {
-    /// The path of the own account.
-    pub(crate) async fn own_account(&self) -> Result<String, Error> {
+    /// The path of the accounts: told by their service, which only those who are let in may read (DSP0266).
+    pub(crate) async fn accounts_path(&self) -> Result<String, Error> {
         let root = self.root().await?;
         let lacks = || self.client.not_offered("accounts", Vec::new());
         let service = link(&root["AccountService"]).ok_or_else(lacks)?;
-        let accounts = link(&self.client.get(&service).await?.body["Accounts"]).ok_or_else(lacks)?;
+        link(&self.client.get(&service).await?.body["Accounts"]).ok_or_else(lacks)
+    }
+
+    /// The path of the own account.
+    async fn own_account(&self) -> Result<String, Error> {
+        let accounts = self.accounts_path().await?;
         let user = self.client.user();
         let mut problem = None;
         for path in list(&self.client.get(&accounts).await?.body["Members"])

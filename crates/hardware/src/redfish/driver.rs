@@ -193,7 +193,7 @@ impl Accounts for Redfish {
     }
 
     fn log_in(&self) -> Answer<'_, ()> {
-        Box::pin(async move { self.own_account().await.map(drop) })
+        Box::pin(async move { self.accounts_path().await.map(drop) })
     }
 }
 
