@@ -20,12 +20,11 @@ use anyhow::{Context, Result, bail};
 use serde_json::{Value, json};
 
 use crate::command::output;
+use crate::process::{Used, curl, free_port, used};
 
 /// Where the emulated machine's seconds are written down.
 const LIFE: &str = include_str!("../../crates/emulator/src/life.rs");
 const EMULATED: &str = include_str!("../../crates/emulator/src/emulated/power.rs");
-/// Ports that follow from that of the API, and must be free as well.
-const DERIVED: [u16; 5] = [0, 80, 81, 82, 1043];
 /// Repetitions of what takes seconds, and of what takes milliseconds.
 const WRITES: usize = 3;
 const STARTS: usize = 50;
@@ -284,7 +283,7 @@ fn listing(binary: &Path, folder: &Path, rows: &mut Vec<Row>, notes: &mut Vec<St
     }
     notes.push(format!(
         "{NODES} emulated nodes: {} MB resident",
-        daemon.resident()? / 1000
+        daemon.used()?.resident / 1000
     ));
     Ok(())
 }
@@ -356,7 +355,7 @@ impl Daemon {
     }
 
     fn ready(binary: &Path, folder: &Path, arguments: &[&str], when: (&[&str], &str)) -> Result<Self> {
-        let port = free_port()?;
+        let port = free_port(23_400..25_000)?;
         let state = folder.join("state");
         let _ = fs::remove_dir_all(&state);
         let (context, log) = (folder.join("context.json"), folder.join("daemon.log"));
@@ -417,50 +416,18 @@ impl Daemon {
             .collect()
     }
 
-    /// Configuration for curl on its standard input, so that the token is on no command line.
-    fn curl(&self, path: &str, times: usize, out: &str) -> Result<String> {
-        let context: Value = serde_json::from_str(&fs::read_to_string(&self.context)?)?;
-        let field = |key: &str| {
-            context[key]
-                .as_str()
-                .with_context(|| format!("the context has no {key}"))
-        };
-        let ca = self.context.with_extension("pem");
-        fs::write(&ca, field("ca_pem")?)?;
-        let mut config = format!(
-            "silent\nfail\ncacert = \"{}\"\nheader = \"Authorization: Bearer {}\"\n{out}",
-            ca.display(),
-            field("token")?
-        );
-        for _ in 0..times {
-            config += &format!("url = \"{}{path}\"\n", field("url")?);
-            if times > 1 {
-                config += "output = \"/dev/null\"\n";
-            }
-        }
-        let mut child = Command::new("curl")
-            .args(["-K", "-"])
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .spawn()
-            .context("starting `curl`")?;
-        let mut stdin = child.stdin.take().context("curl has a standard input")?;
-        stdin.write_all(config.as_bytes())?;
-        drop(stdin);
-        let out = child.wait_with_output()?;
-        if !out.status.success() {
-            bail!("`curl` of {path} failed: {}", out.status);
-        }
-        Ok(String::from_utf8(out.stdout)?)
-    }
-
     fn get(&self, path: &str) -> Result<String> {
-        self.curl(path, 1, "")
+        curl(&self.context, path, 1, "")
     }
 
     /// Seconds of each answer over one kept connection; the first, which made it, is left out.
     fn answers(&self, path: &str) -> Result<Vec<f64>> {
-        let text = self.curl(path, ANSWERS + 1, "write-out = \"%{num_connects} %{time_total}\\n\"\n")?;
+        let text = curl(
+            &self.context,
+            path,
+            ANSWERS + 1,
+            "write-out = \"%{num_connects} %{time_total}\\n\"\n",
+        )?;
         let kept: Vec<f64> = text
             .lines()
             .filter_map(|line| line.strip_prefix("0 ")?.parse().ok())
@@ -472,11 +439,8 @@ impl Daemon {
     }
 
     /// Resident memory in kB.
-    fn resident(&self) -> Result<u64> {
-        let status = fs::read_to_string(format!("/proc/{}/status", self.child.id()))?;
-        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
-        let kilobytes = line.and_then(|line| line.split_whitespace().next());
-        Ok(kilobytes.context("the daemon has gone")?.parse()?)
+    fn used(&self) -> Result<Used> {
+        used(&self.child, "daemon")
     }
 }
 
@@ -508,18 +472,6 @@ fn constant(source: &str, name: &str) -> Result<f64> {
     let pattern = format!("const {name}: f64 = ");
     let value = source.split(&pattern).nth(1).and_then(|rest| rest.split(';').next());
     Ok(value.with_context(|| format!("the emulator has no {name}"))?.parse()?)
-}
-
-/// A base port whose derived ones are free as well.
-fn free_port() -> Result<u16> {
-    (23_400..25_000)
-        .step_by(7)
-        .find(|base| {
-            DERIVED
-                .iter()
-                .all(|more| TcpListener::bind(("127.0.0.1", base + more)).is_ok())
-        })
-        .context("no free ports")
 }
 
 fn phase(timeline: &[(String, f64)], name: &str) -> Result<f64> {

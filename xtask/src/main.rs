@@ -15,6 +15,7 @@ mod lab;
 mod licences;
 mod netbox;
 mod peers;
+mod process;
 mod real;
 mod scale;
 mod scenario;

@@ -18,8 +18,9 @@ use anyhow::{Context, Result, bail};
 use serde_json::{Value, json};
 
 use crate::command::{cmd, run as run_command};
+use crate::process::Used;
 use crate::test::Count;
-use process::{Daemon, Emulator, Used};
+use process::{Daemon, Emulator};
 
 /// What `cargo xtask test` runs.
 pub const SAMPLE: u32 = 1_000;
@@ -388,13 +389,13 @@ fn patience(bmcs: u32) -> Duration {
 /// Resident memory for each BMC, beyond what the same program takes without any.
 fn memory(when: &str, bmcs: u32, daemon: (&Used, &Used), emulator: (&Used, &Used), must: bool, table: &mut Table) {
     for (who, (now, base)) in [("daemon", daemon), ("emulator", emulator)] {
-        let each = (now.resident - base.resident) / f64::from(bmcs);
+        let each = (now.resident as f64 - base.resident as f64) / f64::from(bmcs);
         table.add(
             format!("memory for each BMC, {when}, {who}"),
             format!(
                 "{each:.1} KiB ({:.0} MiB in all, {:.0} without)",
-                now.resident / 1024.0,
-                base.resident / 1024.0
+                now.resident as f64 / 1024.0,
+                base.resident as f64 / 1024.0
             ),
             format!("{KIB:.0} KiB"),
             must.then_some(each <= KIB),

@@ -23,8 +23,6 @@ const SWEEPS: u32 = 4;
 const FOUND: Duration = Duration::from_secs(600);
 /// A look may come so much later than it should, as the emulator works on the same cores.
 const LATE: Duration = Duration::from_secs(30);
-/// Ticks of `/proc/PID/stat` in a second (`getconf CLK_TCK`); the kernel fixes it for programs.
-const TICKS: f64 = 100.0;
 /// The login of the emulated rack.
 const LOGIN: (&str, &str) = ("admin", "emulated");
 
@@ -65,10 +63,10 @@ pub fn sweeps(binary: &Path, folder: &Path, rows: &mut Vec<Row>, notes: &mut Vec
     let period = period()?;
     // what follows a discovery, event streams and the first readings, is over after two sweeps
     sleep(period * 2);
-    let before = used(&daemon)?;
+    let before = daemon.used()?.cpu;
     let begun = Instant::now();
     sleep(period * SWEEPS);
-    let spent = used(&daemon)? - before;
+    let spent = daemon.used()?.cpu - before;
     let sweeps = begun.elapsed().as_secs_f64() / period.as_secs_f64();
     let all = nodes(&daemon)?;
     let oldest = all.iter().map(|n| n["live"]["seen"].as_str().unwrap_or_default()).min();
@@ -89,7 +87,7 @@ pub fn sweeps(binary: &Path, folder: &Path, rows: &mut Vec<Row>, notes: &mut Vec
         "{} nodes of another process were found {:.0} s after the daemon had the password; it then holds {} MB",
         all.len(),
         found.as_secs_f64(),
-        daemon.resident()? / 1000
+        daemon.used()?.resident / 1000
     ));
     Ok(())
 }
@@ -109,16 +107,6 @@ fn period() -> Result<Duration> {
     Ok(Duration::from_secs(
         text.context("the daemon has a period of readings")?.parse()?,
     ))
-}
-
-/// Seconds of CPU time that the daemon used so far.
-fn used(daemon: &Daemon) -> Result<f64> {
-    let stat = fs::read_to_string(format!("/proc/{}/stat", daemon.child.id()))?;
-    // the name of the program may hold blanks; user and system time are fields 14 and 15, the 12th and 13th behind it
-    let (_, rest) = stat.rsplit_once(')').context("the daemon has gone")?;
-    let fields: Vec<&str> = rest.split_whitespace().collect();
-    let ticks = |n: usize| -> Result<f64> { Ok(fields.get(n).context("a short stat")?.parse()?) };
-    Ok((ticks(11)? + ticks(12)?) / TICKS)
 }
 
 /// Seconds of CPU time that `curl` takes for one document of each BMC.

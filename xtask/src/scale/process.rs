@@ -1,8 +1,6 @@
 //! The two processes that are measured: the emulator with its hall, and the daemon that watches it.
 
 use std::fs;
-use std::io::Write as _;
-use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::thread::sleep;
@@ -12,48 +10,14 @@ use anyhow::{Context, Result, bail};
 use serde_json::Value;
 
 use crate::command::output;
+use crate::process::{Used, curl, free_port, used};
 
 /// How long either may take until it answers.
 const READY: Duration = Duration::from_secs(120);
-/// Ticks of `/proc/PID/stat` in a second (`getconf CLK_TCK`); the kernel fixes it for programs.
-const TICKS: f64 = 100.0;
 /// The login of every emulated BMC.
 const LOGIN: (&str, &str) = ("admin", "emulated");
-/// Ports that follow from that of the API, and must be free as well.
-const DERIVED: [u16; 5] = [0, 80, 81, 82, 1043];
 /// What the daemon is asked for by the second, at most.
 const ASK: Duration = Duration::from_millis(100);
-
-/// What a process has used so far.
-#[derive(Clone, Copy, Debug)]
-pub struct Used {
-    /// Seconds of CPU time.
-    pub cpu: f64,
-    /// Resident memory, KiB.
-    pub resident: f64,
-    /// Open files.
-    pub files: usize,
-}
-
-fn used(child: &Child, who: &str) -> Result<Used> {
-    let gone = || format!("the {who} has gone");
-    let read = |file: &str| fs::read_to_string(format!("/proc/{}/{file}", child.id())).with_context(gone);
-    let stat = read("stat")?;
-    // the name of the program may hold blanks; user and system time are fields 14 and 15, the 12th and 13th behind it
-    let (_, rest) = stat.rsplit_once(')').with_context(gone)?;
-    let fields: Vec<&str> = rest.split_whitespace().collect();
-    let ticks = |n: usize| -> Result<f64> { Ok(fields.get(n).context("a short stat")?.parse()?) };
-    let status = read("status")?;
-    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
-    let resident = line
-        .and_then(|line| line.split_whitespace().next())
-        .with_context(gone)?;
-    Ok(Used {
-        cpu: (ticks(11)? + ticks(12)?) / TICKS,
-        resident: resident.parse()?,
-        files: fs::read_dir(format!("/proc/{}/fd", child.id()))?.count(),
-    })
-}
 
 /// An emulator; it ends with the value.
 pub struct Emulator {
@@ -242,43 +206,13 @@ impl Daemon {
         Ok(kept.collect())
     }
 
-    /// Configuration for curl goes over its standard input, so that the token is on no command line.
-    fn curl(&self, path: &str, times: usize, out: &str) -> Result<String> {
-        let context: Value = serde_json::from_str(&fs::read_to_string(self.folder.join("context.json"))?)?;
-        let field = |key: &str| {
-            context[key]
-                .as_str()
-                .with_context(|| format!("the context has no {key}"))
-        };
-        let ca = self.folder.join("context.pem");
-        fs::write(&ca, field("ca_pem")?)?;
-        let mut config = format!(
-            "silent\nfail\ncompressed\ncacert = \"{}\"\nheader = \"Authorization: Bearer {}\"\n{out}",
-            ca.display(),
-            field("token")?
-        );
-        for _ in 0..times {
-            config += &format!("url = \"{}{path}\"\n", field("url")?);
-            if times > 1 {
-                config += "output = \"/dev/null\"\n";
-            }
-        }
-        let mut child = Command::new("curl")
-            .args(["-K", "-"])
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .spawn()
-            .context("starting `curl`")?;
-        child
-            .stdin
-            .take()
-            .context("curl has a standard input")?
-            .write_all(config.as_bytes())?;
-        let out = child.wait_with_output()?;
-        if !out.status.success() {
-            bail!("`curl` of {path} failed: {}", out.status);
-        }
-        Ok(String::from_utf8(out.stdout)?)
+    fn curl(&self, path: &str, times: usize, more: &str) -> Result<String> {
+        curl(
+            &self.folder.join("context.json"),
+            path,
+            times,
+            &format!("compressed\n{more}"),
+        )
     }
 
     fn at_home(&self, command: &mut Command) {
@@ -303,12 +237,4 @@ fn password(folder: &Path) -> Result<PathBuf> {
     let file = folder.join("password");
     fs::write(&file, LOGIN.1)?;
     Ok(file)
-}
-
-/// A base port whose derived ones are free as well.
-fn free_port(mut among: std::ops::Range<u16>) -> Result<u16> {
-    let free = |port: u16| TcpListener::bind(("127.0.0.1", port)).is_ok();
-    among
-        .find(|base| base % 7 == 0 && DERIVED.iter().all(|more| free(base + more)))
-        .context("no free ports")
 }

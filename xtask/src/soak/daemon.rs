@@ -2,7 +2,6 @@
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 use std::thread::sleep;
@@ -12,24 +11,13 @@ use anyhow::{Context, Result, bail};
 use serde_json::Value;
 
 use crate::command::cmd;
+use crate::process::{Used, free_port, used};
 
 /// How long it may take until it answers. A store is opened and a rack of this size read anew.
 const READY: Duration = Duration::from_secs(120);
 /// No command may take longer: the daemon answers in seconds even when a box hangs for as long as it is waited for (30 s, and
 /// again for a login before it).
 const COMMAND: u32 = 150;
-/// Ports that follow from that of the API, and must be free as well.
-const DERIVED: [u16; 5] = [0, 80, 81, 82, 1043];
-
-/// What the process holds.
-#[derive(Clone, Copy, Debug)]
-pub struct Size {
-    /// Resident memory in kB.
-    pub resident: u64,
-    /// Open files.
-    pub files: u64,
-}
-
 /// A daemon and its folder; it ends with the value.
 pub struct Daemon {
     child: Option<Child>,
@@ -49,7 +37,7 @@ impl Daemon {
         fs::create_dir_all(folder)?;
         let folder = fs::canonicalize(folder)?;
         let mut arguments = ["up", "--emulate", "--listen"].map(str::to_owned).to_vec();
-        arguments.push(format!("127.0.0.1:{}", free_port()?));
+        arguments.push(format!("127.0.0.1:{}", free_port(25_000..26_600)?));
         arguments.extend_from_slice(more);
         let mut daemon = Daemon {
             child: None,
@@ -111,15 +99,8 @@ impl Daemon {
     }
 
     /// What it holds now.
-    pub fn size(&self) -> Result<Size> {
-        let child = self.child.as_ref().context("the daemon was killed")?;
-        let status = fs::read_to_string(format!("/proc/{}/status", child.id()))?;
-        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
-        let resident = line.and_then(|line| line.split_whitespace().next());
-        Ok(Size {
-            resident: resident.context("the daemon has gone")?.parse()?,
-            files: fs::read_dir(format!("/proc/{}/fd", child.id()))?.count() as u64,
-        })
+    pub fn size(&self) -> Result<Used> {
+        used(self.child.as_ref().context("the daemon was killed")?, "daemon")
     }
 
     /// Runs `busbar` with these words.
@@ -181,15 +162,4 @@ impl Drop for Daemon {
         // Err: it has ended already
         let _ = self.kill();
     }
-}
-
-/// A base port whose derived ones are free as well.
-fn free_port() -> Result<u16> {
-    (25_000..26_600)
-        .step_by(7)
-        .find(|base| {
-            let own = |more: &u16| TcpListener::bind(("127.0.0.1", base + more)).is_ok();
-            DERIVED.iter().all(own)
-        })
-        .context("no free ports")
 }

@@ -7,7 +7,8 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, bail};
 use serde_json::Value;
 
-use super::daemon::{Daemon, Size};
+use super::daemon::Daemon;
+use crate::process::Used;
 
 /// For every box to be read once; the largest captured ones answer thousands of requests.
 const DISCOVERY: Duration = Duration::from_secs(300);
@@ -67,7 +68,7 @@ pub fn settle(daemon: &Daemon, servers: usize, trees: bool) -> Result<Before> {
 }
 
 /// What must be so when everything is fine again.
-pub fn checks(daemon: &Daemon, before: &Before, size: Size) -> Vec<Check> {
+pub fn checks(daemon: &Daemon, before: &Before, size: Used) -> Vec<Check> {
     let rest = |what: &str, so: &dyn Fn() -> Result<Option<String>>| (what.to_owned(), wait(so));
     let mut checks = vec![
         ("every outlet is on".to_owned(), outlets_on(daemon)),
@@ -204,7 +205,7 @@ fn same_nodes(daemon: &Daemon, before: &Before) -> Result<String> {
     Ok(format!("{} are there", after.len()))
 }
 
-fn bounded(daemon: &Daemon, was: Size, unit: &str, more: u64, of: impl Fn(Size) -> u64) -> Result<String> {
+fn bounded(daemon: &Daemon, was: Used, unit: &str, more: u64, of: impl Fn(Used) -> u64) -> Result<String> {
     let (was, is) = (of(was), of(daemon.size()?));
     if is > was + was / 2 + more {
         bail!("{is} {unit}, and {was} at the start");
