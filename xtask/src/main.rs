@@ -10,6 +10,7 @@ mod busbar;
 mod command;
 mod daemon;
 mod debian;
+mod failures;
 mod image;
 mod lab;
 mod licences;

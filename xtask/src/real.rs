@@ -11,7 +11,7 @@ use serde_json::Value;
 use crate::command::{self, cmd, shown};
 use crate::lab::Firmware;
 use crate::test::Count;
-use crate::{debian, image, peers, scenario};
+use crate::{debian, failures, image, peers, scenario};
 
 #[derive(clap::Args, Default)]
 pub struct Args {
@@ -51,7 +51,7 @@ pub fn count(args: &Args) -> Count {
         .and_then(|()| prepare_and_run(args));
     let mut count = scenario::read_report(&report);
     if let Err(error) = outcome {
-        eprintln!("error: {error:#}");
+        failures::tell(format_args!("error: {error:#}"));
         count.failed = count.failed.max(1);
     }
     count

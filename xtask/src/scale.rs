@@ -18,6 +18,7 @@ use anyhow::{Context, Result, bail};
 use serde_json::{Value, json};
 
 use crate::command::{cmd, run as run_command};
+use crate::failures;
 use crate::process::Used;
 use crate::test::Count;
 use process::{Daemon, Emulator};
@@ -136,7 +137,11 @@ impl Table {
                 Some(false) => "**broken**",
                 None => "",
             };
-            println!("| {} | {} | {} | {mark} |", r.what, r.value, r.goal);
+            let row = format!("| {} | {} | {} | {mark} |", r.what, r.value, r.goal);
+            println!("{row}");
+            if r.kept == Some(false) {
+                failures::keep(&row);
+            }
         }
     }
 }
@@ -154,7 +159,7 @@ pub fn run(args: &Args) -> Result<()> {
 /// The same, counted.
 pub fn count(args: &Args) -> Count {
     scale(args).unwrap_or_else(|error| {
-        eprintln!("error: {error:#}");
+        failures::tell(format_args!("error: {error:#}"));
         Count { passed: 0, failed: 1 }
     })
 }

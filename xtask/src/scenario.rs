@@ -14,6 +14,7 @@ use serde_json::Value;
 
 use crate::busbar::{self, Ask, Busbar, RACK};
 use crate::command::output;
+use crate::failures;
 use crate::image::{self, Variant};
 use crate::lab::{BMC_PASSWORD, Daemon, Firmware, Lab, Machine};
 use crate::test::Count;
@@ -49,6 +50,9 @@ const USER_DATA: &str = "#cloud-config\nwrite_files:\n- path: /etc/busbar-scenar
 /// Counts the lines that [`run`] left behind.
 pub fn read_report(file: &Path) -> Count {
     let text = fs::read_to_string(file).unwrap_or_default();
+    for line in text.lines().filter(|line| line.starts_with("FAILED")) {
+        failures::keep(line);
+    }
     let lines = |verdict: &str| text.lines().filter(|line| line.starts_with(verdict)).count() as u64;
     Count {
         passed: lines("ok"),

@@ -19,6 +19,7 @@ use anyhow::{Context, Result, bail};
 use serde_json::{Value, json};
 
 use crate::command::{cmd, run as run_command};
+use crate::failures;
 use crate::peers;
 use crate::test::Count;
 use daemon::Daemon;
@@ -89,7 +90,7 @@ pub fn run(args: &Args) -> Result<()> {
 /// Each command and each check at the end counts. What could not be run is one that failed.
 pub fn count(args: &Args) -> Count {
     soak(args).unwrap_or_else(|error| {
-        eprintln!("error: {error:#}");
+        failures::tell(format_args!("error: {error:#}"));
         Count { passed: 0, failed: 1 }
     })
 }
@@ -145,7 +146,7 @@ fn soak(args: &Args) -> Result<Count> {
     for (what, outcome) in &checks {
         match outcome {
             Ok(found) => println!("ok      {what}: {found}"),
-            Err(error) => println!("FAILED  {what}: {error:#}"),
+            Err(error) => failures::tell(format_args!("FAILED  {what}: {error:#}")),
         }
         count.passed += u64::from(outcome.is_ok());
         count.failed += u64::from(outcome.is_err());
@@ -269,7 +270,11 @@ impl Luck {
             _ => 2,
         };
         if column == 2 {
-            println!("FAILED  busbar {}: exit {code}: {}", words.join(" "), said.trim());
+            failures::tell(format_args!(
+                "FAILED  busbar {}: exit {code}: {}",
+                words.join(" "),
+                said.trim()
+            ));
         }
         self.told.entry(kind).or_default()[column] += 1;
         Ok((code == 0).then(|| text(&answer.stdout)))

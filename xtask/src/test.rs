@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, bail};
 
 use crate::command::{cmd, output, shown};
-use crate::{debian, licences, netbox, peers, real, scale, simulate, soak, validators, watch};
+use crate::{debian, failures, licences, netbox, peers, real, scale, simulate, soak, validators, watch};
 
 #[derive(clap::Args)]
 pub struct Args {
@@ -66,7 +66,7 @@ pub fn run(args: &Args) -> Result<()> {
     };
     let one = |outcome: Result<()>| {
         if let Err(error) = &outcome {
-            eprintln!("error: {error:#}");
+            failures::tell(format_args!("error: {error:#}"));
         }
         Count::of(&outcome)
     };
@@ -123,6 +123,9 @@ fn summary(steps: &[Step]) -> Result<()> {
         "{:<15} {:>8} {:>8} {seconds:>9.1}\n",
         "total", total.passed, total.failed
     );
+    for line in failures::all() {
+        println!("{line}");
+    }
     println!("{} passed, {} failed", total.passed, total.failed);
     if total.failed > 0 {
         std::process::exit(1);
@@ -199,6 +202,9 @@ pub fn counted(mut command: Command) -> Count {
             let line = line?;
             let line = String::from_utf8_lossy(&line);
             println!("{line}");
+            if is_failure(&line) {
+                failures::keep(&line);
+            }
             if let Some(result) = result_in(&line) {
                 count.add(result);
             }
@@ -210,7 +216,7 @@ pub fn counted(mut command: Command) -> Count {
         Ok(())
     };
     if let Err(error) = outcome() {
-        eprintln!("error: {error:#}");
+        failures::tell(format_args!("error: {error:#}"));
         count.failed = count.failed.max(1);
     }
     count
@@ -236,9 +242,33 @@ fn result_in(line: &str) -> Option<Count> {
     Some(count)
 }
 
+/// Whether a line names what failed: one of libtest (`test a::b ... FAILED`), of nextest (`FAIL [ 0.1s] …`, `TIMEOUT [ 60s] …`),
+/// or of a chore (`FAILED  …`).
+fn is_failure(line: &str) -> bool {
+    let line = line.trim();
+    ["FAIL [", "TIMEOUT [", "SIGABRT [", "SIGSEGV [", "FAILED  "]
+        .iter()
+        .any(|start| line.starts_with(start))
+        || (line.starts_with("test ") && line.ends_with(" ... FAILED"))
+}
+
 #[cfg(test)]
 mod tests {
-    use super::{Count, result_in};
+    use super::{Count, is_failure, result_in};
+
+    #[test]
+    fn what_failed_is_named_again_at_the_end() {
+        for (line, named) in [
+            ("test plan::free ... FAILED", true),
+            ("test plan::free ... ok", false),
+            ("        FAIL [   0.104s] rack place::tests::counts", true),
+            ("     TIMEOUT [  60.004s] busbar::verbs rotation", true),
+            ("        PASS [   0.104s] rack place::tests::counts", false),
+            ("FAILED  seed 1: rest broken", true),
+        ] {
+            assert_eq!(is_failure(line), named, "{line}");
+        }
+    }
 
     #[test]
     fn results_are_read_from_both_test_runners() {

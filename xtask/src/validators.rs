@@ -12,6 +12,7 @@ use std::process::{Child, ChildStdout, Command, Stdio};
 use anyhow::{Context, Result, bail};
 
 use crate::command::{cmd, run, shown};
+use crate::failures;
 use crate::peers;
 use crate::test::Count;
 
@@ -63,7 +64,7 @@ pub fn count() -> Count {
     match validate() {
         Ok(count) => count,
         Err(error) => {
-            eprintln!("error: {error:#}");
+            failures::tell(format_args!("error: {error:#}"));
             Count { passed: 0, failed: 1 }
         }
     }

@@ -9,6 +9,7 @@ use std::fs;
 use anyhow::{Context as _, Result, bail};
 
 use crate::daemon::Busbar;
+use crate::failures;
 use crate::test::Count;
 
 /// Servers of the emulated rack, beside its one GPU box.
@@ -30,7 +31,7 @@ pub fn run_alone() -> Result<()> {
 pub fn count() -> Count {
     let mut tally = Tally::default();
     if let Err(error) = watch(&mut tally) {
-        eprintln!("error: {error:#}");
+        failures::tell(format_args!("error: {error:#}"));
         tally.0.failed += 1;
     }
     tally.0
@@ -45,7 +46,7 @@ impl Tally {
     pub fn check(&mut self, what: &str, outcome: Result<()>) {
         match &outcome {
             Ok(()) => println!("ok      {what}"),
-            Err(error) => println!("FAILED  {what}: {error:#}"),
+            Err(error) => failures::tell(format_args!("FAILED  {what}: {error:#}")),
         }
         let one = Count::of(&outcome);
         self.0.passed += one.passed;

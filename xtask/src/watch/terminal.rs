@@ -125,7 +125,7 @@ pub fn check(tally: &mut Tally, busbar: &Busbar) -> Result<()> {
         })
     });
     let fault = r#"{"on":{"at":"r1/u2"},"action":"hang"}"#;
-    let set: serde_json::Value = serde_json::from_str(&busbar.call(&["emulate", "fault", fault])?)?;
+    let set: serde_json::Value = serde_json::from_str(&busbar.call(&["emulate", "fault", fault, "--json"])?)?;
     tally.check(
         "top: a fault is seen as it happens",
         pane.shows(&["silent: ", "1 silent"]),
