@@ -85,7 +85,8 @@ pub enum Action {
     },
     /// The self test never ends.
     StuckPost,
-    /// Loses all power at once, at the next request that it gets.
+    /// Loses all power at once, at the next request that it gets, as if its cables fell out; once the fault is cleared,
+    /// they are back.
     LosePower,
     /// A power cable is pulled out of a box.
     PullCable {

@@ -343,6 +343,37 @@ async fn a_system_on_the_disk_runs_stops_when_asked_and_the_feeds_add_up() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_box_that_loses_its_power_has_it_again_once_the_fault_is_cleared_even_when_it_has_run_out() {
+    let (handle, client) = up().await;
+    let rack = &handle.rack;
+    let bmc = rack.addresses()[0];
+    for count in [None, Some(1)] {
+        let fault = Fault {
+            id: 0,
+            on: Selector {
+                at: rack.servers[0].spec.place.clone(),
+                ..Selector::default()
+            },
+            action: Action::LosePower,
+            count,
+            hits: 0,
+        };
+        let id = rack.set_fault(fault).unwrap().id;
+        assert!(rack.live(0), "it has not been asked yet");
+        assert!(client.get(url(&handle, bmc, "/redfish/v1")).send().await.is_err());
+        assert_eq!((rack.live(0), rack.live(1)), (false, true));
+        // its outlets were on all the while: switching them does not plug it in
+        rack.set_outlet(0, 0, true).unwrap();
+        assert!(!rack.live(0));
+        assert_eq!(rack.clear_faults(Some(id)), 1);
+        assert!(rack.live(0));
+        assert_eq!(rack.view(0).fed, vec![true, true]);
+        // its BMC starts
+        tokio::time::sleep(Duration::from_secs(31)).await;
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn an_override_for_once_is_used_up_by_the_next_boot_and_a_continuous_one_stays() {
     let (handle, client) = up().await;
     let bmc = handle.rack.addresses()[0];

@@ -240,6 +240,13 @@ impl Emulated {
         let _ = self.physics(|b| b.plant.pull_cable(place, supply as u8, !on));
     }
 
+    /// Sets whether every supply of a server has its cable.
+    pub(crate) fn feed_all(&self, i: usize, on: bool) {
+        let of = self.servers[i].body;
+        let supplies = self.physics(|b| b.plant.supplies(of).len());
+        (0..supplies).for_each(|supply| self.feed(i, supply, on));
+    }
+
     /// Switches an outlet of a PDU, from 0.
     pub fn set_outlet(&self, pdu: usize, outlet: usize, on: bool) -> Result<(), NoSuch> {
         let name = &self.pdus[pdu].spec.name;

@@ -1,4 +1,5 @@
-//! Faults that happen to the plant: done when they are set, undone when they are cleared.
+//! Faults that happen to the plant: done when they are set (or, for lost power, when a request comes), undone when they
+//! are cleared.
 
 use super::Emulated;
 use super::bench::Bench;
@@ -48,6 +49,10 @@ impl Emulated {
             .into_iter()
             .partition(|f| id.is_none_or(|id| f.id == id));
         let cleared = self.faults.clear(id);
+        for fault in gone.iter().filter(|f| f.action == Action::LosePower && f.hits > 0) {
+            let hit = |i: &usize| fault.on.names(&self.servers[*i].spec.place);
+            (0..self.servers.len()).filter(hit).for_each(|i| self.feed_all(i, true));
+        }
         self.physics(|b| {
             for fault in gone.iter().filter(|f| f.action.physical()) {
                 // what was there when it was set is there now

@@ -93,8 +93,7 @@ async fn faulty(rack: &Arc<Emulated>, bmc: Bmc, request: Request<Body>) -> Respo
     let refuse = action == Some(Action::WrongPassword);
     if action == Some(Action::LosePower) {
         if let Bmc::Server(i) = bmc {
-            rack.feed(i, 0, false);
-            rack.feed(i, 1, false);
+            rack.feed_all(i, false);
         }
         return closed();
     }
