@@ -136,6 +136,8 @@ pub struct Server {
     pub(crate) serial: Serial,
     /// What it is in the plant.
     pub(crate) body: BoxId,
+    /// Of its machine, if servers are machines.
+    pub(crate) slot: crate::vm::Slot,
     state: Mutex<State>,
 }
 
@@ -218,6 +220,7 @@ impl Emulated {
             servers.push(Server {
                 core: core(&spec.serial),
                 serial: Serial::new(),
+                slot: Default::default(),
                 body,
                 spec,
                 drives,
@@ -249,6 +252,10 @@ impl Emulated {
                 .enumerate()
                 .map(|(i, p)| (IpAddr::V4(p.spec.bmc), Bmc::Pdu(i))),
         );
+        if let Some(machines) = &config.machines {
+            let places: Vec<&str> = servers.iter().map(|s| s.spec.place.as_str()).collect();
+            machines.check(&places)?;
+        }
         let rack = Arc::new(Emulated {
             bench: Mutex::new(Bench {
                 plant: made.plant,

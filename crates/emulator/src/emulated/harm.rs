@@ -17,6 +17,12 @@ pub enum BadFault {
     /// There is no room for it.
     #[error(transparent)]
     TooMany(#[from] TooMany),
+    /// It happens inside what Busbar does not emulate here.
+    #[error(
+        "servers are machines of QEMU here, whose disks and network are their own: `{0}` can't be done to them; pull a \
+         cable, fail a fan, trip a breaker, hang a BMC instead"
+    )]
+    Inside(&'static str),
     /// It is not counted.
     #[error("this fault holds from when it is set until it is cleared: leave `count` out")]
     Counted,
@@ -25,6 +31,11 @@ pub enum BadFault {
 impl Emulated {
     /// Sets a fault, and does it if it is one of the plant's.
     pub fn set_fault(&self, fault: Fault) -> Result<Fault, BadFault> {
+        if self.config.machines.is_some()
+            && let Some(word) = fault.action.inside()
+        {
+            return Err(BadFault::Inside(word));
+        }
         if fault.action.physical() {
             if fault.count.is_some() {
                 return Err(BadFault::Counted);
