@@ -1,6 +1,8 @@
 //! What the console stands on, asked of a real daemon: the link logs in, the rack is drawn as it is and as it was, and no
 //! secret is in a log.
 
+#![allow(clippy::unwrap_used)]
+
 mod common;
 
 use common::Rack;
