@@ -82,7 +82,7 @@ impl House {
                 Err(error) => problems.push(format!("{url}: {error}")),
             }
         }
-        nodes.sort_by_key(|n: &Arc<Node>| n.place.natural());
+        nodes.sort_by(|a: &Arc<Node>, b| a.place.cmp(&b.place));
         Ok((nodes, problems))
     }
 

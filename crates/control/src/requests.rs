@@ -72,7 +72,7 @@ impl House {
         }
     }
 
-    /// Every PDU and other box that is no machine.
+    /// Every PDU and other box that is no machine, in the order of places.
     pub fn devices(&self) -> Vec<DeviceView> {
         let recorded: Vec<Arc<DeviceView>> = self.record(|r| r.devices.values().cloned().collect());
         let seen = |d: &DeviceView| {

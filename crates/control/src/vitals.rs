@@ -17,8 +17,7 @@ impl House {
     pub fn vitals(&self, only: Option<&Place>) -> VitalsView {
         let inside = |p: &Place| only.is_none_or(|o| p.is_in(o));
         let world = self.world();
-        let mut nodes: Vec<_> = world.nodes.values().filter(|n| inside(&n.place)).collect();
-        nodes.sort_by_cached_key(|n| n.place.natural());
+        let nodes = world.nodes.in_order().filter(|n| inside(&n.place));
         let of_node = |live: &NodeLive| {
             let vital = self.vital(&live.readings);
             Vital {
@@ -28,7 +27,6 @@ impl House {
             }
         };
         let mut boxes: Vec<Vital> = nodes
-            .into_iter()
             .map(|n| Vital {
                 place: n.place.clone(),
                 holder: n.holder.clone(),
@@ -39,7 +37,6 @@ impl House {
             .collect();
         let mut devices = self.devices();
         devices.retain(|d| inside(&d.place));
-        devices.sort_by_cached_key(|d| d.place.natural());
         boxes.extend(devices.into_iter().map(|d| Vital {
             health: d.health,
             kind: d.kind,

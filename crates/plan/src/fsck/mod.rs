@@ -190,10 +190,7 @@ pub fn fsck(c: &Compared) -> Report {
     for f in found.iter_mut() {
         f.since = c.since.get(&f.key()).copied().or(f.since);
     }
-    found.sort_by(|a, b| {
-        let key = |f: &Finding| (f.place.natural(), f.kind, f.subject.clone());
-        key(a).cmp(&key(b))
-    });
+    found.sort_by_cached_key(|f| (f.place.clone(), f.kind, f.subject.clone()));
     found.dedup_by(|a, b| a.key() == b.key());
     report
 }
