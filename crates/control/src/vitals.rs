@@ -56,10 +56,7 @@ impl House {
     fn vital(&self, readings: &[Reading]) -> Vital {
         let (now, age) = (self.now(), self.reading_age());
         let fresh = |r: &Reading| r.fresh(now, age);
-        let named = |name: &str, unit: Unit| {
-            let found = readings.iter().find(|r| r.name == name && r.unit == unit)?;
-            fresh(found)
-        };
+        let named = |name: &str, unit: Unit| Reading::named(readings, name, unit, now, age);
         let highest = |unit: Unit| {
             let all = readings.iter().filter(|r| r.unit == unit);
             all.filter_map(|r| Some((fresh(r)?, &r.name)))
@@ -107,11 +104,8 @@ impl House {
         };
         let seen = |n: &Arc<rack::Node>| {
             self.look_at(&n.id, |live| {
-                let watts = live
-                    .readings
-                    .iter()
-                    .find(|r| r.name == "watts" && r.unit == Unit::Watts);
-                (watts.and_then(|r| r.fresh(now, age)), live.silent.is_some())
+                let watts = Reading::named(&live.readings, "watts", Unit::Watts, now, age);
+                (watts, live.silent.is_some())
             })
         };
         let seen: Vec<plan::free::Seen> = nodes

@@ -110,9 +110,9 @@ pub const FAMILIES: &[Family] = families! {
     Gauge "busbar_node_health" "" ["place"] "Health of the node from its leaves: 0 ok, 1 warning, 2 critical; nothing when it is not told."
         Source::Node(|n, _, _, _, w| of(n, health(n.health), w));
     Gauge "busbar_node_power_watts" "watts" ["place"] "Power that the node draws."
-        Source::Node(|n, l, t, a, w| of(n, named(&l.readings, "watts", Unit::Watts, t, a), w));
+        Source::Node(|n, l, t, a, w| of(n, Reading::named(&l.readings, "watts", Unit::Watts, t, a), w));
     Gauge "busbar_node_inlet_celsius" "celsius" ["place"] "Air or coolant at the node's inlet."
-        Source::Node(|n, l, t, a, w| of(n, named(&l.readings, "inlet", Unit::Celsius, t, a), w));
+        Source::Node(|n, l, t, a, w| of(n, Reading::named(&l.readings, "inlet", Unit::Celsius, t, a), w));
     Gauge "busbar_node_hottest_celsius" "celsius" ["place"] "The hottest temperature that the node tells."
         Source::Node(|n, l, t, a, w| of(n, hottest(&l.readings, t, a), w));
     Info "busbar_node" "" ["place, machine"] "Which machine holds the node, to join with; machine is empty when none does."
@@ -123,7 +123,7 @@ pub const FAMILIES: &[Family] = families! {
     Gauge "busbar_device_health" "" ["place, kind"] "Health of a PDU or another box that is no machine: 0 ok, 1 warning, 2 critical; nothing when it is not told."
         Source::Device(|d, _, _, w| device(d, health(d.health), w));
     Gauge "busbar_device_power_watts" "watts" ["place, kind"] "Power through a PDU or another box that is no machine."
-        Source::Device(|d, t, a, w| device(d, named(&d.readings, "watts", Unit::Watts, t, a), w));
+        Source::Device(|d, t, a, w| device(d, Reading::named(&d.readings, "watts", Unit::Watts, t, a), w));
     Gauge "busbar_reading_power_watts" "watts" ["place, reading"] "Every reading of power." Source::Reading(Unit::Watts, 1.0);
     Gauge "busbar_reading_temperature_celsius" "celsius" ["place, reading"] "Every reading of a temperature." Source::Reading(Unit::Celsius, 1.0);
     Gauge "busbar_reading_speed_rpm" "rpm" ["place, reading"] "Every reading of a fan or pump in revolutions a minute." Source::Reading(Unit::Rpm, 1.0);
@@ -163,12 +163,6 @@ fn device(device: &DeviceView, value: Option<f64>, w: &mut Writer) {
     if let Some(value) = value {
         w.sample(&[("place", device.place.as_str()), ("kind", &device.kind)], value);
     }
-}
-
-/// A reading that is not past its age.
-fn named(readings: &[Reading], name: &str, unit: Unit, now: Time, age: Duration) -> Option<f64> {
-    let found = readings.iter().find(|r| r.name == name && r.unit == unit)?;
-    found.fresh(now, age)
 }
 
 fn hottest(readings: &[Reading], now: Time, age: Duration) -> Option<f64> {
@@ -237,11 +231,11 @@ fn racks(house: &House, nodes: &[Arc<Node>], now: Time, w: &mut Writer, pick: fn
     for node in nodes {
         let sum = sums.entry(node.place.rack()).or_default();
         house.look_at(&node.id, |l| {
-            match named(&l.readings, "watts", Unit::Watts, now, age) {
+            match Reading::named(&l.readings, "watts", Unit::Watts, now, age) {
                 Some(watts) => (sum.watts, sum.told) = (sum.watts + watts, true),
                 None => sum.unknown += 1.0,
             }
-            let inlet = named(&l.readings, "inlet", Unit::Celsius, now, age);
+            let inlet = Reading::named(&l.readings, "inlet", Unit::Celsius, now, age);
             sum.inlet = sum.inlet.into_iter().chain(inlet).reduce(f64::max);
         });
     }
