@@ -7,7 +7,7 @@ use rack::intent::Intent;
 use rack::request::NodeLive;
 use rack::setting::CapWish;
 use rack::vitals::{Vital, VitalsView};
-use rack::{Health, Place, Reading, Unit};
+use rack::{Health, Node, Place, Reading, Unit};
 
 use crate::House;
 use crate::house::HouseError;
@@ -18,33 +18,20 @@ impl House {
         let inside = |p: &Place| only.is_none_or(|o| p.is_in(o));
         let world = self.world();
         let nodes = world.nodes.in_order().filter(|n| inside(&n.place));
-        let of_node = |live: &NodeLive| {
-            let vital = self.vital(&live.readings);
-            Vital {
-                power: live.power,
-                silent: live.silent.clone(),
-                ..vital
-            }
+        let of_node = |n: &Node, live: &NodeLive| Vital {
+            holder: n.holder.clone(),
+            power: live.power,
+            silent: live.silent.clone(),
+            ..self.vital(&n.place, "node", n.health, &live.readings)
         };
-        let mut boxes: Vec<Vital> = nodes
-            .map(|n| Vital {
-                place: n.place.clone(),
-                holder: n.holder.clone(),
-                health: n.health,
-                kind: "node".into(),
-                ..self.look_at(&n.id, of_node)
-            })
-            .collect();
+        let mut boxes: Vec<Vital> = nodes.map(|n| self.look_at(&n.id, |live| of_node(n, live))).collect();
         let mut devices = self.devices();
         devices.retain(|d| inside(&d.place));
-        boxes.extend(devices.into_iter().map(|d| Vital {
-            health: d.health,
-            kind: d.kind,
-            ..Vital {
-                place: d.place,
-                ..self.vital(&d.readings)
-            }
-        }));
+        boxes.extend(
+            devices
+                .iter()
+                .map(|d| self.vital(&d.place, &d.kind, d.health, &d.readings)),
+        );
         VitalsView {
             at: self.now(),
             read_seconds: u32::try_from(self.inner.env.config.readings.as_secs()).unwrap_or(u32::MAX),
@@ -52,8 +39,8 @@ impl House {
         }
     }
 
-    /// What its readings say of a box, those that are fresh.
-    fn vital(&self, readings: &[Reading]) -> Vital {
+    /// A box that nobody holds, and what its readings say of it, those that are fresh.
+    fn vital(&self, place: &Place, kind: &str, health: Health, readings: &[Reading]) -> Vital {
         let (now, age) = (self.now(), self.reading_age());
         let fresh = |r: &Reading| r.fresh(now, age);
         let named = |name: &str, unit: Unit| Reading::named(readings, name, unit, now, age);
@@ -64,12 +51,11 @@ impl House {
         };
         let hottest = highest(Unit::Celsius);
         Vital {
-            // named by the caller, who knows what it is
-            place: Place::whole(&"r".parse().expect("`r` is a name")),
-            kind: String::new(),
+            place: place.clone(),
+            kind: kind.to_owned(),
             holder: None,
             power: None,
-            health: Health::Unknown,
+            health,
             silent: None,
             watts: named("watts", Unit::Watts),
             inlet: named("inlet", Unit::Celsius),
