@@ -208,50 +208,17 @@ fn units(nodes: &[Seen], intents: &[&Intent]) -> FreeRow {
 mod tests {
     use std::collections::BTreeMap;
 
-    use rack::node::{Abilities, BmcAddress};
-    use rack::{Bytes, Health, Identity, Part, PartKind, Tenancy, Time};
+    use rack::PartKind;
 
     use super::*;
 
     fn node(slot: &str, cores: u32, holder: Option<&str>) -> Node {
-        let part = |id: &str, kind| Part {
-            id: id.into(),
-            kind,
-            maker: None,
-            model: None,
-            serial: None,
-            firmware: None,
-            health: Health::Ok,
-        };
-        Node {
-            id: slot.parse().unwrap(),
-            place: format!("r1/{slot}").parse().unwrap(),
-            identity: Identity::default(),
-            bmc: BmcAddress {
-                url: "https://bmc".into(),
-                system: "/redfish/v1/Systems/1".into(),
-                manager: None,
-                chassis: None,
-                credential: "default".parse().unwrap(),
-                certificate: None,
-            },
-            health: Health::Ok,
-            abilities: Abilities::default(),
-            parts: vec![
-                part("cpu1", PartKind::Processor { cores, threads: cores }),
-                part("dimm1", PartKind::Memory { size: Bytes::gib(64) }),
-            ]
-            .into(),
-            armed: true,
-            holder: holder.map(|h| h.parse().unwrap()),
-            tenancy: Tenancy::Fresh,
-            cordoned: None,
-            boots: 0,
-            outlets: Vec::new(),
-            firmware: Vec::new(),
-            discovered: Time::from_millis(1),
-            inventoried: Time::from_millis(1),
-        }
+        let mut node = crate::lifecycle::tests::node(slot);
+        node.holder = holder.map(|h| h.parse().unwrap());
+        let mut parts = node.parts.to_vec();
+        parts[0].kind = PartKind::Processor { cores, threads: cores };
+        node.parts = parts.into();
+        node
     }
 
     fn rows(view: FreeView) -> BTreeMap<String, FreeRow> {

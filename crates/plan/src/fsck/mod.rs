@@ -300,16 +300,6 @@ fn identity(b: &IntendedBox, place: &Place, seen: [&Option<String>; 3], found: &
 
 fn bill(b: &IntendedBox, node: &Node, found: &mut Vec<Finding>) {
     let of = |kind: fn(&PartKind) -> bool| node.parts.iter().filter(|p| kind(&p.kind)).count() as u64;
-    let storage: u64 = node
-        .drives()
-        .map(|p| {
-            if let PartKind::Drive { size, .. } = p.kind {
-                size.0
-            } else {
-                0
-            }
-        })
-        .sum();
     let modules = of(|k| matches!(k, PartKind::Memory { .. }));
     // A sum that an operating system tells is short of what firmware keeps for itself; modules are not.
     let memory = if modules > 1 {
@@ -333,7 +323,7 @@ fn bill(b: &IntendedBox, node: &Node, found: &mut Vec<Finding>) {
             of(|k| matches!(k, PartKind::Nic { .. })),
         ),
         ("memory", bill.memory.map(|m| m.0), memory),
-        ("storage", bill.storage.map(|m| m.0), storage),
+        ("storage", bill.storage.map(|m| m.0), node.storage().0),
     ];
     for (label, wanted, seen) in counted {
         let Some(wanted) = wanted.filter(|w| seen < *w) else {
