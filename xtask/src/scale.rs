@@ -17,7 +17,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, bail};
 use serde_json::{Value, json};
 
-use crate::command::{cmd, run as run_command};
+use crate::daemon::{built, emptied};
 use crate::failures;
 use crate::process::Used;
 use crate::test::Count;
@@ -167,15 +167,9 @@ pub fn count(args: &Args) -> Count {
 fn scale(args: &Args) -> Result<Count> {
     let binary = match &args.busbar {
         Some(path) => fs::canonicalize(path).with_context(|| path.display().to_string())?,
-        None => {
-            run_command(cmd("cargo build --locked --quiet").current_dir(crate::root()))?;
-            crate::target().join("x86_64-unknown-linux-gnu/debug/busbar")
-        }
+        None => built()?,
     };
-    let folder = crate::target().join("scale");
-    let _ = fs::remove_dir_all(&folder);
-    fs::create_dir_all(&folder)?;
-    let folder = fs::canonicalize(folder)?;
+    let folder = emptied(&crate::target().join("scale"))?;
     let bmcs = args.racks.map_or(args.bmcs, |racks| racks.saturating_mul(71));
     let fault = match args.faulty.as_str() {
         "none" => None,

@@ -19,6 +19,7 @@ use anyhow::{Context, Result, bail};
 use serde_json::{Value, json};
 
 use crate::command::{cmd, run as run_command};
+use crate::daemon::built;
 use crate::failures;
 use crate::peers;
 use crate::test::Count;
@@ -98,10 +99,7 @@ pub fn count(args: &Args) -> Count {
 fn soak(args: &Args) -> Result<Count> {
     let binary = match &args.busbar {
         Some(path) => std::fs::canonicalize(path).with_context(|| path.display().to_string())?,
-        None => {
-            run_command(cmd("cargo build --locked --quiet").current_dir(crate::root()))?;
-            crate::target().join("x86_64-unknown-linux-gnu/debug/busbar")
-        }
+        None => built()?,
     };
     let trees = trees()?;
     let mut daemon = Daemon::start(&binary, &crate::target().join("soak"), &up(&trees))?;
@@ -127,8 +125,7 @@ fn soak(args: &Args) -> Result<Count> {
         // the last life is the longest: what grows is seen in it
         if begun.elapsed() > life * (kills + 1) && begun.elapsed() + life * 2 <= lasts {
             kills += 1;
-            daemon.kill()?;
-            daemon.up()?;
+            daemon.restart()?;
             luck.restarted();
             (size, alive) = (None, Instant::now());
         }
@@ -151,7 +148,7 @@ fn soak(args: &Args) -> Result<Count> {
         count.passed += u64::from(outcome.is_ok());
         count.failed += u64::from(outcome.is_err());
     }
-    println!("seed {}, log {}", args.seed, daemon.log.display());
+    println!("seed {}, log {}", args.seed, daemon.log().display());
     Ok(count)
 }
 
