@@ -11,6 +11,7 @@ mod column;
 mod fold;
 #[cfg(test)]
 mod tests;
+mod trend;
 
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
