@@ -187,7 +187,7 @@ pub enum Command {
     /// BMC credentials
     #[command(subcommand)]
     Credential(Credential),
-    /// Pin the certificate that a BMC shows now; its console's host key is learnt anew
+    /// Pin the certificate that a BMC or a PDU shows now; a console's host key is learnt anew
     Trust { place: Place },
     /// Images
     #[command(subcommand)]

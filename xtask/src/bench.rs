@@ -19,6 +19,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, bail};
 use serde_json::{Value, json};
 
+use crate::clock;
 use crate::command::output;
 use crate::daemon::{Home, emptied};
 use crate::process::{Process, Used, free_port};
@@ -378,7 +379,10 @@ impl Daemon {
             .iter()
             .map(|step| {
                 let name = step["name"].as_str().context("a step has a name")?;
-                Ok((name.to_owned(), clock(&step["ended"])? - clock(&step["began"])?))
+                Ok((
+                    name.to_owned(),
+                    clock::seconds(&step["ended"])? - clock::seconds(&step["began"])?,
+                ))
             })
             .collect()
     }
@@ -432,15 +436,6 @@ fn constant(source: &str, name: &str) -> Result<f64> {
 fn phase(timeline: &[(String, f64)], name: &str) -> Result<f64> {
     let step = timeline.iter().find(|step| step.0 == name);
     Ok(step.with_context(|| format!("the trace has no {name}"))?.1)
-}
-
-/// Seconds since midnight, of an RFC 3339 time in UTC: a run over midnight is wrong, and plainly so (negative).
-fn clock(time: &Value) -> Result<f64> {
-    let text = time.as_str().context("a step has both times")?;
-    let day = text.split('T').nth(1).and_then(|rest| rest.strip_suffix('Z'));
-    day.context("a time in UTC")?
-        .split(':')
-        .try_fold(0.0, |sum, part| Ok(sum * 60.0 + part.parse::<f64>()?))
 }
 
 fn seconds(command: &mut Command) -> Result<f64> {

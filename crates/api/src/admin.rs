@@ -112,7 +112,7 @@ pub struct Trusted {
     certificate: String,
 }
 
-/// Pins the certificate that a BMC shows now.
+/// Pins the certificate that a node's BMC, or a PDU, shows now.
 #[utoipa::path(post, path = "/v1/trust", request_body = TrustRequest,
     responses((status = 200, body = Trusted), (status = "default", body = Problem)))]
 pub async fn trust(

@@ -47,6 +47,12 @@ impl Daemon {
         Ok(())
     }
 
+    /// Every emulated controller shows another certificate from the next life on, as one does that was replaced.
+    pub fn forget_certificates(&self) -> Result<()> {
+        let certificate = self.home.state().join("emulator/state.cert.pem");
+        fs::remove_file(&certificate).with_context(|| certificate.display().to_string())
+    }
+
     /// An error when it has ended by itself.
     pub fn lives(&mut self) -> Result<()> {
         self.process.lives()
