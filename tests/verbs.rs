@@ -235,6 +235,27 @@ fn a_pdu_that_feeds_nothing_recorded_takes_a_new_password_once_its_rack_is_armed
 }
 
 #[test]
+fn a_controller_that_was_replaced_is_spoken_to_again_once_its_new_certificate_is_trusted() {
+    let mut rack = Rack::start(1, FAST);
+    let pdu_is_read = |rack: &Rack| rack.busbar("outlet off r1/pdu-a/2 --yes").code == 0;
+    rack.until("the PDU is read", || pdu_is_read(&rack));
+    rack.kill();
+    std::fs::remove_file(rack.folder.path().join("state/emulator/state.cert.pem")).unwrap();
+    rack.up();
+    let why = || rack.busbar("ls r1/u1 --json").json()[0]["live"]["silent"].to_string();
+    rack.until("the other certificate is told", || {
+        why().contains("`busbar trust` for its place")
+    });
+    assert!(!pdu_is_read(&rack));
+    for place in ["r1/u1", "r1/pdu-a"] {
+        rack.busbar(&format!("trust {place}")).ok();
+    }
+    rack.until("the BMC answers", || why() == "null");
+    rack.until("the PDU answers", || pdu_is_read(&rack));
+    assert_eq!(rack.busbar("trust r1/u40").code, 3);
+}
+
+#[test]
 fn a_firmware_setting_is_wanted_pending_and_read_back_after_the_next_boot() {
     let rack = Rack::start(1, FAST);
     let seen = || rack.busbar("bios r1/u1 --json").ok().json();

@@ -229,6 +229,7 @@ impl House {
             firmware: device.identity.bmc_firmware.clone(),
             url: bmc.url.clone(),
             path: device.path.clone(),
+            mains: device.mains.clone(),
             health: rack::Health::Unknown,
             readings: Vec::new(),
             outlets: Vec::new(),

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use rack::free::FreeView;
 use rack::intent::Intent;
-use rack::request::NodeLive;
+use rack::request::{DeviceView, NodeLive};
 use rack::setting::CapWish;
 use rack::vitals::{Vital, VitalsView};
 use rack::{Health, Node, Place, Reading, Unit};
@@ -107,6 +107,8 @@ impl House {
             })
             .collect();
         let intents: Vec<&Intent> = intents.iter().map(AsRef::as_ref).collect();
-        Ok(plan::free::free(&seen, &intents))
+        let devices: Vec<Arc<DeviceView>> = self.record(|r| r.devices.values().cloned().collect());
+        let devices: Vec<&DeviceView> = devices.iter().map(AsRef::as_ref).collect();
+        Ok(plan::free::free(&seen, &intents, &devices))
     }
 }
