@@ -19,6 +19,7 @@ use anyhow::{Context, Result, bail};
 use serde_json::{Value, json};
 
 use crate::command::{cmd, run as run_command};
+use crate::daemon::built;
 use crate::failures;
 use crate::peers;
 use crate::test::Count;
@@ -98,10 +99,7 @@ pub fn count(args: &Args) -> Count {
 fn soak(args: &Args) -> Result<Count> {
     let binary = match &args.busbar {
         Some(path) => std::fs::canonicalize(path).with_context(|| path.display().to_string())?,
-        None => {
-            run_command(cmd("cargo build --locked --quiet").current_dir(crate::root()))?;
-            crate::target().join("x86_64-unknown-linux-gnu/debug/busbar")
-        }
+        None => built()?,
     };
     let trees = trees()?;
     let mut daemon = Daemon::start(&binary, &crate::target().join("soak"), &up(&trees))?;
@@ -116,6 +114,7 @@ fn soak(args: &Args) -> Result<Count> {
             .count(),
         trees.len()
     );
+    println!("{} PDUs and other boxes", before.devices.len());
     let mut luck = Luck::new(args, &before);
     let begun = Instant::now();
     let lasts = Duration::from_secs(args.minutes * 60);
@@ -127,8 +126,8 @@ fn soak(args: &Args) -> Result<Count> {
         // the last life is the longest: what grows is seen in it
         if begun.elapsed() > life * (kills + 1) && begun.elapsed() + life * 2 <= lasts {
             kills += 1;
-            daemon.kill()?;
-            daemon.up()?;
+            luck.may_replace_controllers(&daemon)?;
+            daemon.restart()?;
             luck.restarted();
             (size, alive) = (None, Instant::now());
         }
@@ -151,7 +150,7 @@ fn soak(args: &Args) -> Result<Count> {
         count.passed += u64::from(outcome.is_ok());
         count.failed += u64::from(outcome.is_err());
     }
-    println!("seed {}, log {}", args.seed, daemon.log.display());
+    println!("seed {}, log {}", args.seed, daemon.log().display());
     Ok(count)
 }
 
@@ -190,8 +189,12 @@ fn trees() -> Result<Vec<PathBuf>> {
 struct Luck {
     state: u64,
     places: Vec<String>,
+    /// PDUs and what else is no machine, captured ones too.
+    devices: Vec<String>,
     slow: bool,
     made: u64,
+    /// How many times all controllers were replaced.
+    replaced: u32,
     /// Faults that are set, and when each ends.
     faults: Vec<(u64, Instant)>,
     /// By kind of act: how many were done, were refused, failed.
@@ -203,8 +206,10 @@ impl Luck {
         Luck {
             state: args.seed,
             places: before.nodes.values().cloned().collect(),
+            devices: before.devices.clone(),
             slow: args.minutes >= SLOW_FAULTS,
             made: 0,
+            replaced: 0,
             faults: Vec::new(),
             told: BTreeMap::new(),
         }
@@ -228,7 +233,7 @@ impl Luck {
     fn act(&mut self, daemon: &mut Daemon) -> Result<()> {
         daemon.lives()?;
         self.end_faults(daemon)?;
-        match self.below(12) {
+        match self.below(14) {
             0..=2 => self.fault(daemon),
             3..=4 => self.make(daemon),
             5 => self.with_machine(daemon, "rm", &["rm", "", "--yes", "--detach"]),
@@ -251,6 +256,15 @@ impl Luck {
                 self.with_place(daemon, "bios", &["bios", "", turbo])
             }
             10 => self.outlet(daemon),
+            11 => {
+                let all = [&self.places[..], &self.devices].concat();
+                self.with_one_of(daemon, "trust", &["trust", ""], &all)
+            }
+            12 => {
+                let words: [&[&str]; 4] = [&["sensors", ""], &["why", ""], &["outlet", "ls", ""], &["cat", ""]];
+                let words = self.one_of(&words).unwrap_or(&["sensors", ""]);
+                self.with_one_of(daemon, "read", words, &self.devices.clone())
+            }
             _ => {
                 let verb = self.one_of(&["log", "sensors", "why", "ls", "cat"]).unwrap_or("ls");
                 self.with_place(daemon, "read", &[verb, ""])
@@ -281,8 +295,11 @@ impl Luck {
     }
 
     fn with_place(&mut self, daemon: &Daemon, kind: &'static str, words: &[&str]) -> Result<()> {
-        let places = self.places.clone();
-        match self.one_of(&places) {
+        self.with_one_of(daemon, kind, words, &self.places.clone())
+    }
+
+    fn with_one_of(&mut self, daemon: &Daemon, kind: &'static str, words: &[&str], all: &[String]) -> Result<()> {
+        match self.one_of(all) {
             Some(place) => self.tell(daemon, kind, &filled(words, &place)).map(drop),
             None => Ok(()),
         }
@@ -334,6 +351,10 @@ impl Luck {
             json!({"action": "slow_disk", "millis": 500}),
             json!({"action": "disk_error", "count": 1}),
             json!({"action": "lose_power", "count": 1}),
+            json!({"action": "pull_cable", "supply": 0}),
+            json!({"action": "fail_supply", "supply": 1}),
+            json!({"action": "fail_fan", "fan": 0}),
+            json!({"action": "trip_breaker"}),
         ];
         if self.slow {
             kinds.extend([
@@ -341,8 +362,8 @@ impl Luck {
                 json!({"action": "stuck_post", "count": 1}),
             ]);
         }
-        let mut places = self.places.clone();
-        places.extend(["r1/pdu-a", "pdu-a", "pdu-b", "r1/*"].map(str::to_owned));
+        let mut places = [&self.places[..], &self.devices].concat();
+        places.extend(["pdu-a", "pdu-b", "r1/*"].map(str::to_owned));
         let (Some(mut fault), Some(place)) = (self.one_of(&kinds), self.one_of(&places)) else {
             return Ok(());
         };
@@ -372,10 +393,24 @@ impl Luck {
         self.faults.clear();
     }
 
-    /// Luck turns: no faults, and every outlet is on.
+    /// Now and then all controllers are replaced while the daemon is dead: they show another certificate when it starts.
+    fn may_replace_controllers(&mut self, daemon: &Daemon) -> Result<()> {
+        if self.replaced == 0 || self.below(2) == 0 {
+            daemon.forget_certificates()?;
+            self.replaced += 1;
+        }
+        Ok(())
+    }
+
+    /// Luck turns: no faults, and whoever replaced controllers says that it was on purpose.
     fn turn(&mut self, daemon: &Daemon) -> Result<()> {
         for (id, _) in std::mem::take(&mut self.faults) {
             self.tell(daemon, "clear", &["emulate", "clear", &id.to_string()])?;
+        }
+        if self.replaced > 0 {
+            for place in [&self.places[..], &self.devices].concat() {
+                self.tell(daemon, "trust", &["trust", &place])?;
+            }
         }
         Ok(())
     }
@@ -396,7 +431,8 @@ impl Luck {
         for (kind, [done, refused, failed]) in &self.told {
             println!("{kind:<10} {done:>8} {refused:>8} {failed:>8}");
         }
-        println!("{:<10} {kills:>8}\n", "kill -9");
+        println!("{:<10} {kills:>8}", "kill -9");
+        println!("{:<10} {:>8}\n", "replaced", self.replaced);
     }
 }
 

@@ -4,7 +4,7 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::Command;
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
@@ -12,8 +12,9 @@ use anyhow::{Context, Result, bail, ensure};
 use serde_json::Value;
 
 use crate::command::{cmd, output, run};
-use crate::daemon::{Server, until_within};
+use crate::daemon::until_within;
 use crate::image::{self, Variant};
+use crate::process::Process;
 use crate::test::{Count, Tally};
 use crate::{debian, failures};
 
@@ -105,16 +106,11 @@ impl Reader {
         Ok(serde_json::from_str(&text)?)
     }
 
-    fn up(&self) -> Result<Server> {
-        let log = fs::File::options()
-            .create(true)
-            .append(true)
-            .open(self.folder.join("log"))?;
-        let listen = format!("127.0.0.1:{PORT}");
+    fn up(&self) -> Result<Process> {
         let mut up = self.busbar(&words(&commands(), " up ")?);
-        up.args(["--listen", &listen]);
-        let daemon = Server(up.stdin(Stdio::null()).stdout(log.try_clone()?).stderr(log).spawn()?);
-        until_within("the daemon", PATIENCE, || {
+        up.args(["--listen", &format!("127.0.0.1:{PORT}")]);
+        let mut daemon = Process::start("busbar", &self.folder, &mut up)?;
+        daemon.until(PATIENCE, || {
             self.json(&["ls"])
                 .is_ok_and(|v| v.as_array().is_some_and(|all| all.len() == 2))
         })?;
@@ -218,7 +214,7 @@ fn words<'a>(all: &[&'a str], part: &str) -> Result<Vec<&'a str>> {
 fn prepare() -> Result<Reader> {
     debian::install()?;
     image::build()?;
-    run(cmd("cargo build --locked --quiet --package busbar").current_dir(crate::root()))?;
+    let binary = crate::daemon::built()?;
     if debian::is_root() {
         // as udev has it on every Debian; containers forget
         run(&mut cmd("chmod 666 /dev/net/tun"))?;
@@ -230,10 +226,7 @@ fn prepare() -> Result<Reader> {
     fs::create_dir(&folder)?;
     let reader = Reader { folder };
     let at = |name: &str| reader.folder.join(name);
-    fs::copy(
-        crate::target().join("x86_64-unknown-linux-gnu/debug/busbar"),
-        at("busbar"),
-    )?;
+    fs::copy(binary, at("busbar"))?;
     fs::copy(image::file(Variant::NoCloud), at("debian-12.raw"))?;
     run(Command::new("ssh-keygen")
         .args(["-q", "-t", "ed25519", "-N", "", "-f"])
@@ -248,7 +241,10 @@ fn walk(tally: &mut Tally) -> Result<()> {
     let reader = prepare()?;
     let reached = scenario(tally, &reader);
     if reached.is_err() {
-        println!("{}", fs::read_to_string(reader.folder.join("log")).unwrap_or_default());
+        println!(
+            "{}",
+            fs::read_to_string(reader.folder.join("busbar.log")).unwrap_or_default()
+        );
     }
     reached
 }
@@ -300,8 +296,7 @@ fn scenario(tally: &mut Tally, reader: &Reader) -> Result<()> {
     tally.check("with both it starts again, from its disk", again(reader, &told));
 
     // SIGKILL: no word of farewell
-    daemon.0.kill()?;
-    daemon.0.wait()?;
+    daemon.kill()?;
     tally.check("the daemon is killed, and takes its machines along", reader.gone());
     let mut daemon = reader.up()?;
     tally.check("the daemon is back, and its machine with it", again(reader, &told));
@@ -317,8 +312,7 @@ fn scenario(tally: &mut Tally, reader: &Reader) -> Result<()> {
     let disk = reader.folder.join("state/emulator/r1-u1-nvme0n1.img");
     tally.check("its disk holds nothing but zeroes", zeroes(&disk));
     // SIGTERM: an end in order
-    run(Command::new("kill").arg(daemon.0.id().to_string()))?;
-    daemon.0.wait()?;
+    daemon.end()?;
     tally.check("nothing is left of the rack", reader.gone());
     Ok(())
 }
