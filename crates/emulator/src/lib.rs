@@ -6,7 +6,7 @@
 //! agent's own code on emulated hardware ([`host`]) and boots what lies on its disk ([`disks`]). What it prints goes over
 //! its serial line ([`serial`]) to whoever listens at its BMC ([`console`]). Faults are data ([`faults`]), set through
 //! [`control`]. Captured trees of real boxes are served as live ones by [`tree`], a whole data hall of boxes by [`hall`], and servers that have no BMC are woken by
-//! magic packets ([`wake`]). It knows nothing of the daemon but its addresses, and everything that it says goes through
+//! magic packets ([`wake`]). Coolant units, power shelves and boxes without processors answer too ([`equipment`]). It knows nothing of the daemon but its addresses, and everything that it says goes through
 //! one seam ([`net`]). Start reading at [`emulated`].
 
 pub mod config;
@@ -15,6 +15,7 @@ pub mod control;
 pub mod describe;
 pub mod disks;
 pub mod emulated;
+pub mod equipment;
 pub mod faults;
 pub mod firmware;
 pub mod hall;

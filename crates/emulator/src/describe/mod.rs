@@ -5,7 +5,10 @@
 pub mod file;
 pub mod plant;
 
+use serde::Deserialize;
+
 use crate::physics::breaker::Curve;
+use crate::physics::circuit::{IMMERSION, PG25, WATER};
 use crate::physics::kinds::Kind;
 use crate::physics::load::Trace;
 
@@ -61,8 +64,8 @@ pub struct Door {
 pub struct Loop {
     /// Its name.
     pub name: String,
-    /// J/(l·K).
-    pub heat: f64,
+    /// What goes round in it.
+    pub fluid: Fluid,
     /// All of it.
     pub litres: f64,
     /// At full speed.
@@ -79,6 +82,30 @@ pub struct Loop {
     pub pumps: u8,
     /// Watts of one.
     pub pump_watts: f64,
+}
+
+/// What goes round in a loop.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Fluid {
+    /// Water with a quarter of propylene glycol.
+    #[default]
+    Pg25,
+    /// Water.
+    Water,
+    /// A dielectric that boxes lie in, of one phase.
+    Immersion,
+}
+
+impl Fluid {
+    /// J/(l·K).
+    pub fn heat(self) -> f64 {
+        match self {
+            Fluid::Pg25 => PG25,
+            Fluid::Water => WATER,
+            Fluid::Immersion => IMMERSION,
+        }
+    }
 }
 
 /// A feed: a source with a breaker, perhaps behind a transfer switch and an uninterruptible supply.
@@ -122,7 +149,7 @@ pub struct Pdu {
 pub struct Shelf {
     /// Its name.
     pub name: String,
-    /// The feed that it takes three phases of.
+    /// The feed that it takes all phases of.
     pub feed: usize,
     /// The bus bar that it gives to.
     pub bus: String,
@@ -169,6 +196,8 @@ pub enum As {
     Server,
     /// A server without one.
     Bare,
+    /// A box with a controller that answers for it and no machine in it: a coolant unit, a switch, accelerators, drives.
+    Managed,
     /// A load in its place: nothing on the network.
     Load,
 }
@@ -180,8 +209,13 @@ impl As {
             "server-bare" | "n100" => As::Bare,
             "ex-blade" => As::Load,
             _ if kind.cpus > 0 => As::Server,
-            _ => As::Load,
+            _ => As::Managed,
         }
+    }
+
+    /// Whether machines run on it, which somebody starts.
+    pub fn is_server(self) -> bool {
+        matches!(self, As::Server | As::Bare)
     }
 }
 

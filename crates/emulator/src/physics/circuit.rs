@@ -17,6 +17,8 @@ pub const AIR: f64 = 1200.0;
 const BY_ITSELF: f64 = 0.005;
 /// A loop that has lost more than this share of its filling draws air.
 const DRAWS_AIR: f64 = 0.3;
+/// Pumps' full speed, revolutions a minute.
+pub const PUMP_RPM: f64 = 4200.0;
 /// Pumps run up and down in this time, seconds.
 const PUMP_LAG: f64 = 2.0;
 /// A valve that has nothing behind it closes in this time.

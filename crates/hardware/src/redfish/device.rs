@@ -140,6 +140,12 @@ async fn inside(crawl: &Crawl<'_>, doc: &Value, device: &mut FoundDevice) {
             health = health.max(part::health(&leaf));
         }
     }
+    // A coolant unit has no supplies in the schema, and few shelves list their rectifiers: the chassis has them.
+    if doc["PowerSupplies"].is_null() {
+        for (_, chassis) in crawl.all(links(doc, "Chassis")).await {
+            health = supplies(crawl, &chassis).await.into_iter().fold(health, Ord::max);
+        }
+    }
     if let Some((_, detection)) = crawl.follow(doc, "LeakDetection").await {
         for (path, detector) in crawl.members(&detection, "LeakDetectors").await {
             if let Some(detector) = part::leak_detector(&path, &detector) {
@@ -162,7 +168,12 @@ async fn inside(crawl: &Crawl<'_>, doc: &Value, device: &mut FoundDevice) {
             device.readings.extend(coolant(&side, connector));
         }
     }
-    for name in ["Mains", "Feeders"] {
+    // What a shelf gives to its bus bar is a branch; those of a PDU are many, and their sum is known.
+    let outputs: &[&str] = match device.kind {
+        DeviceKind::PowerShelf => &["Mains", "Feeders", "Branches"],
+        _ => &["Mains", "Feeders"],
+    };
+    for name in outputs {
         for (path, circuit) in crawl.members(doc, name).await {
             health = health.max(part::health(&circuit));
             device
