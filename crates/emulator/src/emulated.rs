@@ -13,7 +13,6 @@ use tokio::task::{AbortHandle, JoinSet};
 
 use bench::{Bench, Pace};
 pub use bench::{MOST_SPEED, MOST_STEP};
-pub use harm::BadFault;
 pub use power::{BMC_RESET, POWER_ON, RESETS, Refused, SHUTDOWN};
 
 use crate::config::{Config, Credential, StartError};

@@ -152,6 +152,18 @@ impl Action {
         )
     }
 
+    /// Whether it happens inside a machine: in its firmware, its agent, or its disks.
+    pub(crate) fn inside_machine(&self) -> bool {
+        use Action::*;
+        matches!(self, IgnoreReset | DropDhcp | DiskError | SlowDisk { .. } | StuckPost)
+    }
+
+    /// Its name, as `--json` and fault files spell it.
+    pub(crate) fn name(&self) -> String {
+        let told = serde_json::to_value(self).unwrap_or_default();
+        told["action"].as_str().unwrap_or_default().to_owned()
+    }
+
     /// Whether it acts on a request to the BMC, rather than inside the machine.
     fn on_request(&self) -> bool {
         use Action::*;

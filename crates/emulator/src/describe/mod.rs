@@ -35,7 +35,8 @@ pub struct Described {
     pub boxes: Vec<BoxAt>,
 }
 
-/// The air that boxes breathe.
+/// The air that boxes breathe. What cools it stands elsewhere, on feeds of its own: what that draws is nobody's watts here,
+/// as nothing measured says how much it is.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Room {
     /// What its cooling blows, °C.
@@ -50,7 +51,8 @@ pub struct Room {
     pub restart: f64,
 }
 
-/// A heat exchanger in the rear door.
+/// A heat exchanger in the rear door: a passive one, through which the fans of boxes push. It draws nothing; of doors with
+/// fans there is no measured figure to go by.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Door {
     /// ε.
@@ -59,7 +61,8 @@ pub struct Door {
     pub water: f64,
 }
 
-/// A loop of coolant, or a tank of fluid, with its pumps and its exchanger.
+/// A loop of coolant, or a tank of fluid, with its pumps and its exchanger. Its pumps draw their watts through the unit that
+/// moves it; what cools and moves the facility's water stands elsewhere, and draws nothing here.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Loop {
     /// Its name.
