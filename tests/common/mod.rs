@@ -83,13 +83,23 @@ impl Rack {
         Rack::start_as(folder, nodes, speed, &[])
     }
 
+    /// A rack that a file describes.
+    pub fn start_described(file: &Path, speed: f64) -> Rack {
+        let described = ["--emulate-rack", &file.display().to_string()];
+        Rack::start_of(tempfile::tempdir().unwrap(), &described, speed, &[])
+    }
+
     fn start_as(folder: tempfile::TempDir, nodes: u32, speed: f64, more: &[&str]) -> Rack {
+        Rack::start_of(folder, &["--nodes", &nodes.to_string()], speed, more)
+    }
+
+    fn start_of(folder: tempfile::TempDir, what: &[&str; 2], speed: f64, more: &[&str]) -> Rack {
         let port = port();
         let args = [
             "up",
             "--emulate",
-            "--nodes",
-            &nodes.to_string(),
+            what[0],
+            what[1],
             "--speed",
             &speed.to_string(),
             "--listen",
