@@ -157,6 +157,14 @@ async fn a_coolant_unit_tells_what_it_moves_and_takes_away() {
         cdu.readings.iter().all(|r| r.0 != "primary-flow"),
         "what the plant does not know is not told"
     );
+    let id = fault(&rack, r#"{"on":{"at":"r1/cdu"},"action":"pull_cable","supply":1}"#);
+    assert_eq!(
+        device(&rack, "r1/cdu").await.health,
+        Health::Critical,
+        "one supply is dark"
+    );
+    rack.rack.clear_faults(Some(id));
+    assert_eq!(device(&rack, "r1/cdu").await.health, Health::Ok);
     rack.stop().await;
 }
 

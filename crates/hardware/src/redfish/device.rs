@@ -6,8 +6,8 @@ use serde_json::Value;
 use crate::found::{DeviceKind, FoundDevice, Outlet, Raw};
 use crate::redfish::crawl::{Crawl, Resource};
 use crate::redfish::housing::inside as plugged_in;
-use crate::redfish::json::{at, last, leads, links, number, serial, text, uuid};
-use crate::redfish::part;
+use crate::redfish::json::{at, last, leads, links, list, number, serial, text, uuid};
+use crate::redfish::{inventory, part};
 
 const EQUIPMENT: [(&str, &str, DeviceKind); 8] = [
     ("PowerEquipment", "RackPDUs", DeviceKind::RackPdu),
@@ -140,13 +140,21 @@ async fn inside(crawl: &Crawl<'_>, doc: &Value, device: &mut FoundDevice) {
             health = health.max(part::health(&leaf));
         }
     }
-    // A coolant unit has no supplies in the schema, and few shelves list their rectifiers: the chassis has them.
-    if doc["PowerSupplies"].is_null() {
-        for (_, chassis) in crawl.all(links(doc, "Chassis")).await {
+    // Supplies and, in newer schemas, leak detectors are in the chassis; a group of detectors shows what each tells.
+    for (_, chassis) in crawl.all(links(doc, "Chassis")).await {
+        if doc["PowerSupplies"].is_null() {
             health = supplies(crawl, &chassis).await.into_iter().fold(health, Ord::max);
+        }
+        for detector in inventory::leak_detectors(crawl, &chassis).await {
+            health = health.max(detector.health);
         }
     }
     if let Some((_, detection)) = crawl.follow(doc, "LeakDetection").await {
+        let groups = list(&detection["LeakDetectorGroups"]).iter();
+        let shown = groups.flat_map(|g| list(&g["Detectors"]));
+        for detector in shown.filter_map(|d| part::leak_detector("", d)) {
+            health = health.max(detector.health);
+        }
         for (path, detector) in crawl.members(&detection, "LeakDetectors").await {
             if let Some(detector) = part::leak_detector(&path, &detector) {
                 health = health.max(detector.health);

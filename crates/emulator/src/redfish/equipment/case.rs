@@ -46,7 +46,7 @@ pub(super) fn get(rack: &Emulated, i: usize, segments: &[&str]) -> Option<Value>
     Some(match segments {
         [] => {
             let mut chassis = json!({
-                "@odata.type": "#Chassis.v1_23_0.Chassis",
+                "@odata.type": "#Chassis.v1_26_0.Chassis",
                 "Id": "1", "Name": spec.place, "Manufacturer": "Busbar", "Model": spec.model(),
                 "ChassisType": if matches!(spec.job, Job::Shelf { .. }) { "Shelf" } else { "RackMount" },
                 "SerialNumber": spec.serial, "PowerState": "On", "Status": fine(),
@@ -56,6 +56,9 @@ pub(super) fn get(rack: &Emulated, i: usize, segments: &[&str]) -> Option<Value>
             });
             if fans > 0 {
                 chassis["ThermalSubsystem"] = at(format!("{C}/ThermalSubsystem"));
+            }
+            if matches!(spec.job, Job::Cooling { .. }) {
+                chassis["LeakDetectors"] = at(format!("{C}/LeakDetectors"));
             }
             if matches!(spec.job, Job::Shelf { .. }) {
                 chassis["Links"]["PowerDistribution"] = at("/redfish/v1/PowerEquipment/PowerShelves/1");
@@ -90,6 +93,10 @@ pub(super) fn get(rack: &Emulated, i: usize, segments: &[&str]) -> Option<Value>
                 "SpeedPercent": {"Reading": round(rpm / kind?.fan_rpm * 100.0), "SpeedRPM": rpm},
             })
         }
+        ["LeakDetectors", rest @ ..] => match &spec.job {
+            Job::Cooling { moves, .. } => return super::cooling::detectors(rack, i, moves, rest),
+            _ => return None,
+        },
         ["EnvironmentMetrics"] => {
             let mut metrics = json!({
                 "@odata.type": "#EnvironmentMetrics.v1_3_0.EnvironmentMetrics",

@@ -11,6 +11,7 @@ use crate::physics::Quantity as Q;
 use crate::physics::circuit::PUMP_RPM;
 
 const U: &str = "/redfish/v1/ThermalEquipment/CDUs/1";
+const DETECTORS: &str = "/redfish/v1/Chassis/1/LeakDetectors";
 /// Shares of its capacity below which its level is a warning, and critical: at 70 % the pumps begin to draw air.
 const LOW: (f64, f64) = (90.0, 70.0);
 
@@ -97,27 +98,13 @@ pub(super) fn get(rack: &Emulated, i: usize, moves: &Loop, segments: &[&str]) ->
             })
         }
         ["CDUs", "1", "LeakDetection"] => json!({
-            "@odata.type": "#LeakDetection.v1_0_0.LeakDetection",
+            "@odata.type": "#LeakDetection.v1_2_0.LeakDetection",
             "Id": "LeakDetection", "Name": "Leak Detection", "Status": fine(),
-            "LeakDetectors": at(format!("{U}/LeakDetection/LeakDetectors")),
+            "LeakDetectorGroups": [{
+                "GroupName": moves.name,
+                "Detectors": [{"DataSourceUri": detector(), "DetectorState": leak(rack, i)?}],
+            }],
         }),
-        ["CDUs", "1", "LeakDetection", "LeakDetectors"] => collection(
-            "LeakDetectorCollection",
-            "Leak Detectors",
-            [format!("{U}/LeakDetection/LeakDetectors/0")],
-        ),
-        ["CDUs", "1", "LeakDetection", "LeakDetectors", "0"] => {
-            let state = match sense(Q::Leak(0))? {
-                wet if wet > 1.5 => "Critical",
-                moist if moist > 0.5 => "Warning",
-                _ => "OK",
-            };
-            json!({
-                "@odata.type": "#LeakDetector.v1_0_0.LeakDetector",
-                "Id": "0", "Name": format!("Rope under {}", moves.name), "LeakDetectorType": "Moisture",
-                "DetectorState": state, "Status": {"State": "Enabled", "Health": state},
-            })
-        }
         ["CDUs", "1", "Reservoirs"] => collection("ReservoirCollection", "Reservoirs", [format!("{U}/Reservoirs/1")]),
         ["CDUs", "1", "Reservoirs", "1"] => {
             let percent = round(sense(Q::CoolantLitres)? / moves.litres * 100.0);
@@ -141,6 +128,36 @@ pub(super) fn get(rack: &Emulated, i: usize, moves: &Loop, segments: &[&str]) ->
             "TemperatureCelsius": excerpt(rack, it.body, "Inlet"), "PowerWatts": excerpt(rack, it.body, "TotalPower"),
             "EnergykWh": excerpt(rack, it.body, "TotalEnergy"),
         }),
+        _ => return None,
+    })
+}
+
+fn detector() -> String {
+    format!("{DETECTORS}/0")
+}
+
+/// `OK`, `Warning` or `Critical`.
+fn leak(rack: &Emulated, i: usize) -> Option<&'static str> {
+    let told = rack.sense(rack.equipment[i].body, Q::Leak(0))?;
+    Some(match told {
+        wet if wet > 1.5 => "Critical",
+        moist if moist > 0.5 => "Warning",
+        _ => "OK",
+    })
+}
+
+/// The rope under the loop, which the schema has in the chassis: what is below `…/LeakDetectors`.
+pub(super) fn detectors(rack: &Emulated, i: usize, moves: &Loop, segments: &[&str]) -> Option<Value> {
+    Some(match segments {
+        [] => collection("LeakDetectorCollection", "Leak Detectors", [detector()]),
+        ["0"] => {
+            let state = leak(rack, i)?;
+            json!({
+                "@odata.type": "#LeakDetector.v1_2_0.LeakDetector",
+                "Id": "0", "Name": format!("Rope under {}", moves.name), "LeakDetectorType": "Moisture",
+                "DetectorState": state, "Status": {"State": "Enabled", "Health": state},
+            })
+        }
         _ => return None,
     })
 }

@@ -28,7 +28,6 @@ pub(super) fn get(rack: &Emulated, i: usize, shelf: &Shelf, phases: u8, segments
             "FirmwareVersion": super::super::update::version(rack, Bmc::Equipment(i), "BMC"),
             "Mains": at(format!("{S}/Mains")), "Branches": at(format!("{S}/Branches")),
             "Metrics": at(format!("{S}/Metrics")),
-            "PowerSupplies": at("/redfish/v1/Chassis/1/PowerSubsystem/PowerSupplies"),
             "Links": {
                 "Chassis": [at("/redfish/v1/Chassis/1")], "ManagedBy": [at("/redfish/v1/Managers/BMC")],
             },
