@@ -101,7 +101,7 @@ pub(super) fn get(rack: &Emulated, i: usize, moves: &Loop, segments: &[&str]) ->
             "@odata.type": "#LeakDetection.v1_2_0.LeakDetection",
             "Id": "LeakDetection", "Name": "Leak Detection", "Status": fine(),
             "LeakDetectorGroups": [{
-                "GroupName": moves.name,
+                "GroupName": moves.name, "Status": {"State": "Enabled", "Health": leak(rack, i)?},
                 "Detectors": [{"DataSourceUri": detector(), "DetectorState": leak(rack, i)?}],
             }],
         }),
