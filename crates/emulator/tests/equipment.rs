@@ -98,8 +98,7 @@ fn address(rack: &Handle, place: &str) -> Ipv4Addr {
 
 /// The one device that the driver finds behind a box of this place.
 async fn device(rack: &Handle, place: &str) -> FoundDevice {
-    // Err: another test was first
-    let _ = rustls::crypto::ring::default_provider().install_default();
+    provider();
     let url = format!("http://{}:{}", address(rack, place), rack.port);
     let credential = hardware::Credential {
         user: "admin".into(),
@@ -114,8 +113,18 @@ async fn device(rack: &Handle, place: &str) -> FoundDevice {
     device
 }
 
+fn provider() {
+    // Err: another test was first
+    let _ = rustls::crypto::ring::default_provider().install_default();
+}
+
+fn http() -> reqwest::Client {
+    provider();
+    reqwest::Client::builder().no_proxy().build().unwrap()
+}
+
 async fn get(rack: &Handle, place: &str, path: &str) -> serde_json::Value {
-    let http = reqwest::Client::builder().no_proxy().build().unwrap();
+    let http = http();
     let url = format!("http://{}:{}{path}", address(rack, place), rack.port);
     let answer = http.get(url).basic_auth("admin", Some("secret")).send().await.unwrap();
     answer.json().await.unwrap()
@@ -297,9 +306,61 @@ async fn boxes_without_processors_are_enclosures_with_power_and_air() {
 }
 
 #[tokio::test]
+async fn a_unit_that_heat_shut_off_says_so_until_its_power_is_taken_away_and_given_back() {
+    let rack = start(SMALL).await;
+    let id = fault(&rack, r#"{"on":{"at":"room"},"action":"stop_cooling"}"#);
+    for _ in 0..20 {
+        rack.rack.step(1800.0).await;
+        if !cdu_is_on(&rack).await {
+            break;
+        }
+    }
+    assert_eq!(device(&rack, "r1/cdu").await.health, Health::Critical);
+    rack.rack.clear_faults(Some(id));
+    rack.rack.step(3600.0).await;
+    assert!(!cdu_is_on(&rack).await, "it stays off by itself");
+    for pdu in 0..2 {
+        rack.rack.set_outlet(pdu, 0, false).unwrap();
+    }
+    rack.rack.step(1.0).await;
+    for pdu in 0..2 {
+        rack.rack.set_outlet(pdu, 0, true).unwrap();
+    }
+    rack.rack.step(60.0).await;
+    let cdu = device(&rack, "r1/cdu").await;
+    assert_eq!(cdu.health, Health::Ok);
+    assert!(reading(&cdu, "secondary-flow").unwrap() > 38.0);
+    rack.stop().await;
+}
+
+async fn cdu_is_on(rack: &Handle) -> bool {
+    get(rack, "r1/cdu", "/redfish/v1/Chassis/1").await["PowerState"] == "On"
+}
+
+#[tokio::test]
+async fn a_box_that_loses_its_power_at_a_request_has_it_again_once_that_is_cleared() {
+    let rack = start(SMALL).await;
+    let id = fault(&rack, r#"{"on":{"at":"r1/cdu"},"action":"lose_power"}"#);
+    let http = http();
+    let url = format!("http://{}:{}/redfish/v1", address(&rack, "r1/cdu"), rack.port);
+    assert!(http.get(&url).send().await.is_err());
+    rack.rack.step(60.0).await;
+    assert_eq!(
+        rack.rack
+            .truth_of("r1/cdu", emulator::physics::Quantity::PumpRpm(0))
+            .map(f64::round),
+        Some(0.0)
+    );
+    rack.rack.clear_faults(Some(id));
+    rack.rack.step(60.0).await;
+    assert_eq!(device(&rack, "r1/cdu").await.health, Health::Ok);
+    rack.stop().await;
+}
+
+#[tokio::test]
 async fn a_pdu_on_one_phase_tells_of_one_phase() {
     let rack = start(include_str!("../../../racks/home-lab.toml")).await;
-    let http = reqwest::Client::builder().no_proxy().build().unwrap();
+    let http = http();
     let at = format!("http://{}:{}", rack.rack.pdus[0].spec.bmc, rack.port);
     let mains = http.get(format!("{at}/redfish/v1/PowerEquipment/RackPDUs/1/Mains/AC1"));
     let mains = mains.basic_auth("admin", Some("secret")).send().await.unwrap();

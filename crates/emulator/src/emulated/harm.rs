@@ -17,8 +17,10 @@ impl Emulated {
     pub fn clear_faults(&self, id: Option<u64>) -> usize {
         let (cleared, gone) = clear(&self.faults, id, |fault, on| self.harm(fault, on));
         for fault in gone.iter().filter(|f| f.action == Action::LosePower && f.hits > 0) {
-            let hit = |i: &usize| fault.on.names(&self.servers[*i].spec.place);
-            (0..self.servers.len()).filter(hit).for_each(|i| self.feed_all(i, true));
+            let servers = self.servers.iter().map(|s| (&s.spec.place, s.body));
+            let others = self.equipment.iter().map(|e| (&e.spec.name, e.body));
+            let hit = servers.chain(others).filter(|(name, _)| fault.on.names(name));
+            hit.for_each(|(_, of)| self.feed_all(of, true));
         }
         cleared
     }

@@ -230,6 +230,8 @@ impl Piece {
                 failed,
                 ..
             } => {
+                // it tries again once its input was gone
+                *off &= any;
                 let any = any && failed.count_ones() < u32::from(*count);
                 let mut carries = false;
                 if let Some(b) = battery {

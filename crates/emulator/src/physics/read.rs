@@ -163,6 +163,14 @@ impl Plant {
         self.gear.get(usize::from(id)).is_some_and(|p| p.fed) || self.gear.iter().any(behind)
     }
 
+    /// Whether a piece of gear has voltage behind it.
+    pub fn gives(&self, of: BoxId) -> bool {
+        let Some(Thing::Gear(id)) = self.thing(of) else {
+            return false;
+        };
+        self.gear.get(usize::from(id)).is_some_and(|p| p.live)
+    }
+
     /// A PDU's outlets.
     pub fn outlets(&self, of: GearId) -> &[GearId] {
         self.behind_pdu.get(&of).map_or(&[], |b| &b.0)

@@ -96,8 +96,10 @@ async fn faulty(rack: &Arc<Emulated>, bmc: Bmc, request: Request<Body>) -> Respo
         .on_request(rack.name(bmc), request.method().as_str(), request.uri().path());
     let refuse = action == Some(Action::WrongPassword);
     if action == Some(Action::LosePower) {
-        if let Bmc::Server(i) = bmc {
-            rack.feed_all(i, false);
+        match bmc {
+            Bmc::Server(i) => rack.feed_all(rack.servers[i].body, false),
+            Bmc::Equipment(i) => rack.feed_all(rack.equipment[i].body, false),
+            Bmc::Pdu(_) => {}
         }
         return closed();
     }

@@ -32,7 +32,7 @@ pub(super) fn get(rack: &Emulated, i: usize, moves: &Loop, segments: &[&str]) ->
             let mut unit = json!({
                 "@odata.type": "#CoolingUnit.v1_1_0.CoolingUnit",
                 "Id": "1", "Name": spec.place, "EquipmentType": "CDU", "Manufacturer": "Busbar", "Model": spec.model(),
-                "SerialNumber": spec.serial, "Status": fine(), "Coolant": coolant(moves.fluid),
+                "SerialNumber": spec.serial, "Status": super::state(rack, i), "Coolant": coolant(moves.fluid),
                 "FirmwareVersion": super::super::update::version(rack, Bmc::Equipment(i), "BMC"),
                 "Links": {
                     "Chassis": [at("/redfish/v1/Chassis/1")], "ManagedBy": [at("/redfish/v1/Managers/BMC")],

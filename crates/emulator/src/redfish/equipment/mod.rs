@@ -5,8 +5,9 @@ mod case;
 mod cooling;
 mod shelf;
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
+use super::fine;
 use crate::emulated::Emulated;
 use crate::equipment::Job;
 
@@ -16,6 +17,14 @@ pub(super) fn services(rack: &Emulated, i: usize) -> &'static [&'static str] {
         Job::Cooling { .. } => &["Chassis", "ThermalEquipment"],
         Job::Shelf { .. } => &["Chassis", "PowerEquipment"],
         Job::Enclosure(_) => &["Chassis"],
+    }
+}
+
+/// Whether it does what it is for: what has shut itself off, or gives nothing, is critical.
+fn state(rack: &Emulated, i: usize) -> Value {
+    match rack.is_on(rack.equipment[i].body) {
+        true => fine(),
+        false => json!({"State": "UnavailableOffline", "Health": "Critical"}),
     }
 }
 

@@ -24,7 +24,7 @@ pub(super) fn get(rack: &Emulated, i: usize, shelf: &Shelf, phases: u8, segments
         ["PowerShelves", "1"] => json!({
             "@odata.type": "#PowerDistribution.v1_3_0.PowerDistribution",
             "Id": "1", "Name": spec.name, "EquipmentType": "PowerShelf", "Manufacturer": "Busbar", "Model": spec.model(),
-            "SerialNumber": spec.serial, "Status": fine(),
+            "SerialNumber": spec.serial, "Status": super::state(rack, i),
             "FirmwareVersion": super::super::update::version(rack, Bmc::Equipment(i), "BMC"),
             "Mains": at(format!("{S}/Mains")), "Branches": at(format!("{S}/Branches")),
             "Metrics": at(format!("{S}/Metrics")),
