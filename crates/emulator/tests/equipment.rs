@@ -358,6 +358,20 @@ async fn a_box_that_loses_its_power_at_a_request_has_it_again_once_that_is_clear
 }
 
 #[tokio::test]
+async fn what_moves_a_tanks_fluid_is_a_coolant_unit_too() {
+    let rack = start(include_str!("../../../racks/immersion.toml")).await;
+    let unit = device(&rack, "r1/pump").await;
+    assert_eq!((unit.kind, unit.health), (DeviceKind::Cooling, Health::Ok));
+    assert!((reading(&unit, "secondary-supply").unwrap() - 38.0).abs() < 0.5);
+    let fill = get(&rack, "r1/pump", "/redfish/v1/ThermalEquipment/CDUs/1/Reservoirs/1").await;
+    assert_eq!(
+        (fill["ReservoirType"].as_str(), fill["CapacityLiters"].as_f64()),
+        (Some("Immersion"), Some(900.0))
+    );
+    rack.stop().await;
+}
+
+#[tokio::test]
 async fn a_pdu_on_one_phase_tells_of_one_phase() {
     let rack = start(include_str!("../../../racks/home-lab.toml")).await;
     let http = http();
