@@ -5,74 +5,10 @@
 
 mod common;
 
+use std::path::Path;
+
 use common::Rack;
 use serde_json::Value;
-
-/// A liquid rack in small.
-const SMALL: &str = r#"
-about = "two trays and a switch tray on one loop"
-
-[[loop]]
-name = "coolant"
-litres = 60
-litres_per_minute = 40
-supply_celsius = 25
-water_celsius = 15
-pumps = 3
-pump_watts = 200
-
-[[feed]]
-name = "feed-a"
-amps = 63
-
-[[feed]]
-name = "feed-b"
-amps = 63
-
-[[pdu]]
-name = "pdu-a"
-feed = "feed-a"
-outlets = 1
-
-[[pdu]]
-name = "pdu-b"
-feed = "feed-b"
-outlets = 1
-
-[[shelf]]
-name = "shelf-1"
-feed = "feed-a"
-bus = "bus"
-rectifiers = 6
-watts = 3000
-
-[[shelf]]
-name = "shelf-2"
-feed = "feed-b"
-bus = "bus"
-rectifiers = 6
-watts = 3000
-
-[[box]]
-slot = "u1"
-count = 2
-kind = "gb200-compute"
-on = "coolant"
-cords = ["bus"]
-
-[[box]]
-slot = "u3"
-kind = "nvlink-switch"
-on = "coolant"
-cords = ["bus"]
-load = 0.8
-
-[[box]]
-slot = "cdu"
-kind = "cdu"
-on = "coolant"
-cords = ["pdu-a/1", "pdu-b/1"]
-"#;
 
 fn device(rack: &Rack, place: &str) -> Value {
     let all = rack.busbar(&format!("tree {place} --json")).ok().json();
@@ -86,9 +22,7 @@ fn reading(device: &Value, name: &str) -> Option<f64> {
 
 #[test]
 fn a_coolant_unit_and_shelves_are_devices_and_what_happens_to_them_is_seen() {
-    let folder = tempfile::tempdir().unwrap();
-    let file = folder.path().join("small.toml");
-    std::fs::write(&file, SMALL).unwrap();
+    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("crates/emulator/tests/small.toml");
     let rack = Rack::start_described(&file, 50.0);
     rack.until("all of them are found", || {
         let all = rack.busbar("ls r1").ok().out;

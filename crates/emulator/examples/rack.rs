@@ -35,6 +35,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
             password: "emulated".into(),
         },
         control: None,
+        machines: None,
         clock: Arc::new(|| rack::Time::from_millis(jiff::Timestamp::now().as_millisecond())),
     };
     let handle = Emulated::start(config).await?;

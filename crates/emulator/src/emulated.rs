@@ -136,6 +136,8 @@ pub struct Server {
     pub(crate) serial: Serial,
     /// What it is in the plant.
     pub(crate) body: BoxId,
+    /// Of its machine, if servers are machines.
+    pub(crate) slot: crate::vm::Slot,
     state: Mutex<State>,
 }
 
@@ -231,6 +233,7 @@ impl Emulated {
             servers.push(Server {
                 core: core(&spec.serial),
                 serial: Serial::new(),
+                slot: Default::default(),
                 body,
                 spec,
                 drives,
@@ -277,6 +280,10 @@ impl Emulated {
                 .enumerate()
                 .map(|(i, e)| (IpAddr::V4(e.spec.bmc), Bmc::Equipment(i))),
         );
+        if let Some(machines) = &config.machines {
+            let places: Vec<&str> = servers.iter().map(|s| s.spec.place.as_str()).collect();
+            machines.check(&places)?;
+        }
         let rack = Arc::new(Emulated {
             bench: Mutex::new(Bench {
                 plant: made.plant,

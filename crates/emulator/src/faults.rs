@@ -152,16 +152,23 @@ impl Action {
         )
     }
 
-    /// Whether it happens inside a machine: in its firmware, its agent, or its disks.
-    pub(crate) fn inside_machine(&self) -> bool {
-        use Action::*;
-        matches!(self, IgnoreReset | DropDhcp | DiskError | SlowDisk { .. } | StuckPost)
+    /// Its name, if it happens to what an emulated machine does with its disks and its network.
+    pub fn inside(&self) -> Option<&'static str> {
+        match self {
+            Action::DropDhcp => Some("drop_dhcp"),
+            Action::DiskError => Some("disk_error"),
+            Action::SlowDisk { .. } => Some("slow_disk"),
+            _ => None,
+        }
     }
 
-    /// Its name, as `--json` and fault files spell it.
-    pub(crate) fn name(&self) -> String {
-        let told = serde_json::to_value(self).unwrap_or_default();
-        told["action"].as_str().unwrap_or_default().to_owned()
+    /// Its name, if it happens inside a machine: in its firmware, its agent, or its disks.
+    pub(crate) fn inside_machine(&self) -> Option<&'static str> {
+        match self {
+            Action::IgnoreReset => Some("ignore_reset"),
+            Action::StuckPost => Some("stuck_post"),
+            _ => self.inside(),
+        }
     }
 
     /// Whether it acts on a request to the BMC, rather than inside the machine.

@@ -20,7 +20,7 @@ pub enum BadFault {
     Counted,
     /// Nothing here has it.
     #[error("nothing here takes `{0}`: {1}")]
-    NotHere(String, &'static str),
+    NotHere(&'static str, &'static str),
 }
 
 /// Sets a fault, and does it by `apply` if it is one of a plant's.

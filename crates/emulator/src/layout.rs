@@ -39,6 +39,8 @@ pub struct RackLayout {
     pub build: Build,
     /// Air temperature that the room's cooling blows.
     pub inlet_celsius: f64,
+    /// Whether servers are machines of QEMU, which have what `build` says and nothing else.
+    pub machines: bool,
     /// What a file says, instead of all the above but `build`.
     pub described: Option<Arc<Described>>,
 }
@@ -51,6 +53,8 @@ pub struct Build {
     pub sockets: u32,
     /// Cores in each.
     pub cores: u32,
+    /// Threads of each core.
+    pub threads: u32,
     /// Memory modules.
     pub dimms: u32,
     /// GiB of each.
@@ -68,6 +72,7 @@ impl Default for Build {
         Build {
             sockets: 2,
             cores: 16,
+            threads: 2,
             dimms: 8,
             dimm_gib: 32,
             nvme_gb: 64,
@@ -86,6 +91,7 @@ impl Default for RackLayout {
             pdus: 2,
             build: Build::default(),
             inlet_celsius: 22.0,
+            machines: false,
             described: None,
         }
     }
@@ -148,14 +154,16 @@ pub struct ServerSpec {
     pub uuid: Uuid,
     /// Serial number.
     pub serial: String,
-    /// Ports, the first one boots.
-    pub macs: [Mac; 2],
+    /// Ports, the first one boots; a machine of QEMU has no other.
+    pub macs: Vec<Mac>,
     /// Hardware address of the BMC.
     pub bmc_mac: Mac,
     /// Drives.
     pub drives: Vec<DriveSpec>,
     /// Accelerators.
     pub gpus: u32,
+    /// Whether it is a machine of QEMU.
+    pub machine: bool,
     /// How it is built.
     pub build: Build,
     /// What it draws, and how its heat leaves.
@@ -169,6 +177,7 @@ impl ServerSpec {
     pub fn model(&self) -> &'static str {
         match self.bmc {
             None => "Emulated bare",
+            Some(_) if self.machine => "Emulated QEMU",
             Some(_) if self.gpus > 0 => "Emulated GPU 8",
             Some(_) => "Emulated 2S",
         }
@@ -231,6 +240,22 @@ impl RackLayout {
             servers,
             gpu_servers: 0,
             ..RackLayout::default()
+        }
+    }
+
+    /// A rack of so many servers that are machines of QEMU: two processors, 1 GiB, and a drive of 10 GB each.
+    pub fn machines(servers: u32) -> RackLayout {
+        RackLayout {
+            machines: true,
+            build: Build {
+                cores: 1,
+                threads: 1,
+                dimms: 1,
+                dimm_gib: 1,
+                nvme_gb: 10,
+                ..Build::default()
+            },
+            ..RackLayout::of(servers)
         }
     }
 
@@ -354,7 +379,7 @@ impl RackLayout {
             nvme: true,
             serial: format!("{serial}N0"),
         }];
-        if i % 3 == 2 {
+        if i % 3 == 2 && !self.machines {
             let size = self.build.sata_gb * 1_000_000_000 / 4096 * 4096;
             drives.push(DriveSpec {
                 name: "sda",
@@ -373,10 +398,11 @@ impl RackLayout {
             place: at.place.clone(),
             uuid,
             serial,
-            macs: [mac(0), mac(1)],
+            macs: (0..if self.machines { 1 } else { 2 }).map(mac).collect(),
             bmc_mac: mac(0xff),
             drives,
             gpus: u32::from(at.kind.gpus),
+            machine: self.machines,
             build: Build {
                 sockets: u32::from(at.kind.cpus),
                 ..self.build.clone()

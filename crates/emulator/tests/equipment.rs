@@ -12,71 +12,7 @@ use hardware::{DeviceKind, FoundDevice, HttpTransport, Mode, Pin, Redfish};
 use rack::{Health, Unit};
 
 /// A liquid rack in small: two trays, a switch tray, two shelves on one bar, a coolant unit with a spare pump.
-const SMALL: &str = r#"
-[room]
-celsius = 24
-
-[[loop]]
-name = "coolant"
-litres = 60
-litres_per_minute = 40
-supply_celsius = 25
-water_celsius = 15
-pumps = 3
-pump_watts = 200
-
-[[feed]]
-name = "feed-a"
-amps = 63
-
-[[feed]]
-name = "feed-b"
-amps = 63
-
-[[pdu]]
-name = "pdu-a"
-feed = "feed-a"
-outlets = 2
-
-[[pdu]]
-name = "pdu-b"
-feed = "feed-b"
-outlets = 2
-
-[[shelf]]
-name = "shelf-1"
-feed = "feed-a"
-bus = "bus"
-rectifiers = 6
-watts = 3000
-
-[[shelf]]
-name = "shelf-2"
-feed = "feed-b"
-bus = "bus"
-rectifiers = 6
-watts = 3000
-
-[[box]]
-slot = "u1"
-count = 2
-kind = "gb200-compute"
-on = "coolant"
-cords = ["bus"]
-
-[[box]]
-slot = "u3"
-kind = "nvlink-switch"
-on = "coolant"
-cords = ["bus"]
-load = 0.8
-
-[[box]]
-slot = "cdu"
-kind = "cdu"
-on = "coolant"
-cords = ["pdu-a/1", "pdu-b/1"]
-"#;
+const SMALL: &str = include_str!("small.toml");
 
 async fn start(text: &str) -> Handle {
     let described = emulator::describe::file::read(text).unwrap();

@@ -8,6 +8,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use super::{Draw, Emulated, Heat};
+use crate::model::Activity;
 use crate::model::Power;
 use crate::physics::act::NoSuch;
 use crate::physics::load::Trace;
@@ -304,8 +305,28 @@ impl Emulated {
         };
         self.physics(|b| {
             b.plant.set_on(of, power != Power::Off);
-            b.plant.set_base(of, activity.load());
+            if activity != Activity::Virtual {
+                b.plant.set_base(of, activity.load());
+            }
         });
+    }
+
+    /// Tells the plant how busy a server's machine is, as a share of its processors.
+    pub(crate) fn set_machine_load(&self, i: usize, share: f64) {
+        let of = self.servers[i].body;
+        self.physics(|b| b.plant.set_base(of, share));
+    }
+
+    /// The share of what its machine wants to do that a server lets it do: its cap and its heat take from it.
+    pub(crate) fn machine_work(&self, i: usize) -> f64 {
+        let of = self.servers[i].body;
+        self.physics(|b| {
+            let now = b.plant.now;
+            b.plant.body(of).map_or(1.0, |body| {
+                let wanted = (body.load(now) + f64::from(body.base)).min(1.0);
+                if wanted > 0.0 { body.work / wanted } else { 1.0 }
+            })
+        })
     }
 
     /// What a server draws and how warm it is, in truth.

@@ -10,6 +10,13 @@ use crate::physics::act::NoSuch;
 impl Emulated {
     /// Sets a fault, and does it if it is one of the plant's.
     pub fn set_fault(&self, fault: Fault) -> Result<Fault, BadFault> {
+        if self.config.machines.is_some()
+            && let Some(word) = fault.action.inside()
+        {
+            let why = "servers are machines of QEMU here, whose disks and network are their own; pull a cable, fail a fan, \
+                       trip a breaker, hang a BMC instead";
+            return Err(BadFault::NotHere(word, why));
+        }
         set(&self.faults, fault, |fault, on| self.harm(fault, on))
     }
 

@@ -105,9 +105,9 @@ impl Hall {
 
     /// Sets a fault, and does it if it is one of the racks' plants.
     pub fn set_fault(&self, fault: Fault) -> Result<Fault, BadFault> {
-        if fault.action.inside_machine() {
+        if let Some(word) = fault.action.inside_machine() {
             let why = "boxes of a hall run no firmware, agent or system; `busbar up --emulate` has some that do";
-            return Err(BadFault::NotHere(fault.action.name(), why));
+            return Err(BadFault::NotHere(word, why));
         }
         harm::set(&self.faults, fault, |fault, on| self.common.plants.harm(fault, on))
     }

@@ -50,6 +50,7 @@ pub fn config(layout: RackLayout) -> Config {
             password: "secret".into(),
         },
         control: None,
+        machines: None,
         clock: Arc::new(|| rack::Time::from_millis(0)),
     }
 }
