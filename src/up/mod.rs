@@ -257,7 +257,7 @@ fn greet(house: &House, options: &UpOptions, api: SocketAddr, network: Option<&b
     for rack in &summary.racks {
         let emulated = if rack.emulated { " (emulated)" } else { "" };
         println!(
-            " rack {}{emulated}: {} nodes, {} PDUs",
+            " rack {}{emulated}: {} nodes, {} other boxes",
             rack.name, rack.nodes, rack.devices
         );
     }
