@@ -254,8 +254,16 @@ pub struct UpOptions {
     /// Emulated servers without a BMC, above the others
     #[arg(long, default_value_t = 0, value_parser = clap::value_parser!(u32).range(..=100), requires = "emulate")]
     pub bare: u32,
-    /// How much faster than real the emulated rack is; 1 is as slow as real servers
-    #[arg(long, default_value_t = 10.0)]
+    /// Emulated servers that are real machines of QEMU, instead of --nodes; they need no root
+    #[arg(long, value_parser = clap::value_parser!(u32).range(1..=16), requires = "emulate",
+        conflicts_with_all = ["nodes", "bare", "emulate_rack", "interface", "boot_listen", "rack"], value_name = "N")]
+    pub vms: Option<u32>,
+    /// How much faster than real the emulated rack is; 1, as with real machines in it, is as slow as real servers
+    #[arg(
+        long,
+        default_value_t = 10.0,
+        default_value_if("vms", clap::builder::ArgPredicate::IsPresent, "1")
+    )]
     pub speed: f64,
     /// Where everything is kept
     #[arg(long, env = "BUSBAR_STATE", default_value_os_t = default_state())]

@@ -1,11 +1,14 @@
 //! How a client finds its daemon: one file, written by `busbar up` at first start, readable by its owner only.
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::io::Write;
+use std::net::SocketAddr;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result};
+use rack::Place;
 use serde::{Deserialize, Serialize};
 
 /// Where the daemon answers, and what it is shown.
@@ -21,6 +24,9 @@ pub struct Context {
     /// `http://…` of the emulated rack's control endpoint.
     #[serde(default)]
     pub emulator_control: Option<String>,
+    /// Where logins to machines answer that no client can reach itself, by the node's place.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub logins: BTreeMap<Place, SocketAddr>,
 }
 
 impl Context {
@@ -91,6 +97,7 @@ mod tests {
             token: "t".into(),
             ca_pem: None,
             emulator_control: None,
+            logins: BTreeMap::new(),
         };
         context.save(&path).expect("saved");
         assert_eq!(Context::load(&path).expect("read").expect("there").token, "t");

@@ -49,6 +49,9 @@ fn main() -> ExitCode {
 fn run(cli: Cli) -> anyhow::Result<u8> {
     if let Some(Command::Up(options)) = cli.command {
         log(options.log_json);
+        if options.vms.is_some() {
+            up::space::enter()?;
+        }
         let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
         return runtime.block_on(up::run(options)).map(|()| 0);
     }

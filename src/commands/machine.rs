@@ -1,11 +1,13 @@
 //! Commands that change machines.
 
+use std::collections::BTreeMap;
 use std::io::{BufRead, IsTerminal};
+use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use anyhow::Result;
 use rack::request::{MachineView, RunRequest};
-use rack::{Name, State};
+use rack::{Name, Place, State};
 use reqwest::Method;
 use serde_json::json;
 
@@ -13,6 +15,7 @@ use super::follow::{End, Follow, follow};
 use super::look;
 use crate::cli::{Cli, RmOptions, RunOptions};
 use crate::client::{Client, Failure, fail};
+use crate::context::Context;
 use crate::output::{self, plain};
 
 /// Asks before something dies; without a terminal it must have been said already.
@@ -153,7 +156,7 @@ pub async fn run(cli: &Cli, client: &Client, o: &RunOptions) -> Result<u8> {
                 return Ok(1);
             }
             if !cli.json {
-                output::text(login(&view));
+                output::text(login(&view, &doors()));
             }
             Ok(0)
         }
@@ -168,12 +171,22 @@ fn first_user<'a>(login: Option<&'a str>, image: &str) -> Option<&'a str> {
     login.or_else(|| NAMESAKES.into_iter().find(|n| image.starts_with(n)))
 }
 
+/// Logins that the daemon of this host lets through, by place.
+fn doors() -> BTreeMap<Place, SocketAddr> {
+    let context = Context::load(&Context::path());
+    context.ok().flatten().map(|c| c.logins).unwrap_or_default()
+}
+
 /// The command that logs in.
-fn login(view: &MachineView) -> String {
+fn login(view: &MachineView, doors: &BTreeMap<Place, SocketAddr>) -> String {
     let m = &view.machine;
     let user = first_user(m.ask.login.as_deref(), m.ask.image.name.as_str());
     let user = user.map(|u| format!("{u}@")).unwrap_or_default();
+    let door = m.status.place.as_ref().and_then(|p| doors.get(p));
     match m.status.address {
+        Some(_) if let Some(door) = door => {
+            format!("{} is up: ssh -p {} {user}{}", m.name, door.port(), door.ip())
+        }
         None => format!("{} is up; its address is not known", m.name),
         Some(a) if a.is_loopback() => format!("{} is up: ssh -p 2222 {user}{a}", m.name),
         Some(a) => format!("{} is up: ssh {user}{a}", m.name),

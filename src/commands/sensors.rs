@@ -16,7 +16,7 @@ use crate::output::{self, Table, plain, span};
 
 #[derive(Args)]
 pub struct SensorsOptions {
-    /// Only in here; with --history also one reading, r1/u1/watts
+    /// Only in here, or one reading: r1/u1/watts
     pub of: Option<String>,
     /// How they were, from the last 24 hours
     #[arg(long)]
@@ -44,8 +44,16 @@ pub async fn sensors(cli: &Cli, client: &Client, o: &SensorsOptions) -> Result<u
     let devices: Vec<DeviceView> = serde_json::from_value(client.get("/v1/devices").await?)?;
     let nodes = nodes.into_iter().map(|n| (n.node.place, n.live.readings));
     let devices = devices.into_iter().map(|d| (d.place, d.readings));
-    let inside = |p: &Place| only.as_ref().is_none_or(|o| p.is_in(o));
-    let mut all: Vec<(Place, Vec<Reading>)> = nodes.chain(devices).filter(|(p, _)| inside(p)).collect();
+    let mut all: Vec<(Place, Vec<Reading>)> = nodes.chain(devices).collect();
+    if let Some(only) = &only {
+        let wanted = |place: &Place, r: &Reading| {
+            let named = || only.to_string().strip_prefix(&format!("{place}/")) == Some(&r.name);
+            place.is_in(only) || named()
+        };
+        all.iter_mut()
+            .for_each(|(place, readings)| readings.retain(|r| wanted(place, r)));
+        all.retain(|(place, readings)| place.is_in(only) || !readings.is_empty());
+    }
     if let Some(name) = &o.reading {
         all.iter_mut()
             .for_each(|(_, readings)| readings.retain(|r| r.name == *name));

@@ -21,6 +21,7 @@ use crate::cli::{DhcpMode, UpOptions};
 const METADATA: Ipv4Addr = Ipv4Addr::new(169, 254, 169, 254);
 
 /// The network that machines boot from.
+#[derive(Clone)]
 pub struct Network {
     /// Addresses.
     pub addresses: BootNetwork,
@@ -75,18 +76,17 @@ impl Network {
     }
 }
 
-/// Starts what the network needs. A boot kit is built first when there is none.
+/// Starts what the network needs, on the runtime that this runs on.
 pub async fn start(
-    network: &Network,
-    options: &UpOptions,
-    kit_folder: &Path,
-    house: &House,
-    secrets: &Secrets,
-    services: &mut JoinSet<()>,
-    stop: &CancellationToken,
-) -> Result<()> {
-    let kit = kit(network, options, kit_folder).await?;
-    let desk: Arc<dyn boot::desk::Desk> = Arc::new(house.clone());
+    network: Network,
+    dhcp: DhcpMode,
+    kit: Kit,
+    house: House,
+    secrets: Arc<Secrets>,
+    stop: CancellationToken,
+) -> Result<JoinSet<()>> {
+    let mut services = JoinSet::new();
+    let desk: Arc<dyn boot::desk::Desk> = Arc::new(house);
     let key = || boot::metadata::TokenKey::new(&secrets.metadata_key(), now);
     let boot_app = boot::http::router(Arc::clone(&desk), kit.clone());
     let app = boot_app.merge(boot::metadata::router(Arc::clone(&desk), key()));
@@ -109,9 +109,9 @@ pub async fn start(
             network.dhcp(dhcp::Mode::Server),
             stop.clone(),
         ));
-        return Ok(());
+        return Ok(services);
     };
-    let mode = match options.dhcp {
+    let mode = match dhcp {
         DhcpMode::Server => Some(dhcp::Mode::Server),
         DhcpMode::Proxy => Some(dhcp::Mode::Proxy),
         DhcpMode::Off => None,
@@ -124,8 +124,8 @@ pub async fn start(
     }
     let metadata = metadata_listener(interface).await?;
     let app = boot::metadata::router(desk, key());
-    services.spawn(boot::serve::serve(metadata, None, app, limits, stop.clone()));
-    Ok(())
+    services.spawn(boot::serve::serve(metadata, None, app, limits, stop));
+    Ok(services)
 }
 
 /// The listener at 169.254.169.254. The address is added to the interface when it isn't there yet.
@@ -152,7 +152,8 @@ async fn metadata_listener(interface: &str) -> Result<TcpListener> {
     TcpListener::bind(at).await.with_context(|| hint)
 }
 
-async fn kit(network: &Network, options: &UpOptions, own: &Path) -> Result<Kit> {
+/// What machines boot: built in this folder, unless another is named or it is there already.
+pub async fn kit(network: &Network, options: &UpOptions, own: &Path) -> Result<Kit> {
     if network.interface.is_none() && options.kit.is_none() {
         // Emulated firmware starts the agent's own code: kernel and initramfs only have to be there.
         return Ok(Kit::in_memory(
@@ -166,7 +167,10 @@ async fn kit(network: &Network, options: &UpOptions, own: &Path) -> Result<Kit> 
         let spec = agent::kit::KitSpec {
             out: folder.clone(),
             binary: std::env::current_exe().context("finding this program's own file")?,
-            kernel: agent::kit::Kernel::Debian,
+            kernel: match options.vms {
+                Some(_) => agent::kit::Kernel::DebianCloud,
+                None => agent::kit::Kernel::Debian,
+            },
             strip: true,
         };
         tokio::task::spawn_blocking(move || agent::kit::build(&spec)).await??;

@@ -70,21 +70,29 @@ impl Dial for Dialer {
     }
 }
 
-/// Looks whether an SSH server introduces itself.
-pub struct SshProbe;
+/// Looks whether an SSH server introduces itself; from inside the machines' own network, where they have one.
+pub struct SshProbe(pub Option<tokio::runtime::Handle>);
 
 impl Probe for SshProbe {
     fn login(&self, address: IpAddr) -> Future<'_, bool> {
-        Box::pin(async move {
-            let Ok(mut stream) = tokio::net::TcpStream::connect(SocketAddr::new(address, login_port(address))).await
-            else {
-                return false;
-            };
-            let mut start = [0; 4];
-            // RFC 4253 §4.2: the server's first line begins with its protocol's version.
-            stream.read_exact(&mut start).await.is_ok() && &start == b"SSH-"
-        })
+        let introduced = introduces(SocketAddr::new(address, login_port(address)));
+        match &self.0 {
+            Some(inside) => {
+                let introduced = inside.spawn(introduced);
+                Box::pin(async move { introduced.await.unwrap_or(false) })
+            }
+            None => Box::pin(introduced),
+        }
     }
+}
+
+async fn introduces(at: SocketAddr) -> bool {
+    let Ok(mut stream) = tokio::net::TcpStream::connect(at).await else {
+        return false;
+    };
+    let mut start = [0; 4];
+    // RFC 4253 §4.2: the server's first line begins with its protocol's version.
+    stream.read_exact(&mut start).await.is_ok() && &start == b"SSH-"
 }
 
 /// Where a login answers: an emulated server stands on a loopback address, where port 22 is not its own to open.

@@ -1,5 +1,6 @@
 //! The rack made of software, beside the daemon and spoken to over sockets like any other.
 
+use std::collections::BTreeMap;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -8,12 +9,15 @@ use std::time::Duration;
 use anyhow::{Context as _, Result};
 use control::record::WatchedBmc;
 use control::{BootNetwork, House};
+use emulator::vm::Machines;
 use emulator::{Config, Credential, Emulated, Handle, RackLayout};
 use rack::node::OutletRef;
 use rack::request::{ArmRequest, CredentialRequest, ImageRequest, Role, Who};
 use rack::{Name, Place};
+use tokio::task::JoinSet;
 
 use super::boot_services::Network;
+use super::space::{self, Door, Space};
 use super::{State, demo, edge, near, now};
 use crate::cli::UpOptions;
 use crate::client::fail;
@@ -22,6 +26,9 @@ use crate::commands::capture::tree_name;
 /// What every emulated BMC lets in. It guards nothing: the BMCs answer on this host's loopback only.
 const USER: &str = "admin";
 const PASSWORD: &str = "emulated";
+
+/// How far the first machine's login is from the API's port.
+const FIRST_DOOR: u16 = 1100;
 
 /// The rack that captured boxes stand in.
 const TREES: &str = "trees";
@@ -51,12 +58,13 @@ pub fn network(port: u16) -> BootNetwork {
 }
 
 /// Starts the rack.
-pub async fn start(options: &UpOptions, network: &Network, folder: &Path) -> Result<Handle> {
+pub async fn start(options: &UpOptions, network: &Network, space: Option<&Space>, folder: &Path) -> Result<Handle> {
     std::fs::create_dir_all(folder).with_context(|| format!("making {}", folder.display()))?;
-    let layout = match &options.emulate_rack {
-        Some(name) => RackLayout::named(name)
+    let layout = match (&options.emulate_rack, options.vms) {
+        (Some(name), _) => RackLayout::named(name)
             .map_err(|e| fail("BB0101", e.to_string(), "busbar up --emulate --emulate-rack colo"))?,
-        None => RackLayout {
+        (None, Some(machines)) => RackLayout::machines(machines),
+        (None, None) => RackLayout {
             gpu_servers: 1,
             bare_servers: options.bare,
             ..RackLayout::of(options.nodes)
@@ -82,6 +90,14 @@ pub async fn start(options: &UpOptions, network: &Network, folder: &Path) -> Res
         },
         control: Some(SocketAddr::from((Ipv4Addr::LOCALHOST, near(options.listen.port(), 81)))),
         clock: Arc::new(now),
+        machines: space.map(|space| {
+            Arc::new(Machines {
+                program: space::QEMU.into(),
+                folder: folder.to_owned(),
+                taps: space.taps.clone(),
+                start: Arc::new(space::Inside(space.handle())),
+            })
+        }),
     };
     let open = |rack: &Emulated| {
         let captured = options.tree.iter().map(|folder| {
@@ -99,8 +115,36 @@ pub async fn start(options: &UpOptions, network: &Network, folder: &Path) -> Res
     Ok(Emulated::start_beside(config, open).await?)
 }
 
+/// Opens a login to each machine, and says where.
+pub async fn doors(
+    options: &UpOptions,
+    space: &Space,
+    rack: &Handle,
+    house: &House,
+    services: &mut JoinSet<()>,
+) -> Result<BTreeMap<Place, SocketAddr>> {
+    let mut all = BTreeMap::new();
+    for (n, server) in rack.rack.servers.iter().enumerate() {
+        let place: Place = server.spec.place.parse()?;
+        let port = near(options.listen.port(), FIRST_DOOR + n as u16);
+        let door = Door::open(SocketAddr::from((Ipv4Addr::LOCALHOST, port))).await?;
+        all.insert(place.clone(), door.at);
+        let house = house.clone();
+        let address = move || {
+            let world = house.world();
+            let here = world
+                .machines
+                .values()
+                .filter(|m| m.status.place.as_ref() == Some(&place));
+            here.max_by_key(|m| m.created)?.status.address
+        };
+        services.spawn(door.serve(space.handle(), address));
+    }
+    Ok(all)
+}
+
 /// Makes the rack known and, at its first start, arms it: nobody's data is on it.
-pub async fn settle(house: &House, rack: &Handle, trees: &[PathBuf], state: &State) -> Result<()> {
+pub async fn settle(house: &House, rack: &Handle, options: &UpOptions, state: &State) -> Result<()> {
     /// Discovery of a rack on this very host; a larger one goes on while the daemon runs.
     const PATIENCE: Duration = Duration::from_secs(60);
     let who = Who {
@@ -131,7 +175,7 @@ pub async fn settle(house: &House, rack: &Handle, trees: &[PathBuf], state: &Sta
     });
     let watched: Vec<WatchedBmc> = watched.collect();
     house.watch_bmcs(watched.clone()).await?;
-    let captured = beside(trees, rack.port, &credential);
+    let captured = beside(&options.tree, rack.port, &credential);
     house.watch_bmcs(captured.clone()).await?;
     if !captured.is_empty() {
         let house = house.clone();
@@ -160,7 +204,8 @@ pub async fn settle(house: &House, rack: &Handle, trees: &[PathBuf], state: &Sta
             .await?;
     }
     let demo: Name = "demo".parse()?;
-    if house.world().images.is_empty() {
+    // real firmware finds no system on the demonstration disk
+    if options.vms.is_none() && house.world().images.is_empty() {
         let disk = state.at("demo.raw");
         demo::write(&disk).with_context(|| format!("writing {}", disk.display()))?;
         let request = ImageRequest {
@@ -213,5 +258,7 @@ fn addresses(rack: &Handle) -> impl Iterator<Item = (String, Place, Vec<OutletRe
             Vec::new(),
         ))
     });
-    servers.chain(pdus)
+    let equipment = rack.rack.equipment.iter();
+    let equipment = equipment.filter_map(move |e| Some((https(e.spec.bmc), e.spec.place.parse().ok()?, Vec::new())));
+    servers.chain(pdus).chain(equipment)
 }

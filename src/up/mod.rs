@@ -5,7 +5,9 @@ mod boot_services;
 mod demo;
 pub mod edge;
 mod emulated;
+pub mod space;
 
+use std::collections::BTreeMap;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -15,6 +17,7 @@ use boot::images::ImageStore;
 use control::env::{Clock as _, Random as _, SystemClock};
 use control::secrets::{Secrets, write_private};
 use control::{BootNetwork, Config, Env, House};
+use rack::Place;
 use rack::request::{Role, Who};
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
@@ -52,16 +55,26 @@ impl State {
 }
 
 /// Runs the daemon until it is told to stop.
-pub async fn run(options: UpOptions) -> Result<()> {
+pub async fn run(mut options: UpOptions) -> Result<()> {
     let state = State::open(&options.state)?;
     let secrets = Arc::new(Secrets::open(&state.at("key"), |b| edge::SystemRandom.fill(b))?);
     let store = store::Sqlite::open(state.at("busbar.db"))?;
     let images = Arc::new(ImageStore::open(state.at("images"))?);
     let racks = read_racks(&options.rack)?;
-    let network = boot_services::Network::choose(&options, &racks)?;
+    let space = options.vms.map(space::Space::new).transpose()?;
+    let network = match &space {
+        Some(space) => {
+            options.interface = Some(space::BRIDGE.to_owned());
+            let (options, racks) = (options.clone(), racks.clone());
+            space
+                .run(async move { boot_services::Network::choose(&options, &racks) })
+                .await??
+        }
+        None => boot_services::Network::choose(&options, &racks)?,
+    };
     // Who tries it wants to see things move, and its physics run faster than real ones.
     let defaults = Config::default();
-    let small = options.emulate && options.nodes <= SMALL;
+    let small = options.emulate && options.vms.unwrap_or(options.nodes) <= SMALL;
     let config = Config {
         poll: if small { LIVELY } else { defaults.poll },
         readings: if small { LIVELY } else { defaults.readings },
@@ -76,7 +89,7 @@ pub async fn run(options: UpOptions) -> Result<()> {
         clock: Arc::new(SystemClock),
         random: Arc::new(edge::SystemRandom),
         dial: Arc::new(edge::Dialer::default()),
-        probe: Arc::new(edge::SshProbe),
+        probe: Arc::new(edge::SshProbe(space.as_ref().map(space::Space::handle))),
         secrets: Arc::clone(&secrets),
         images: Some(images),
         config: Arc::new(config),
@@ -104,29 +117,31 @@ pub async fn run(options: UpOptions) -> Result<()> {
         boot::serve::Limits::default(),
         stop.clone(),
     ));
+    let mut boot_services = tokio::task::JoinSet::new();
     if let Some(network) = &network {
-        boot_services::start(
-            network,
-            &options,
-            &state.at("kit"),
-            &house,
-            &secrets,
-            &mut services,
-            &stop,
-        )
-        .await?;
+        let kit = boot_services::kit(network, &options, &state.at("kit")).await?;
+        let (house, secrets) = (house.clone(), Arc::clone(&secrets));
+        let start = boot_services::start(network.clone(), options.dhcp, kit, house, secrets, stop.clone());
+        boot_services = match &space {
+            Some(space) => space.run(start).await??,
+            None => start.await?,
+        };
     }
     let rack = match (&network, options.emulate) {
-        (Some(network), true) => Some(emulated::start(&options, network, &state.at("emulator")).await?),
+        (Some(network), true) => Some(emulated::start(&options, network, space.as_ref(), &state.at("emulator")).await?),
         _ => None,
     };
     let control = rack.as_ref().and_then(|r| r.control).map(|at| format!("http://{at}"));
-    let token = introduce(&state, &house, api_at, &tls.0, control).await?;
+    let logins = match (&space, &rack) {
+        (Some(space), Some(rack)) => emulated::doors(&options, space, rack, &house, &mut services).await?,
+        _ => BTreeMap::new(),
+    };
+    let token = introduce(&state, &house, api_at, &tls.0, control, logins).await?;
     for file in racks {
         house.watch_bmcs(file.watched()).await?;
     }
     if let Some(rack) = &rack {
-        emulated::settle(&house, rack, &options.tree, &state).await?;
+        emulated::settle(&house, rack, &options, &state).await?;
     }
     greet(&house, &options, api_at, network.as_ref(), &token);
 
@@ -138,7 +153,8 @@ pub async fn run(options: UpOptions) -> Result<()> {
     if let Some(rack) = rack {
         rack.stop().await;
     }
-    while services.join_next().await.is_some() {}
+    while boot_services.join_next().await.is_some() {}
+    services.shutdown().await;
     match ended {
         None => Ok(()),
         Some(Ok(Ok(()))) => bail!("the control loops ended; start the daemon again, and report it"),
@@ -179,7 +195,14 @@ fn certificate(state: &State) -> Result<(String, String)> {
 }
 
 /// Makes the first token, and writes the client's context where the command line finds it.
-async fn introduce(state: &State, house: &House, api: SocketAddr, ca: &str, control: Option<String>) -> Result<String> {
+async fn introduce(
+    state: &State,
+    house: &House,
+    api: SocketAddr,
+    ca: &str,
+    control: Option<String>,
+    logins: BTreeMap<Place, SocketAddr>,
+) -> Result<String> {
     let file = state.at("context.json");
     let known = Context::load(&file)
         .ok()
@@ -218,6 +241,7 @@ async fn introduce(state: &State, house: &House, api: SocketAddr, ca: &str, cont
         token: token.clone(),
         ca_pem: Some(ca.to_owned()),
         emulator_control: control,
+        logins,
     };
     context.save(&file)?;
     let users = Context::path();
@@ -233,7 +257,7 @@ fn greet(house: &House, options: &UpOptions, api: SocketAddr, network: Option<&b
     for rack in &summary.racks {
         let emulated = if rack.emulated { " (emulated)" } else { "" };
         println!(
-            " rack {}{emulated}: {} nodes, {} PDUs",
+            " rack {}{emulated}: {} nodes, {} other boxes",
             rack.name, rack.nodes, rack.devices
         );
     }
@@ -247,7 +271,11 @@ fn greet(house: &House, options: &UpOptions, api: SocketAddr, network: Option<&b
             n.base, n.addresses.first, n.addresses.last
         );
     }
-    if options.emulate {
+    if options.vms.is_some() {
+        println!(
+            " try      busbar image add debian-12 FILE · busbar run debian-12 · busbar console r1/u1 · busbar top"
+        );
+    } else if options.emulate {
         println!(" try      busbar run demo · busbar ps · busbar emulate ls");
     } else {
         println!(" try      busbar ls · busbar arm r1 · busbar image add NAME FILE · busbar doctor");

@@ -25,6 +25,7 @@ mod simulate;
 mod soak;
 mod test;
 mod validators;
+mod vms;
 mod watch;
 
 use std::path::{Path, PathBuf};
@@ -58,6 +59,8 @@ enum Chore {
     Simulate(simulate::Args),
     /// Scrape and query the metrics with Debian's Prometheus, and look at `busbar top` in tmux
     Watch,
+    /// Put real machines of QEMU into the emulated rack, as nobody, by the README
+    Vms,
     /// Leave a rack alone with bad luck, and see it come to rest
     Soak(soak::Args),
     /// Watch a data hall of emulated BMCs, and print what that takes
@@ -84,6 +87,7 @@ fn main() -> anyhow::Result<()> {
         Chore::Validators => validators::run_alone(),
         Chore::Simulate(args) => simulate::run(&args),
         Chore::Watch => watch::run_alone(),
+        Chore::Vms => vms::run_alone(),
         Chore::Soak(args) => soak::run(&args),
         Chore::Scale(args) => scale::run(&args),
         Chore::Scenario(args) => scenario::run(&args),

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, bail};
 
 use crate::command::{cmd, output, shown};
-use crate::{debian, failures, licences, netbox, peers, real, scale, simulate, soak, validators, watch};
+use crate::{debian, failures, licences, netbox, peers, real, scale, simulate, soak, validators, vms, watch};
 
 #[derive(clap::Args)]
 pub struct Args {
@@ -41,6 +41,21 @@ impl Count {
     fn add(&mut self, other: Self) {
         self.passed += other.passed;
         self.failed += other.failed;
+    }
+}
+
+/// Checks that were made.
+#[derive(Default)]
+pub struct Tally(pub Count);
+
+impl Tally {
+    /// Makes one.
+    pub fn check(&mut self, what: &str, outcome: Result<()>) {
+        match &outcome {
+            Ok(()) => println!("ok      {what}"),
+            Err(error) => failures::tell(format_args!("FAILED  {what}: {error:#}")),
+        }
+        self.0.add(Count::of(&outcome));
     }
 }
 
@@ -101,17 +116,18 @@ pub fn run(args: &Args) -> Result<()> {
     }
     if !args.no_real {
         step("real machines", &mut || real::count(&real::Args::default()));
+        step("machines in the rack", &mut || vms::count());
     }
 
     summary(&steps)
 }
 
 fn summary(steps: &[Step]) -> Result<()> {
-    println!("\n{:<15} {:>8} {:>8} {:>9}", "step", "passed", "failed", "seconds");
+    println!("\n{:<20} {:>8} {:>8} {:>9}", "step", "passed", "failed", "seconds");
     let mut total = Count::default();
     for Step { name, count, took } in steps {
         println!(
-            "{name:<15} {:>8} {:>8} {:>9.1}",
+            "{name:<20} {:>8} {:>8} {:>9.1}",
             count.passed,
             count.failed,
             took.as_secs_f64()
@@ -120,7 +136,7 @@ fn summary(steps: &[Step]) -> Result<()> {
     }
     let seconds: f64 = steps.iter().map(|step| step.took.as_secs_f64()).sum();
     println!(
-        "{:<15} {:>8} {:>8} {seconds:>9.1}\n",
+        "{:<20} {:>8} {:>8} {seconds:>9.1}\n",
         "total", total.passed, total.failed
     );
     for line in failures::all() {

@@ -106,9 +106,25 @@ impl House {
                 }
             })
             .collect();
+        let mut devices = self.devices();
+        devices.retain(|d| inside(&d.place) && matches!(d.kind.as_str(), "cooling" | "enclosure"));
+        let beside: Vec<plan::free::Beside> = devices
+            .iter()
+            .map(|d| {
+                let told = |name: &str| {
+                    let mut all = d.readings.iter();
+                    all.find(|r| r.name == name && r.unit == Unit::Watts)?.fresh(now, age)
+                };
+                plan::free::Beside {
+                    watts: told("watts"),
+                    encloses: d.kind == "enclosure",
+                    removes: told("primary-heat"),
+                }
+            })
+            .collect();
         let intents: Vec<&Intent> = intents.iter().map(AsRef::as_ref).collect();
         let devices: Vec<Arc<DeviceView>> = self.record(|r| r.devices.values().cloned().collect());
         let devices: Vec<&DeviceView> = devices.iter().map(AsRef::as_ref).collect();
-        Ok(plan::free::free(&seen, &intents, &devices))
+        Ok(plan::free::free(&seen, &beside, &intents, &devices))
     }
 }

@@ -10,6 +10,7 @@ use rack::Time;
 use crate::disks::Disks;
 use crate::layout::{BadLayout, RackLayout};
 use crate::net::Net;
+use crate::vm::{Machines, TooLong};
 
 /// Tells the wall time for what is shown to people; waiting goes through tokio.
 pub type Clock = Arc<dyn Fn() -> Time + Send + Sync>;
@@ -60,6 +61,8 @@ pub struct Config {
     pub control: Option<SocketAddr>,
     /// Wall time.
     pub clock: Clock,
+    /// Servers are machines of QEMU, if this is given; their drives are files then.
+    pub machines: Option<Arc<Machines>>,
 }
 
 /// Why a rack does not start.
@@ -87,6 +90,9 @@ pub enum StartError {
     /// A captured tree.
     #[error(transparent)]
     Tree(#[from] crate::tree::BadTree),
+    /// A machine's socket.
+    #[error(transparent)]
+    Socket(#[from] TooLong),
     /// More captured trees than there are addresses for.
     #[error("more than 254 captured trees can't stand beside one rack: name fewer")]
     TooManyTrees,

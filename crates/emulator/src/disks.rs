@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::fs::{File, OpenOptions};
 use std::io;
 use std::os::unix::fs::FileExt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 
 /// Granularity of a drive in memory.
@@ -34,7 +34,7 @@ pub struct Drive {
 
 #[derive(Debug, Clone)]
 enum Store {
-    File(Arc<File>),
+    File(Arc<File>, PathBuf),
     Memory(Arc<Mutex<BTreeMap<u64, Vec<u8>>>>),
 }
 
@@ -58,11 +58,11 @@ impl Disks {
                     .write(true)
                     .create(true)
                     .truncate(false)
-                    .open(path)?;
+                    .open(&path)?;
                 if file.metadata()?.len() != size {
                     file.set_len(size)?;
                 }
-                Store::File(Arc::new(file))
+                Store::File(Arc::new(file), path)
             }
         };
         Ok(Drive { size, store })
@@ -73,6 +73,14 @@ impl Drive {
     /// Capacity in bytes.
     pub fn size(&self) -> u64 {
         self.size
+    }
+
+    /// Its file, if it has one.
+    pub fn path(&self) -> Option<&Path> {
+        match &self.store {
+            Store::File(_, path) => Some(path),
+            Store::Memory(_) => None,
+        }
     }
 
     fn within(&self, offset: u64, length: usize) -> io::Result<()> {
@@ -90,7 +98,7 @@ impl Drive {
         self.within(offset, length)?;
         let mut out = vec![0; length];
         match &self.store {
-            Store::File(file) => file.read_exact_at(&mut out, offset)?,
+            Store::File(file, _) => file.read_exact_at(&mut out, offset)?,
             Store::Memory(chunks) => {
                 let chunks = lock(chunks);
                 for (at, part) in pieces(offset, length) {
@@ -108,7 +116,7 @@ impl Drive {
     pub fn write(&self, offset: u64, data: &[u8]) -> io::Result<()> {
         self.within(offset, data.len())?;
         match &self.store {
-            Store::File(file) => file.write_all_at(data, offset),
+            Store::File(file, _) => file.write_all_at(data, offset),
             Store::Memory(chunks) => {
                 let mut chunks = lock(chunks);
                 for (at, part) in pieces(offset, data.len()) {
@@ -124,7 +132,7 @@ impl Drive {
     /// Forgets everything.
     pub fn erase(&self) -> io::Result<()> {
         match &self.store {
-            Store::File(file) => file.set_len(0).and_then(|()| file.set_len(self.size)),
+            Store::File(file, _) => file.set_len(0).and_then(|()| file.set_len(self.size)),
             Store::Memory(chunks) => {
                 lock(chunks).clear();
                 Ok(())
@@ -150,13 +158,13 @@ impl Drive {
 
     /// Whether syncing waits for a real disk.
     pub fn waits(&self) -> bool {
-        matches!(self.store, Store::File(_))
+        matches!(self.store, Store::File(..))
     }
 
     /// Makes what was written durable.
     pub fn sync(&self) -> io::Result<()> {
         match &self.store {
-            Store::File(file) => file.sync_data(),
+            Store::File(file, _) => file.sync_data(),
             Store::Memory(_) => Ok(()),
         }
     }

@@ -152,6 +152,25 @@ impl Action {
         )
     }
 
+    /// Its name, if it happens to what an emulated machine does with its disks and its network.
+    pub fn inside(&self) -> Option<&'static str> {
+        match self {
+            Action::DropDhcp => Some("drop_dhcp"),
+            Action::DiskError => Some("disk_error"),
+            Action::SlowDisk { .. } => Some("slow_disk"),
+            _ => None,
+        }
+    }
+
+    /// Its name, if it happens inside a machine: in its firmware, its agent, or its disks.
+    pub(crate) fn inside_machine(&self) -> Option<&'static str> {
+        match self {
+            Action::IgnoreReset => Some("ignore_reset"),
+            Action::StuckPost => Some("stuck_post"),
+            _ => self.inside(),
+        }
+    }
+
     /// Whether it acts on a request to the BMC, rather than inside the machine.
     fn on_request(&self) -> bool {
         use Action::*;

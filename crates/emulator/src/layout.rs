@@ -11,6 +11,7 @@ use uuid::Uuid;
 
 use crate::describe::file::BadRack;
 use crate::describe::{As, BoxAt, Cord, Described, Feed, Pdu, RACKS, Room};
+use crate::equipment::MOST_EQUIPMENT;
 use crate::physics::breaker::Curve;
 use crate::physics::kinds::{Kind, SERVER_2S, SERVER_8GPU, SERVER_BARE};
 use crate::physics::load::Trace;
@@ -38,6 +39,8 @@ pub struct RackLayout {
     pub build: Build,
     /// Air temperature that the room's cooling blows.
     pub inlet_celsius: f64,
+    /// Whether servers are machines of QEMU, which have what `build` says and nothing else.
+    pub machines: bool,
     /// What a file says, instead of all the above but `build`.
     pub described: Option<Arc<Described>>,
 }
@@ -50,6 +53,8 @@ pub struct Build {
     pub sockets: u32,
     /// Cores in each.
     pub cores: u32,
+    /// Threads of each core.
+    pub threads: u32,
     /// Memory modules.
     pub dimms: u32,
     /// GiB of each.
@@ -67,6 +72,7 @@ impl Default for Build {
         Build {
             sockets: 2,
             cores: 16,
+            threads: 2,
             dimms: 8,
             dimm_gib: 32,
             nvme_gb: 64,
@@ -85,6 +91,7 @@ impl Default for RackLayout {
             pdus: 2,
             build: Build::default(),
             inlet_celsius: 22.0,
+            machines: false,
             described: None,
         }
     }
@@ -115,6 +122,12 @@ pub enum BadLayout {
     /// Too many for the address plan.
     #[error("{0} emulated servers are more than the {MOST_SERVERS} that 127.10.R.U can tell apart: ask for fewer")]
     TooMany(u64),
+    /// The same of what is no server.
+    #[error(
+        "{0} coolant units, shelves and boxes without processors are more than the {MOST_EQUIPMENT} that there are \
+         addresses for: take some out, or say `managed = false` of boxes that nobody asks"
+    )]
+    TooMuchEquipment(usize),
 }
 
 /// One drive of a server.
@@ -141,14 +154,16 @@ pub struct ServerSpec {
     pub uuid: Uuid,
     /// Serial number.
     pub serial: String,
-    /// Ports, the first one boots.
-    pub macs: [Mac; 2],
+    /// Ports, the first one boots; a machine of QEMU has no other.
+    pub macs: Vec<Mac>,
     /// Hardware address of the BMC.
     pub bmc_mac: Mac,
     /// Drives.
     pub drives: Vec<DriveSpec>,
     /// Accelerators.
     pub gpus: u32,
+    /// Whether it is a machine of QEMU.
+    pub machine: bool,
     /// How it is built.
     pub build: Build,
     /// What it draws, and how its heat leaves.
@@ -162,6 +177,7 @@ impl ServerSpec {
     pub fn model(&self) -> &'static str {
         match self.bmc {
             None => "Emulated bare",
+            Some(_) if self.machine => "Emulated QEMU",
             Some(_) if self.gpus > 0 => "Emulated GPU 8",
             Some(_) => "Emulated 2S",
         }
@@ -185,6 +201,8 @@ pub struct PduSpec {
     pub outlets: Vec<Option<String>>,
     /// Its branch breakers, amps of each.
     pub branches: Vec<f64>,
+    /// Phases of its inlet: 1 or 3.
+    pub phases: u8,
 }
 
 /// The names of the racks that Busbar comes with.
@@ -225,8 +243,31 @@ impl RackLayout {
         }
     }
 
+    /// A rack of so many servers that are machines of QEMU: two processors, 1 GiB, and a drive of 10 GB each.
+    pub fn machines(servers: u32) -> RackLayout {
+        RackLayout {
+            machines: true,
+            build: Build {
+                cores: 1,
+                threads: 1,
+                dimms: 1,
+                dimm_gib: 1,
+                nvme_gb: 10,
+                ..Build::default()
+            },
+            ..RackLayout::of(servers)
+        }
+    }
+
     /// Whether it can be built.
     pub fn check(&self) -> Result<(), BadLayout> {
+        if let Some(described) = &self.described {
+            let all = crate::equipment::count(described);
+            return match all > MOST_EQUIPMENT {
+                true => Err(BadLayout::TooMuchEquipment(all)),
+                false => Ok(()),
+            };
+        }
         let all = u64::from(self.servers) + u64::from(self.gpu_servers) + u64::from(self.bare_servers);
         if all > u64::from(MOST_SERVERS) {
             Err(BadLayout::TooMany(all))
@@ -312,7 +353,7 @@ impl RackLayout {
     /// Its servers: each with where it stands in the description's boxes.
     pub fn build_servers(&self, seed: u64) -> Vec<(usize, ServerSpec)> {
         let described = self.describe();
-        let boxes = described.boxes.iter().enumerate().filter(|(_, b)| b.as_ != As::Load);
+        let boxes = described.boxes.iter().enumerate().filter(|(_, b)| b.as_.is_server());
         boxes
             .enumerate()
             .map(|(i, (at, b))| (at, self.server(seed, i, b, &described)))
@@ -338,7 +379,7 @@ impl RackLayout {
             nvme: true,
             serial: format!("{serial}N0"),
         }];
-        if i % 3 == 2 {
+        if i % 3 == 2 && !self.machines {
             let size = self.build.sata_gb * 1_000_000_000 / 4096 * 4096;
             drives.push(DriveSpec {
                 name: "sda",
@@ -357,10 +398,11 @@ impl RackLayout {
             place: at.place.clone(),
             uuid,
             serial,
-            macs: [mac(0), mac(1)],
+            macs: (0..if self.machines { 1 } else { 2 }).map(mac).collect(),
             bmc_mac: mac(0xff),
             drives,
             gpus: u32::from(at.kind.gpus),
+            machine: self.machines,
             build: Build {
                 sockets: u32::from(at.kind.cpus),
                 ..self.build.clone()
@@ -393,13 +435,14 @@ impl RackLayout {
                     name: pdu.name.clone(),
                     outlets: (0..pdu.outlets).map(|o| label(n, o)).collect(),
                     branches: vec![pdu.branch_amps; pdu.branches],
+                    phases: described.feeds[pdu.feed].phases,
                 }
             })
             .collect()
     }
 }
 
-fn derived(seed: u64, name: &str) -> Uuid {
+pub(crate) fn derived(seed: u64, name: &str) -> Uuid {
     Uuid::new_v5(
         &Uuid::NAMESPACE_OID,
         format!("busbar emulator {seed} {name}").as_bytes(),

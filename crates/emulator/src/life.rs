@@ -9,7 +9,7 @@ use bytes::Bytes;
 use http::{Method, Request, Response};
 use http_body_util::BodyExt;
 
-use crate::emulated::{Emulated, POWER_ON};
+use crate::emulated::{Boot, Emulated, POWER_ON};
 use crate::faults::Action;
 use crate::firmware::{self, Client, Wanted};
 use crate::host::{EmulatedHost, NetDaemon};
@@ -44,46 +44,73 @@ pub enum From {
 
 /// Lives until it is aborted or the machine is off.
 pub(crate) async fn run(rack: Arc<Emulated>, i: usize, from: From) {
-    if from == From::Off {
-        rack.pause(POWER_ON).await;
+    if let Some(machines) = rack.config.machines.clone() {
+        return crate::vm::live(rack, i, machines, from).await;
     }
-    if from != From::Os {
-        rack.set_activity(i, Activity::Post);
-        if from == From::Off {
-            rack.set_power(i, Power::On);
-        }
-        let core = &rack.servers[i].core;
-        crate::redfish::booted(core);
-        let (now, origin) = ((rack.config.clock)(), "/redfish/v1/Systems/1");
-        core.emit(
-            now,
-            "ResourceEvent.1.3.ResourceStateChanged",
-            "The server boots.",
-            origin,
-        );
-        rack.say(i, "Busbar emulated firmware: self test");
-        let place = &rack.servers[i].spec.place;
-        if rack.faults.inside(place, |a| *a == Action::StuckPost).is_some() {
-            rack.say(i, "self test: memory training does not end");
-            let text = "The self test does not end.";
-            let kind = "ResourceEvent.1.3.ResourceStatusChangedCritical";
-            core.tell((rack.config.clock)(), "Critical", kind, text, origin);
-            std::future::pending::<()>().await;
-        }
-        rack.pause(POST).await;
+    if from == From::Os {
+        let off = Machine { rack: rack.clone(), i }.system(false).await;
+        return ended(&rack, i, off);
     }
-    let machine = Machine { rack: rack.clone(), i };
-    let off = if from == From::Os {
-        machine.system(false).await
-    } else {
-        machine.boot().await
-    };
+    self_test(&rack, i, from).await;
+    rack.say(i, "Busbar emulated firmware: self test");
+    rack.pause(POST).await;
+    let off = Machine { rack: rack.clone(), i }.boot().await;
+    ended(&rack, i, off);
+}
+
+fn ended(rack: &Arc<Emulated>, i: usize, off: bool) {
     if off {
         rack.off(i, false);
     } else {
         rack.say(i, "no bootable device; staying in firmware");
         rack.set_activity(i, Activity::Stays);
     }
+}
+
+/// Power comes up, and the self test begins.
+pub(crate) async fn self_test(rack: &Arc<Emulated>, i: usize, from: From) {
+    if from == From::Off {
+        rack.pause(POWER_ON).await;
+    }
+    rack.set_activity(i, Activity::Post);
+    if from == From::Off {
+        rack.set_power(i, Power::On);
+    }
+    let core = &rack.servers[i].core;
+    crate::redfish::booted(core);
+    let (now, origin) = ((rack.config.clock)(), "/redfish/v1/Systems/1");
+    core.emit(
+        now,
+        "ResourceEvent.1.3.ResourceStateChanged",
+        "The server boots.",
+        origin,
+    );
+    let place = &rack.servers[i].spec.place;
+    if rack.faults.inside(place, |a| *a == Action::StuckPost).is_some() {
+        rack.say(i, "self test: memory training does not end");
+        let text = "The self test does not end.";
+        let kind = "ResourceEvent.1.3.ResourceStatusChangedCritical";
+        core.tell((rack.config.clock)(), "Critical", kind, text, origin);
+        std::future::pending::<()>().await;
+    }
+}
+
+/// What is to be booted now. An override for once is used up, and firmware settings that waited for a start hold.
+pub(crate) fn take_boot(rack: &Emulated, i: usize) -> Boot {
+    let boot = {
+        let mut state = rack.state(i);
+        let [_, pending] = state.turbo;
+        state.turbo = [pending; 2];
+        let boot = state.boot.clone();
+        if boot.enabled == "Once" {
+            state.boot.enabled = "Disabled".to_string();
+            state.boot.target = "None".to_string();
+            state.boot.uri.clear();
+        }
+        boot
+    };
+    rack.save();
+    boot
 }
 
 struct Machine {
@@ -104,19 +131,7 @@ impl Machine {
     /// Boots by the override, else the disk, else the network; a server without a BMC the network first. True when the machine went off by itself.
     async fn boot(&self) -> bool {
         self.rack.set_activity(self.i, Activity::Firmware);
-        let boot = {
-            let mut state = self.rack.state(self.i);
-            let [_, pending] = state.turbo;
-            state.turbo = [pending; 2];
-            let boot = state.boot.clone();
-            if boot.enabled == "Once" {
-                state.boot.enabled = "Disabled".to_string();
-                state.boot.target = "None".to_string();
-                state.boot.uri.clear();
-            }
-            boot
-        };
-        self.rack.save();
+        let boot = take_boot(&self.rack, self.i);
         let target = if boot.enabled == "Disabled" {
             "None"
         } else {

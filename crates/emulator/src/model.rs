@@ -45,6 +45,8 @@ pub enum Activity {
     Os,
     /// Stays in firmware: setup, or nothing to boot.
     Stays,
+    /// A machine of QEMU, which alone knows.
+    Virtual,
 }
 
 impl Activity {
@@ -52,6 +54,8 @@ impl Activity {
     pub fn load(self) -> f64 {
         match self {
             Activity::Nothing => 0.0,
+            // told by what its process does
+            Activity::Virtual => 0.0,
             Activity::Post => 0.35,
             Activity::Firmware | Activity::Stays => 0.1,
             Activity::Agent => 0.3,
@@ -62,7 +66,7 @@ impl Activity {
     /// `BootProgress.LastState` of Redfish.
     pub fn progress(self) -> &'static str {
         match self {
-            Activity::Nothing => "None",
+            Activity::Nothing | Activity::Virtual => "None",
             Activity::Post => "SystemHardwareInitializationComplete",
             Activity::Firmware => "OSBootStarted",
             Activity::Agent | Activity::Os => "OSRunning",

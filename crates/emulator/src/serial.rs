@@ -5,7 +5,7 @@ use std::collections::VecDeque;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use bytes::Bytes;
-use tokio::sync::{broadcast, watch};
+use tokio::sync::{broadcast, mpsc, watch};
 
 /// Bytes that are kept for the control endpoint.
 const KEPT: usize = 32 << 10;
@@ -27,6 +27,8 @@ pub(crate) struct Serial {
 struct Inner {
     kept: VecDeque<u8>,
     getty: Option<Getty>,
+    /// A machine takes what is typed, and echoes by itself.
+    machine: Option<mpsc::Sender<Bytes>>,
 }
 
 /// What waits at the other end of the line.
@@ -88,9 +90,33 @@ impl Serial {
         self.print(&mut inner, format!("\r\n{host} login: ").into_bytes());
     }
 
-    /// What is typed: echoed by a login, lost where nothing listens.
+    /// A machine is at the other end: what is typed from now on.
+    pub(crate) fn connect(&self) -> mpsc::Receiver<Bytes> {
+        let (keys, typed) = mpsc::channel(PIECES);
+        let mut inner = self.lock();
+        inner.getty = None;
+        inner.machine = Some(keys);
+        typed
+    }
+
+    /// It is there no more.
+    pub(crate) fn disconnect(&self) {
+        self.lock().machine = None;
+    }
+
+    /// What it printed.
+    pub(crate) fn printed(&self, bytes: &[u8]) {
+        self.print(&mut self.lock(), bytes.to_vec());
+    }
+
+    /// What is typed: taken by a machine, echoed by a login, lost where nothing listens.
     pub(crate) fn typed(&self, bytes: &[u8]) {
         let mut inner = self.lock();
+        if let Some(machine) = &inner.machine {
+            // Err: it reads slower than is typed, and loses some
+            let _ = machine.try_send(Bytes::copy_from_slice(bytes));
+            return;
+        }
         let Some(mut getty) = inner.getty.take() else { return };
         let mut echo = Vec::new();
         bytes.iter().for_each(|b| getty.key(*b, &mut echo));
@@ -169,6 +195,14 @@ mod tests {
         line.say("systemd-shutdown");
         line.typed(b"nobody listens");
         assert_eq!(line.lines(1), ["systemd-shutdown"]);
+        let mut machine = line.connect();
+        line.printed(b"SeaBIOS\r\n");
+        line.typed(b"x");
+        assert_eq!(machine.try_recv().as_deref(), Ok(&b"x"[..]));
+        assert_eq!(line.lines(1), ["SeaBIOS"]);
+        line.disconnect();
+        line.typed(b"y");
+        assert!(machine.try_recv().is_err());
     }
 
     #[test]

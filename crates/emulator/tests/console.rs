@@ -40,6 +40,7 @@ async fn start(state: Option<std::path::PathBuf>) -> Handle {
             password: "emulated".into(),
         },
         control: None,
+        machines: None,
         clock: Arc::new(|| Time::from_millis(0)),
     };
     Emulated::start(config).await.unwrap()

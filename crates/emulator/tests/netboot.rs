@@ -151,6 +151,7 @@ async fn a_server_netboots_installs_boots_its_disk_and_lets_one_in() {
             password: "p".into(),
         },
         control: None,
+        machines: None,
         clock: Arc::new(|| rack::Time::from_millis(0)),
     };
     let rack = Emulated::build(config.clone()).unwrap();

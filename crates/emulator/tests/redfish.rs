@@ -61,6 +61,7 @@ fn config() -> Config {
             password: "secret".into(),
         },
         control: Some(([127, 0, 0, 1], 0).into()),
+        machines: None,
         clock: Arc::new(|| rack::Time::from_millis(1_700_000_000_000)),
     }
 }
@@ -406,7 +407,7 @@ async fn a_thousand_servers_are_one_parameter_and_each_has_its_own_address_and_s
     .unwrap();
     let addresses: BTreeSet<_> = rack.addresses().into_iter().collect();
     let serials: BTreeSet<_> = rack.servers.iter().map(|s| &s.spec.serial).collect();
-    let macs: BTreeSet<_> = rack.servers.iter().flat_map(|s| s.spec.macs).collect();
+    let macs: BTreeSet<_> = rack.servers.iter().flat_map(|s| s.spec.macs.clone()).collect();
     assert_eq!((addresses.len(), serials.len(), macs.len()), (1002, 1000, 2000));
 }
 

@@ -80,6 +80,7 @@ impl Bench {
                 password: "secret".into(),
             },
             control: None,
+            machines: None,
             clock: Arc::new(|| rack::Time::from_millis(1_700_000_000_000)),
         };
         // a leap of the clock closes idle connections: none is used twice

@@ -69,6 +69,7 @@ impl Rig {
                 password: PASSWORD.into(),
             },
             control: None,
+            machines: None,
             clock: Arc::new(move || clock.now()),
         };
         let rack = Emulated::build(config).expect("the rack can be built");

@@ -10,7 +10,7 @@ use anyhow::{Context as _, Result, bail};
 
 use crate::daemon::Busbar;
 use crate::failures;
-use crate::test::Count;
+use crate::test::{Count, Tally};
 
 /// Servers of the emulated rack, beside its one GPU box.
 const NODES: u32 = 3;
@@ -35,23 +35,6 @@ pub fn count() -> Count {
         tally.0.failed += 1;
     }
     tally.0
-}
-
-/// Checks that were made.
-#[derive(Default)]
-pub struct Tally(Count);
-
-impl Tally {
-    /// Makes one.
-    pub fn check(&mut self, what: &str, outcome: Result<()>) {
-        match &outcome {
-            Ok(()) => println!("ok      {what}"),
-            Err(error) => failures::tell(format_args!("FAILED  {what}: {error:#}")),
-        }
-        let one = Count::of(&outcome);
-        self.0.passed += one.passed;
-        self.0.failed += one.failed;
-    }
 }
 
 fn watch(tally: &mut Tally) -> Result<()> {

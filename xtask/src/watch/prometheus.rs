@@ -10,10 +10,10 @@ use std::time::Duration;
 use anyhow::{Context, Result, bail, ensure};
 use serde_json::Value;
 
-use super::Tally;
 use crate::command::output;
 use crate::daemon::{Busbar, free, until};
 use crate::process::Process;
+use crate::test::Tally;
 
 /// The page that the names are documented on.
 const PAGE: &str = include_str!("../../../docs/metrics.md");

@@ -5,9 +5,9 @@ use std::time::Duration;
 
 use anyhow::{Result, ensure};
 
-use super::Tally;
 use crate::command::output;
 use crate::daemon::{Busbar, until_within};
+use crate::test::Tally;
 
 /// For a frame: a fault is seen within two looks.
 const PATIENCE: Duration = Duration::from_secs(60);

@@ -148,7 +148,11 @@ fn download(package: &str, work: &Path) -> Result<PathBuf, KitError> {
     run(
         "apt-get",
         "apt",
-        |c| c.args(["download", "-q", package]).current_dir(&folder),
+        // root of a user namespace has no other user to become; what is fetched is proved by its signature either way
+        |c| {
+            c.args(["-o", "APT::Sandbox::User=root", "download", "-q", package])
+                .current_dir(&folder)
+        },
         APT,
     )?;
     let found = fs::read_dir(&folder).map_err(KitError::file("list", &folder))?;

@@ -8,6 +8,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use super::{Draw, Emulated, Heat};
+use crate::model::Activity;
 use crate::model::Power;
 use crate::physics::act::NoSuch;
 use crate::physics::load::Trace;
@@ -187,22 +188,36 @@ impl Emulated {
 
     fn happened(&self, event: Event) {
         let server = event.body.and_then(|of| self.servers.iter().position(|s| s.body == of));
-        let Some(i) = server else {
-            tracing::info!(at = event.to, second = event.second, "emulated rack: {:?}", event.what);
-            return;
+        let other = event.body.and_then(|of| self.equipment.iter().find(|e| e.body == of));
+        let core = match (server, other) {
+            (Some(i), _) => &self.servers[i].core,
+            (None, Some(other)) => &other.core,
+            (None, None) => {
+                tracing::info!(at = event.to, second = event.second, "emulated rack: {:?}", event.what);
+                return;
+            }
         };
         let critical = "ResourceEvent.1.3.ResourceStatusChangedCritical";
         let tell = |severity: &'static str, kind: &'static str, text: &str, origin: &str| {
-            let core = &self.servers[i].core;
             core.tell((self.config.clock)(), severity, kind, text, origin);
+        };
+        let off = || {
+            if let Some(i) = server {
+                self.off(i, true);
+            }
         };
         match event.what {
             Happened::Dark => {
-                self.servers[i].serial.hang_up();
-                self.off(i, true);
+                if let Some(i) = server {
+                    self.servers[i].serial.hang_up();
+                }
+                off();
             }
             // a BMC boots from nothing as long as after a reset
-            Happened::Lit => self.reset_bmc(i),
+            Happened::Lit => match server {
+                Some(i) => self.reset_bmc(i),
+                None => core.forget_sessions(),
+            },
             Happened::Supply(supply, on) => {
                 let origin = format!("/redfish/v1/Chassis/1/PowerSubsystem/PowerSupplies/{supply}");
                 if on {
@@ -214,16 +229,16 @@ impl Emulated {
                 }
             }
             Happened::TooHot => {
-                let text = "The server was switched off: a temperature is beyond its limit.";
+                let text = "It was switched off: a temperature is beyond its limit.";
                 tell("Critical", critical, text, "/redfish/v1/Chassis/1/ThermalSubsystem");
-                self.off(i, true);
+                off();
             }
             Happened::Overloaded => {
-                let text = "The server was switched off: it draws more than its power supplies give.";
+                let text = "It was switched off: it draws more than its power supplies give.";
                 tell("Critical", critical, text, "/redfish/v1/Chassis/1/PowerSubsystem");
-                self.off(i, true);
+                off();
             }
-            Happened::Gear(_) => {}
+            Happened::Gear(what) => tell("Critical", critical, what, "/redfish/v1/Chassis/1/PowerSubsystem"),
         }
     }
 
@@ -240,11 +255,23 @@ impl Emulated {
         let _ = self.physics(|b| b.plant.pull_cable(place, supply as u8, !on));
     }
 
-    /// Sets whether every supply of a server has its cable.
-    pub(crate) fn feed_all(&self, i: usize, on: bool) {
-        let of = self.servers[i].body;
-        let supplies = self.physics(|b| b.plant.supplies(of).len());
-        (0..supplies).for_each(|supply| self.feed(i, supply, on));
+    /// Sets whether every supply of a box has its cable.
+    pub(crate) fn feed_all(&self, of: BoxId, on: bool) {
+        self.physics(|b| {
+            let name = b.plant.name_of(of).to_owned();
+            for supply in 0..b.plant.supplies(of).len() {
+                // its supplies have just been counted
+                let _ = b.plant.pull_cable(&name, supply as u8, !on);
+            }
+        });
+    }
+
+    /// Whether a box is on, or a shelf gives: what its controller knows without a sensor.
+    pub(crate) fn is_on(&self, of: BoxId) -> bool {
+        self.physics(|b| match b.plant.body(of) {
+            Some(body) => body.on,
+            None => b.plant.gives(of),
+        })
     }
 
     /// Switches an outlet of a PDU, from 0.
@@ -278,8 +305,28 @@ impl Emulated {
         };
         self.physics(|b| {
             b.plant.set_on(of, power != Power::Off);
-            b.plant.set_base(of, activity.load());
+            if activity != Activity::Virtual {
+                b.plant.set_base(of, activity.load());
+            }
         });
+    }
+
+    /// Tells the plant how busy a server's machine is, as a share of its processors.
+    pub(crate) fn set_machine_load(&self, i: usize, share: f64) {
+        let of = self.servers[i].body;
+        self.physics(|b| b.plant.set_base(of, share));
+    }
+
+    /// The share of what its machine wants to do that a server lets it do: its cap and its heat take from it.
+    pub(crate) fn machine_work(&self, i: usize) -> f64 {
+        let of = self.servers[i].body;
+        self.physics(|b| {
+            let now = b.plant.now;
+            b.plant.body(of).map_or(1.0, |body| {
+                let wanted = (body.load(now) + f64::from(body.base)).min(1.0);
+                if wanted > 0.0 { body.work / wanted } else { 1.0 }
+            })
+        })
     }
 
     /// What a server draws and how warm it is, in truth.

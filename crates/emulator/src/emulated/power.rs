@@ -120,6 +120,11 @@ impl Emulated {
                 self.power_on(i);
                 Ok(())
             }
+            _ if activity == Activity::Virtual => {
+                let again = kind == "GracefulRestart";
+                self.servers[i].slot.tell(crate::vm::Tell::Button { again });
+                Ok(())
+            }
             // asks the system, by ACPI: firmware and the agent do not listen
             _ if activity != Activity::Os => Ok(()),
             _ => {

@@ -13,8 +13,10 @@ use crate::emulated::{Bmc, Emulated, RESETS, Refused};
 const CYCLE: f64 = 5.0;
 
 /// The methods of a path, for `Allow`.
-pub(super) fn allowed(segments: &[&str]) -> &'static str {
+pub(super) fn allowed(bmc: Bmc, segments: &[&str]) -> &'static str {
     match segments {
+        // of what is no server nothing is set
+        ["Chassis" | "Systems", ..] if !matches!(bmc, Bmc::Server(_)) => "GET, HEAD",
         s if is_action(s) => "POST",
         ["SessionService", "Sessions"] => "GET, HEAD, POST",
         ["SessionService", "Sessions", "Members"] => "POST",
@@ -274,13 +276,13 @@ fn patch_system(
                 for (key, value) in wanted {
                     let text = value.as_str().unwrap_or_default();
                     match key.as_str() {
-                        "BootSourceOverrideTarget" if super::system::TARGETS.contains(&text) => {
+                        "BootSourceOverrideTarget" if super::system::targets(&rack.servers[i].spec).contains(&text) => {
                             boot.target = text.into()
                         }
                         "BootSourceOverrideEnabled" if matches!(text, "Disabled" | "Once" | "Continuous") => {
                             boot.enabled = text.into();
                         }
-                        "BootSourceOverrideMode" if text == "UEFI" => {}
+                        "BootSourceOverrideMode" if text == super::system::mode(&rack.servers[i].spec) => {}
                         "HttpBootUri" if value.is_null() || text.starts_with("http") && text.len() <= 2048 => {
                             boot.uri = text.into();
                         }

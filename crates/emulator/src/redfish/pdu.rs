@@ -2,12 +2,12 @@
 
 use serde_json::{Value, json};
 
+use super::sensor::JOULES_A_KWH;
 use super::{at, collection, fine, round};
 use crate::emulated::Emulated;
 use crate::physics::Quantity as Q;
 
 const P: &str = "/redfish/v1/PowerEquipment/RackPDUs/1";
-const JOULES_A_KWH: f64 = 3_600_000.0;
 
 pub(super) fn get(rack: &Emulated, i: usize, segments: &[&str]) -> Option<Value> {
     let pdu = &rack.pdus[i];
@@ -35,19 +35,7 @@ pub(super) fn get(rack: &Emulated, i: usize, segments: &[&str]) -> Option<Value>
             "EnergykWh": {"Reading": sense(Q::TotalJoules).map(|j| j / JOULES_A_KWH)},
         }),
         ["RackPDUs", "1", "Mains"] => collection("CircuitCollection", "Mains", [format!("{P}/Mains/AC1")]),
-        ["RackPDUs", "1", "Mains", "AC1"] => {
-            let amps = |n| json!({"Reading": sense(Q::PhaseAmps(n))});
-            let volts = |n| json!({"Reading": sense(Q::PhaseVolts(n)).map(round)});
-            json!({
-                "@odata.type": "#Circuit.v1_7_0.Circuit",
-                "Id": "AC1", "Name": "Mains", "CircuitType": "Mains", "Status": fine(),
-                "PolyPhaseCurrentAmps": {"Line1": amps(0), "Line2": amps(1), "Line3": amps(2)},
-                "PolyPhaseVoltage": {
-                    "Line1ToNeutral": volts(0), "Line2ToNeutral": volts(1), "Line3ToNeutral": volts(2),
-                },
-                "PowerWatts": {"Reading": sense(Q::TotalWatts).map(round)},
-            })
-        }
+        ["RackPDUs", "1", "Mains", "AC1"] => super::circuit::mains(rack, pdu.body, spec.phases),
         ["RackPDUs", "1", "Branches"] => collection(
             "CircuitCollection",
             "Branches",

@@ -4,11 +4,27 @@ use serde_json::{Value, json};
 
 use super::{at, collection, fine};
 use crate::emulated::{Emulated, RESETS};
+use crate::layout::ServerSpec;
 use crate::model::Power;
 
 const S: &str = "/redfish/v1/Systems/1";
 /// What the boot override may name.
-pub(super) const TARGETS: [&str; 6] = ["None", "Pxe", "UefiHttp", "Hdd", "Cd", "BiosSetup"];
+pub(super) fn targets(spec: &ServerSpec) -> &'static [&'static str] {
+    match spec.machine {
+        true => &crate::vm::TARGETS,
+        false => &["None", "Pxe", "UefiHttp", "Hdd", "Cd", "BiosSetup"],
+    }
+}
+
+/// How its firmware boots.
+pub(super) fn mode(spec: &ServerSpec) -> &'static str {
+    if spec.machine { "Legacy" } else { "UEFI" }
+}
+
+/// What its processors are called.
+fn processor(spec: &ServerSpec) -> &'static str {
+    if spec.machine { "QEMU" } else { "Emulated 16C" }
+}
 
 pub(super) fn get(rack: &Emulated, i: usize, segments: &[&str]) -> Option<Value> {
     let spec = &rack.servers[i].spec;
@@ -26,8 +42,8 @@ pub(super) fn get(rack: &Emulated, i: usize, segments: &[&str]) -> Option<Value>
             json!({
                 "@odata.type": "#Processor.v1_18_0.Processor",
                 "Id": id, "Name": id, "Socket": id, "ProcessorType": "CPU", "ProcessorArchitecture": "x86",
-                "InstructionSet": "x86-64", "Manufacturer": "Busbar", "Model": "Emulated 16C",
-                "MaxSpeedMHz": 3200, "TotalCores": spec.build.cores, "TotalThreads": spec.build.cores * 2,
+                "InstructionSet": "x86-64", "Manufacturer": "Busbar", "Model": processor(spec),
+                "MaxSpeedMHz": 3200, "TotalCores": spec.build.cores, "TotalThreads": spec.build.cores * spec.build.threads,
                 "Status": fine(),
             })
         }
@@ -132,7 +148,7 @@ pub(super) fn get(rack: &Emulated, i: usize, segments: &[&str]) -> Option<Value>
             "Id": "Settings", "Name": "BIOS Settings for the next start",
             "Attributes": {"Turbo": rack.view(i).turbo[1]},
         }),
-        ["1", "SecureBoot"] => json!({
+        ["1", "SecureBoot"] if !spec.machine => json!({
             "@odata.type": "#SecureBoot.v1_1_0.SecureBoot",
             "Id": "SecureBoot", "Name": "UEFI Secure Boot", "SecureBootEnable": false,
             "SecureBootCurrentBoot": "Disabled", "SecureBootMode": "UserMode",
@@ -192,14 +208,14 @@ fn system(rack: &Emulated, i: usize) -> Value {
         "BootProgress": {"LastState": view.activity.progress()},
         "Boot": {
             "BootSourceOverrideTarget": view.boot.target,
-            "BootSourceOverrideTarget@Redfish.AllowableValues": TARGETS,
+            "BootSourceOverrideTarget@Redfish.AllowableValues": targets(spec),
             "BootSourceOverrideEnabled": view.boot.enabled,
-            "BootSourceOverrideMode": "UEFI",
+            "BootSourceOverrideMode": mode(spec),
             "HttpBootUri": if view.boot.uri.is_empty() { Value::Null } else { json!(view.boot.uri) },
         },
         "ProcessorSummary": {
             "Count": spec.build.sockets, "CoreCount": spec.build.sockets * spec.build.cores,
-            "LogicalProcessorCount": spec.build.sockets * spec.build.cores * 2, "Model": "Emulated 16C",
+            "LogicalProcessorCount": spec.build.sockets * spec.build.cores * spec.build.threads, "Model": processor(spec),
             "Status": fine(),
         },
         "MemorySummary": {"TotalSystemMemoryGiB": spec.memory_gib(), "Status": fine()},
@@ -220,6 +236,9 @@ fn system(rack: &Emulated, i: usize) -> Value {
         "SecureBoot",
         "LogServices",
     ] {
+        if part == "SecureBoot" && spec.machine {
+            continue;
+        }
         system[part] = at(format!("{S}/{part}"));
     }
     system

@@ -7,8 +7,8 @@ use serde_json::Value;
 use crate::found::{DeviceKind, FoundDevice, Outlet, Raw};
 use crate::redfish::crawl::{Crawl, Resource};
 use crate::redfish::housing::inside as plugged_in;
-use crate::redfish::json::{at, last, leads, links, number, serial, text, uuid};
-use crate::redfish::part;
+use crate::redfish::json::{at, last, leads, links, list, number, serial, text, uuid};
+use crate::redfish::{inventory, part};
 
 const EQUIPMENT: [(&str, &str, DeviceKind); 8] = [
     ("PowerEquipment", "RackPDUs", DeviceKind::RackPdu),
@@ -142,7 +142,21 @@ async fn inside(crawl: &Crawl<'_>, doc: &Value, device: &mut FoundDevice) {
             health = health.max(part::health(&leaf));
         }
     }
+    // Supplies and, in newer schemas, leak detectors are in the chassis; a group of detectors shows what each tells.
+    for (_, chassis) in crawl.all(links(doc, "Chassis")).await {
+        if doc["PowerSupplies"].is_null() {
+            health = supplies(crawl, &chassis).await.into_iter().fold(health, Ord::max);
+        }
+        for detector in inventory::leak_detectors(crawl, &chassis).await {
+            health = health.max(detector.health);
+        }
+    }
     if let Some((_, detection)) = crawl.follow(doc, "LeakDetection").await {
+        let groups = list(&detection["LeakDetectorGroups"]).iter();
+        let shown = groups.flat_map(|g| list(&g["Detectors"]));
+        for detector in shown.filter_map(|d| part::leak_detector("", d)) {
+            health = health.max(detector.health);
+        }
         for (path, detector) in crawl.members(&detection, "LeakDetectors").await {
             if let Some(detector) = part::leak_detector(&path, &detector) {
                 health = health.max(detector.health);
@@ -164,10 +178,15 @@ async fn inside(crawl: &Crawl<'_>, doc: &Value, device: &mut FoundDevice) {
             device.readings.extend(coolant(&side, connector));
         }
     }
-    for name in ["Mains", "Feeders"] {
+    // What a shelf gives to its bus bar is a branch; those of a PDU are many, and their sum is known.
+    let outputs: &[&str] = match device.kind {
+        DeviceKind::PowerShelf => &["Mains", "Feeders", "Branches"],
+        _ => &["Mains", "Feeders"],
+    };
+    for name in outputs {
         let circuits = crawl.members(doc, name).await;
         // Inputs of a transfer switch stand in for each other, and its outlets hang on one at a time.
-        if name == "Mains" && matches!(device.kind, DeviceKind::RackPdu | DeviceKind::FloorPdu) {
+        if *name == "Mains" && matches!(device.kind, DeviceKind::RackPdu | DeviceKind::FloorPdu) {
             let all: Option<Vec<Rating>> = circuits.iter().map(|(_, circuit)| rating(circuit)).collect();
             device.mains = all.unwrap_or_default();
         }
