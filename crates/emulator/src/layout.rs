@@ -203,6 +203,10 @@ pub struct PduSpec {
     pub branches: Vec<f64>,
     /// Phases of its inlet: 1 or 3.
     pub phases: u8,
+    /// Rated amps of each.
+    pub amps: f64,
+    /// Volts of a phase against neutral.
+    pub volts: f64,
 }
 
 /// The names of the racks that Busbar comes with.
@@ -436,6 +440,8 @@ impl RackLayout {
                     outlets: (0..pdu.outlets).map(|o| label(n, o)).collect(),
                     branches: vec![pdu.branch_amps; pdu.branches],
                     phases: described.feeds[pdu.feed].phases,
+                    amps: described.feeds[pdu.feed].amps,
+                    volts: described.feeds[pdu.feed].volts,
                 }
             })
             .collect()

@@ -35,7 +35,14 @@ pub(super) fn get(rack: &Emulated, i: usize, segments: &[&str]) -> Option<Value>
             "EnergykWh": {"Reading": sense(Q::TotalJoules).map(|j| j / JOULES_A_KWH)},
         }),
         ["RackPDUs", "1", "Mains"] => collection("CircuitCollection", "Mains", [format!("{P}/Mains/AC1")]),
-        ["RackPDUs", "1", "Mains", "AC1"] => super::circuit::mains(rack, pdu.body, spec.phases),
+        ["RackPDUs", "1", "Mains", "AC1"] => {
+            let mut mains = super::circuit::mains(rack, pdu.body, spec.phases);
+            mains["RatedCurrentAmps"] = json!(spec.amps);
+            if let Some(nominal) = nominal(spec.phases, spec.volts) {
+                mains["NominalVoltage"] = json!(nominal);
+            }
+            mains
+        }
         ["RackPDUs", "1", "Branches"] => collection(
             "CircuitCollection",
             "Branches",
@@ -80,6 +87,21 @@ pub(super) fn get(rack: &Emulated, i: usize, segments: &[&str]) -> Option<Value>
         }
         _ => return None,
     })
+}
+
+/// How a `Circuit` names its mains' voltage (DSP0268): between phases where there are three.
+fn nominal(phases: u8, volts: f64) -> Option<&'static str> {
+    let is = |low: f64, high: f64| (low..=high).contains(&volts);
+    match phases {
+        3 if is(115.0, 122.0) => Some("AC208V"),
+        3 if is(220.0, 240.0) => Some("AC400V"),
+        3 if is(270.0, 280.0) => Some("AC480V"),
+        1 if is(110.0, 125.0) => Some("AC120V"),
+        1 if is(200.0, 210.0) => Some("AC208V"),
+        1 if is(220.0, 235.0) => Some("AC230V"),
+        1 if is(236.0, 245.0) => Some("AC240V"),
+        _ => None,
+    }
 }
 
 /// The outlet of this number, from 0.
