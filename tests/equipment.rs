@@ -5,8 +5,6 @@
 
 mod common;
 
-use std::path::Path;
-
 use common::Rack;
 use serde_json::Value;
 
@@ -22,8 +20,7 @@ fn reading(device: &Value, name: &str) -> Option<f64> {
 
 #[test]
 fn a_coolant_unit_and_shelves_are_devices_and_what_happens_to_them_is_seen() {
-    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("crates/emulator/tests/small.toml");
-    let rack = Rack::start_described(&file, 50.0);
+    let rack = Rack::described(include_str!("../crates/emulator/tests/small.toml"), 50.0);
     rack.until("all of them are found", || {
         let all = rack.busbar("ls r1").ok().out;
         ["r1/cdu", "r1/shelf-1", "r1/shelf-2", "r1/u3", "r1/pdu-a"]

@@ -51,7 +51,8 @@ pub async fn events(
     let mut found = house.events(after, limit);
     if let Some(wait) = which.wait {
         let _ = tokio::time::timeout(Duration::from_secs(wait.min(WAIT)), async {
-            while found.is_empty() && changes.changed().await.is_ok() {
+            while found.is_empty() {
+                changes.changed().await;
                 found = house.events(after, limit);
             }
         })
@@ -72,8 +73,8 @@ fn stream(house: House, after: u64) -> Response {
                 return Some((Ok::<_, Infallible>(sse), (house, changes, after, ready)));
             }
             ready.extend(house.events(after, MOST));
-            if ready.is_empty() && changes.changed().await.is_err() {
-                return None;
+            if ready.is_empty() {
+                changes.changed().await;
             }
         }
     });

@@ -3,7 +3,10 @@
 
 use rack::free::{FreeRow, FreeView};
 use rack::intent::{IntendedBox, Intent};
+use rack::request::DeviceView;
 use rack::{Node, invariants};
+
+use crate::feeds;
 
 /// A node and what is seen of it.
 #[derive(Debug, Clone, Copy)]
@@ -37,12 +40,12 @@ pub struct Beside {
     pub removes: Option<f64>,
 }
 
-/// What is left of these nodes, and of the racks that are written down.
-pub fn free(nodes: &[Seen], beside: &[Beside], intents: &[&Intent]) -> FreeView {
+/// What is left of these nodes, which some of these devices feed, and of the racks that are written down.
+pub fn free(nodes: &[Seen], beside: &[Beside], intents: &[&Intent], devices: &[&DeviceView]) -> FreeView {
     let busy = "nothing tells how much of it machines really use";
     let memory = |n: &Node| n.memory().0 as f64;
     let rows = vec![
-        power(nodes, beside),
+        power(nodes, beside, devices),
         cooling(nodes, beside),
         parts(nodes, "cores", "", |n| f64::from(n.cores()), busy),
         parts(nodes, "memory", "bytes", memory, busy),
@@ -120,22 +123,23 @@ fn drawn(nodes: &[Seen], beside: &[Beside]) -> (Option<f64>, Vec<String>) {
     ((!known.is_empty()).then(|| known.iter().sum()), notes)
 }
 
-fn power(nodes: &[Seen], beside: &[Beside]) -> FreeRow {
+fn power(nodes: &[Seen], beside: &[Beside], devices: &[&DeviceView]) -> FreeRow {
     let (used, mut notes) = drawn(nodes, beside);
     let held: Vec<&Seen> = nodes.iter().filter(|s| s.node.holder.is_some()).collect();
     let capless = held.iter().filter(|s| s.cap.is_none()).count();
     if capless > 0 {
         notes.push(format!("reserved is not known: {capless} held nodes have no power cap"));
     }
-    notes.push("total and free are not known: no limit of a feed is written down".into());
+    let feeds = feeds::feeds(nodes, devices);
+    notes.extend(feeds.notes);
     FreeRow {
         resource: "power".into(),
         unit: "W".into(),
-        total: None,
+        total: feeds.total,
         reserved: (capless == 0).then(|| held.iter().filter_map(|s| s.cap).fold(0.0, std::ops::Add::add)),
         used,
-        free: None,
-        largest: None,
+        free: feeds.free,
+        largest: feeds.largest,
         notes,
     }
 }
@@ -238,50 +242,17 @@ fn units(nodes: &[Seen], intents: &[&Intent]) -> FreeRow {
 mod tests {
     use std::collections::BTreeMap;
 
-    use rack::node::{Abilities, BmcAddress};
-    use rack::{Bytes, Health, Identity, Part, PartKind, Tenancy, Time};
+    use rack::PartKind;
 
     use super::*;
 
     fn node(slot: &str, cores: u32, holder: Option<&str>) -> Node {
-        let part = |id: &str, kind| Part {
-            id: id.into(),
-            kind,
-            maker: None,
-            model: None,
-            serial: None,
-            firmware: None,
-            health: Health::Ok,
-        };
-        Node {
-            id: slot.parse().unwrap(),
-            place: format!("r1/{slot}").parse().unwrap(),
-            identity: Identity::default(),
-            bmc: BmcAddress {
-                url: "https://bmc".into(),
-                system: "/redfish/v1/Systems/1".into(),
-                manager: None,
-                chassis: None,
-                credential: "default".parse().unwrap(),
-                certificate: None,
-            },
-            health: Health::Ok,
-            abilities: Abilities::default(),
-            parts: vec![
-                part("cpu1", PartKind::Processor { cores, threads: cores }),
-                part("dimm1", PartKind::Memory { size: Bytes::gib(64) }),
-            ]
-            .into(),
-            armed: true,
-            holder: holder.map(|h| h.parse().unwrap()),
-            tenancy: Tenancy::Fresh,
-            cordoned: None,
-            boots: 0,
-            outlets: Vec::new(),
-            firmware: Vec::new(),
-            discovered: Time::from_millis(1),
-            inventoried: Time::from_millis(1),
-        }
+        let mut node = crate::lifecycle::tests::node(slot);
+        node.holder = holder.map(|h| h.parse().unwrap());
+        let mut parts = node.parts.to_vec();
+        parts[0].kind = PartKind::Processor { cores, threads: cores };
+        node.parts = parts.into();
+        node
     }
 
     fn rows(view: FreeView) -> BTreeMap<String, FreeRow> {
@@ -302,7 +273,7 @@ mod tests {
             seen(&silent, None, true),
             seen(&spare, Some(90.0), false),
         ];
-        let rows = rows(free(&all, &[], &[]));
+        let rows = rows(free(&all, &[], &[], &[]));
         let cores = &rows["cores"];
         assert_eq!(
             (cores.total, cores.reserved, cores.used, cores.free, cores.largest),
@@ -319,7 +290,11 @@ mod tests {
             power.notes
         );
         assert_eq!(rows["rack_units"].total, None);
-        assert_eq!(free(&all[1..2], &[], &[]).rows[0].used, None, "no reading is no zero");
+        assert_eq!(
+            free(&all[1..2], &[], &[], &[]).rows[0].used,
+            None,
+            "no reading is no zero"
+        );
     }
 
     #[test]
@@ -341,7 +316,7 @@ mod tests {
             beside(None, false, None),
             beside(Some(1000.0), true, None),
         ];
-        let rows = rows(free(&seen, &all, &[]));
+        let rows = rows(free(&seen, &all, &[], &[]));
         let told = |row: &str, what: &str| rows[row].notes.iter().any(|n| n.contains(what));
         assert_eq!((rows["power"].used, rows["cooling"].used), (Some(1150.0), Some(1150.0)));
         assert!(told("power", "1 coolant units") && told("power", "not counted: 1000 W"));
@@ -366,7 +341,7 @@ mod tests {
             cap: None,
             silent: false,
         }];
-        let units = &rows(free(&seen, &[], &[&intent]))["rack_units"];
+        let units = &rows(free(&seen, &[], &[&intent], &[]))["rack_units"];
         assert_eq!(
             (units.total, units.reserved, units.used, units.free, units.largest),
             (Some(10.0), Some(3.5), Some(1.5), Some(6.5), Some(4.0))

@@ -2,8 +2,9 @@ use proptest::prelude::*;
 use rack::{Reading, Time, Unit};
 
 use super::archive::{Archive, Limits, float};
-use super::block::{ROWS, Sensor};
+use super::block::{ROWS, Rows, Sensor};
 use super::fold::Steps;
+use super::trend::latest;
 
 /// A day that starts at a round time.
 const DAY: u32 = 1_764_028_800;
@@ -222,4 +223,23 @@ fn steps_are_round_and_not_finer_than_readings_are_apart() {
     assert_eq!((steps.step, steps.from), (30, DAY));
     assert_eq!(Steps::over(DAY, DAY + 86_400, None, 30).step, 600);
     assert_eq!(Steps::over(DAY, DAY + 60, Some(1), 30).count, 60);
+}
+
+#[test]
+fn a_value_holds_until_it_is_too_old_or_the_sensor_says_none() {
+    let rows = Rows {
+        times: vec![DAY - 30, DAY + 10, DAY + 15, DAY + 130],
+        values: vec![Some(1_000), Some(2_000), Some(3_000), None],
+    };
+    let steps = |from| Steps {
+        from,
+        step: 30,
+        count: 6,
+    };
+    let held = latest(&steps(DAY), &rows, 60);
+    assert_eq!(held, [Some(3.0), Some(3.0), Some(3.0), None, None, None]);
+    // one from before the first step holds in it
+    let held = latest(&steps(DAY - 20), &rows, 60);
+    assert_eq!(held[..2], [Some(1.0), Some(3.0)]);
+    assert_eq!(latest(&steps(DAY), &Rows::default(), 60), [None; 6]);
 }
