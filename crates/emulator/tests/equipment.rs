@@ -119,7 +119,8 @@ async fn a_pump_that_stops_is_seen_and_when_all_do_the_flow_is_gone() {
     let one = fault(&rack, r#"{"on":{"at":"r1/cdu"},"action":"stop_pump","pump":1}"#);
     rack.rack.step(60.0).await;
     let cdu = device(&rack, "r1/cdu").await;
-    assert_eq!(cdu.health, Health::Critical);
+    assert_eq!((cdu.health, reading(&cdu, "pump1")), (Health::Critical, Some(0.0)));
+    assert!(reading(&cdu, "pump0").is_some_and(|rpm| rpm > 4000.0));
     assert!(
         reading(&cdu, "secondary-flow").unwrap() > 38.0,
         "the spare makes up for it"
@@ -157,6 +158,8 @@ async fn a_leak_is_moist_then_wet_and_the_fill_goes_down() {
     let fill = "/redfish/v1/ThermalEquipment/CDUs/1/Reservoirs/1";
     let low = get(&rack, "r1/cdu", fill).await;
     assert_eq!(low["FluidLevelStatus"], "Critical", "{low}");
+    let told = reading(&device(&rack, "r1/cdu").await, "reservoir1-level");
+    assert_eq!(told, low["FluidLevelPercent"]["Reading"].as_f64());
     assert!(
         (60.0..67.0).contains(&low["FluidLevelPercent"]["Reading"].as_f64().unwrap()),
         "{low}"

@@ -138,12 +138,17 @@ fn device(path: &str, doc: &Value, kind: DeviceKind) -> FoundDevice {
 async fn inside(crawl: &Crawl<'_>, doc: &Value, device: &mut FoundDevice) {
     let mut health = device.health;
     for name in ["Pumps", "Filters", "Reservoirs", "PowerSupplies"] {
-        for (_, leaf) in crawl.members(doc, name).await {
+        for (path, leaf) in crawl.members(doc, name).await {
             health = health.max(part::health(&leaf));
+            device.readings.extend(turns_or_holds(&path, &leaf));
         }
     }
     // Supplies and, in newer schemas, leak detectors are in the chassis; a group of detectors shows what each tells.
-    for (_, chassis) in crawl.all(links(doc, "Chassis")).await {
+    let chassis = match device.kind {
+        DeviceKind::Cooling | DeviceKind::PowerShelf => crawl.all(links(doc, "Chassis")).await,
+        _ => Vec::new(),
+    };
+    for (_, chassis) in chassis {
         if doc["PowerSupplies"].is_null() {
             health = supplies(crawl, &chassis).await.into_iter().fold(health, Ord::max);
         }
@@ -198,6 +203,26 @@ async fn inside(crawl: &Crawl<'_>, doc: &Value, device: &mut FoundDevice) {
         }
     }
     device.health = health;
+}
+
+/// How fast a pump turns, or how full a reservoir is.
+fn turns_or_holds(path: &str, doc: &Value) -> Vec<Raw> {
+    let plain = |what: &str| {
+        let id = last(path).to_ascii_lowercase();
+        let own: String = id.chars().filter(char::is_ascii_alphanumeric).take(40).collect();
+        // `1` says nothing beside other leaves
+        match own.starts_with(what) {
+            true => own,
+            false => format!("{what}{own}"),
+        }
+    };
+    let told = |at: &Value, name: String, unit| measured(at).filter(|v| *v >= 0.0).map(|v| (name, Some(v), unit));
+    let pump = &doc["PumpSpeedPercent"];
+    let turns = told(&pump["SpeedRPM"], plain("pump"), Unit::Rpm);
+    let turns = turns.or_else(|| told(&pump["Reading"], plain("pump"), Unit::Percent));
+    let level = &doc["FluidLevelPercent"]["Reading"];
+    let level = told(level, format!("{}-level", plain("reservoir")), Unit::Percent);
+    turns.into_iter().chain(level).collect()
 }
 
 /// A coolant connector's measured values; those that it does not tell are left out.
