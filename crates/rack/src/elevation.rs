@@ -241,7 +241,7 @@ pub struct Value {
     pub number: Option<f64>,
     /// As people read it, with its unit.
     pub text: String,
-    /// Place on the palette, 0 to 1; null where there are classes.
+    /// Place on the palette, 0 to 1; null where there are classes, and for the watts of what feeds others.
     pub shade: Option<f64>,
     /// The class, where no number is.
     pub class: Option<Class>,

@@ -12,7 +12,7 @@ mod value;
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::time::Duration;
 
-use rack::elevation::{By, Cell, ClassLabel, DrawnBox, DrawnOutlet, Elevation, Flank, Legend, Totals};
+use rack::elevation::{By, Cell, ClassLabel, DrawnBox, DrawnOutlet, Elevation, Flank, Legend, Totals, Value};
 use rack::intent::{BoxKind, Face, IntendedBox, Intent};
 use rack::request::DeviceView;
 use rack::{Identity, Machine, Name, Node, PartKind, Place, PowerState, Reading, State, Time, Unit};
@@ -111,11 +111,16 @@ pub fn draw(rack: &Rack) -> Elevation {
     flanks.sort_by(|(a, _), (b, _)| a.place.cmp(&b.place));
 
     let shown = || all.iter().map(|(_, s, _)| s).chain(flanks.iter().map(|(_, s)| s));
-    let scale = Scale::of(rack.by, rack.age, shown().filter_map(Shown::number));
+    let shaded = all
+        .iter()
+        .filter(|(b, ..)| !passes_on(rack.by, &b.kind))
+        .map(|(_, s, _)| s);
+    let scale = Scale::of(rack.by, rack.age, shaded.filter_map(Shown::number));
     let classes = classes(rack.by, shown());
     let (mut boxes, mut feet) = (Vec::new(), Vec::new());
     for (mut drawn, shown, cells) in all {
         (drawn.value, drawn.missing) = shown.value(&scale, rack.at);
+        unshade(rack.by, &drawn.kind, &mut drawn.value);
         drawn.cells = cells.into_iter().map(|c| c.cell(&scale, rack.at)).collect();
         if drawn.unit.is_some() { &mut boxes } else { &mut feet }.push(drawn);
     }
@@ -124,6 +129,7 @@ pub fn draw(rack: &Rack) -> Elevation {
         .into_iter()
         .map(|(mut flank, shown)| {
             (flank.value, flank.missing) = shown.value(&scale, rack.at);
+            unshade(rack.by, &flank.kind, &mut flank.value);
             flank
         })
         .collect();
@@ -150,6 +156,20 @@ pub fn draw(rack: &Rack) -> Elevation {
 /// A PDU hangs at the side, unless someone wrote down that it lies in a unit, or its slot says so.
 fn is_flank(place: &Place, kind: &str, meant: Option<&IntendedBox>) -> bool {
     kind == "pdu" && place::of(place, meant).is_none()
+}
+
+/// Whether what a box draws is what others draw: on one palette with them it would leave them all dark.
+fn passes_on(by: By, kind: &str) -> bool {
+    by == By::Power && matches!(kind, "pdu" | "power-shelf" | "transfer-switch")
+}
+
+/// Takes the place on the palette from what has none there; its number stays.
+fn unshade(by: By, kind: &str, value: &mut Option<Value>) {
+    if passes_on(by, kind)
+        && let Some(value) = value
+    {
+        value.shade = None;
+    }
 }
 
 fn absent(kind: BoxKind) -> &'static str {

@@ -403,6 +403,20 @@ fn pdus_hang_at_the_sides_and_say_what_they_feed() {
     assert_eq!(e.feet[0].place.as_str(), "r1/cdu");
     assert_eq!(at(&e, "r1/u40").kind, "pdu", "one that lies in a unit");
     assert_eq!(e.totals.watts, None, "what a PDU passes on is not counted twice");
+    let watts = e.flanks[0].value.as_ref().unwrap();
+    assert_eq!(
+        (watts.number, watts.shade),
+        (Some(500.0), None),
+        "nor does it darken what it feeds"
+    );
+    assert_eq!(
+        at(&e, "r1/cdu").value.as_ref().unwrap().shade,
+        Some(500.0 / 600.0).map(|s: f64| (s * 1000.0).round() / 1000.0)
+    );
+    assert_eq!(
+        (e.legend.high, &at(&e, "r1/u40").value.as_ref().unwrap().shade),
+        (Some(600.0), &None)
+    );
 }
 
 #[test]
