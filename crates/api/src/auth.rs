@@ -1,4 +1,4 @@
-//! Who asks: the bearer token, and the role that a route needs.
+//! Who asks: the bearer token or the browser's session, and the role that a route needs.
 
 use axum::extract::FromRequestParts;
 use axum::http::header;
@@ -7,11 +7,23 @@ use control::House;
 use rack::request::{Role, Who};
 
 use crate::problem::Problem;
+use crate::session::{self, LoggedIn, Sessions};
 
-fn bearer(parts: &Parts, house: &House, needs: Role) -> Result<Who, Problem> {
-    let missing = |what: &str| Problem::new("BB0201", what).hint("busbar token show-context");
-    let sent = parts.headers.get(header::AUTHORIZATION).and_then(|v| v.to_str().ok());
+/// Who bears the request's token, else whose session its cookie is of.
+pub fn asks(parts: &Parts, house: &House) -> Result<LoggedIn, Problem> {
+    let missing = |what: &str| Problem::new("BB0201", what).hint("busbar token show-context --link");
+    let Some(sent) = parts.headers.get(header::AUTHORIZATION) else {
+        let none = || missing("the request bears no token");
+        let secret = session::cookie(&parts.headers).ok_or_else(none)?;
+        let sessions = parts.extensions.get::<Sessions>().ok_or_else(none)?;
+        session::must_be_meant(&parts.method, &parts.headers)?;
+        return sessions
+            .who(house, secret)
+            .ok_or_else(|| missing("the session has ended"));
+    };
     let (scheme, token) = sent
+        .to_str()
+        .ok()
         .and_then(|s| s.split_once(' '))
         .ok_or_else(|| missing("the request bears no token"))?;
     if !scheme.eq_ignore_ascii_case("bearer") {
@@ -20,6 +32,11 @@ fn bearer(parts: &Parts, house: &House, needs: Role) -> Result<Who, Problem> {
     let who = house
         .who(token.trim())
         .ok_or_else(|| missing("the token is not known here"))?;
+    Ok(LoggedIn { who, expires: None })
+}
+
+fn bearer(parts: &Parts, house: &House, needs: Role) -> Result<Who, Problem> {
+    let who = asks(parts, house)?.who;
     if who.role < needs {
         let what = format!("`{}` is a {:?}, this needs {needs:?}", who.name, who.role).to_lowercase();
         return Err(Problem::new("BB0202", what).hint("busbar token make NAME --role ROLE"));
@@ -56,3 +73,14 @@ role!(
     /// May do everything.
     Admin
 );
+
+/// Anyone who is known here, and until when.
+pub struct Anyone(pub LoggedIn);
+
+impl FromRequestParts<House> for Anyone {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, house: &House) -> Result<Self, Problem> {
+        asks(parts, house).map(Anyone)
+    }
+}

@@ -84,7 +84,8 @@ fn shown(text: &str) -> String {
     text.chars().filter(|c| !c.is_control()).take(40).collect()
 }
 
-fn when(text: &str, field: &str, now: Time) -> Result<Time, Problem> {
+/// A time that is written out, or how long ago it was.
+pub fn when(text: &str, field: &str, now: Time) -> Result<Time, Problem> {
     if let Ok(time) = text.parse() {
         return Ok(time);
     }

@@ -15,6 +15,7 @@ mod admin;
 mod auth;
 mod cat;
 mod consoles;
+mod elevation;
 mod events;
 mod extract;
 mod hardware;
@@ -23,6 +24,7 @@ mod images;
 mod look;
 mod machines;
 mod metrics;
+mod session;
 mod truth;
 mod vitals;
 
@@ -32,7 +34,8 @@ use axum::extract::{DefaultBodyLimit, Request, State};
 use axum::http::{Method, header};
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
-use axum::{Router, routing::get};
+use axum::routing::{get, post};
+use axum::{Extension, Router};
 use control::House;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
@@ -50,6 +53,9 @@ const LONG_ANSWER: Duration = Duration::from_secs(3600);
 
 fn routes() -> OpenApiRouter<House> {
     OpenApiRouter::new()
+        .routes(routes!(elevation::me))
+        .routes(routes!(elevation::racks))
+        .routes(routes!(elevation::elevation))
         .routes(routes!(look::status))
         .routes(routes!(look::nodes))
         .routes(routes!(look::node))
@@ -114,10 +120,13 @@ pub fn router(house: House) -> Router {
     api.route("/v1/openapi.json", get(async || axum::Json(openapi())))
         .route("/metrics", get(metrics::metrics))
         .route("/healthz", get(async || "ok\n"))
+        .route("/login", get(session::login))
+        .route("/logout", post(session::logout))
         .fallback(async || Problem::not_found("route", "this path"))
         .method_not_allowed_fallback(async || Problem::new("BB0405", "this path does not take this method"))
         .layer(DefaultBodyLimit::max(BODY))
         .layer(middleware::from_fn_with_state(house.clone(), bounded))
+        .layer(Extension(session::Sessions::default()))
         .with_state(house)
 }
 

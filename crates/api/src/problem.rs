@@ -36,9 +36,11 @@ pub const CODES: &[Code] = codes! {
     "BB0102" 413 2 "The request is too large"
         "A body may hold 1 MiB. User data may hold 256 KiB; put larger things on a server and fetch them at first boot.";
     "BB0201" 401 8 "No valid token"
-        "Every request needs `Authorization: Bearer TOKEN`. The token is in the context file that `busbar up` wrote (`busbar token show-context`); it may have been revoked.";
+        "Every request needs `Authorization: Bearer TOKEN`. The token is in the context file that `busbar up` wrote (`busbar token show-context`); it may have been revoked. A browser logs in once by the link of `busbar token show-context --link`, for twelve hours.";
     "BB0202" 403 8 "The token may not do this"
         "Readers look; operators also run and release machines and add images; admins also arm, discover, and keep credentials and tokens. Ask an admin for `busbar token make NAME --role ROLE`.";
+    "BB0203" 403 8 "The request may not be meant"
+        "A browser sends the console's cookie with every request, whoever wrote the page. What changes something needs the header `X-Busbar: console`, which pages of other origins can't send, and an `Origin` that is the daemon's own. Scripts use `Authorization: Bearer TOKEN`.";
     "BB0301" 404 3 "Not found"
         "There is no such thing. Names are exact and in lower case. `busbar ls`, `busbar ps` and `busbar image ls` show what there is.";
     "BB0401" 409 4 "It does not fit"

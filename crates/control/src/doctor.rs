@@ -15,22 +15,43 @@ impl House {
     /// The daemon in short, with its checks.
     pub fn summary(&self) -> Summary {
         let world = self.world();
+        let mut machines: BTreeMap<String, u32> = BTreeMap::new();
+        for machine in world.machines.values() {
+            *machines.entry(machine.status.state.to_string()).or_default() += 1;
+        }
+        Summary {
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            racks: self.rack_summaries(),
+            machines,
+            images: world.images.values().map(|i| Image::clone(i)).collect(),
+            revision: world.revision,
+            checks: self.checks(),
+        }
+    }
+
+    /// A rack in which nothing was found.
+    pub(crate) fn empty_rack(&self, name: Name) -> RackSummary {
+        RackSummary {
+            emulated: self.inner.env.config.emulated.contains(&name),
+            name,
+            nodes: 0,
+            armed: 0,
+            free: 0,
+            silent: 0,
+            devices: 0,
+        }
+    }
+
+    /// Racks in which something was found.
+    pub(crate) fn rack_summaries(&self) -> Vec<RackSummary> {
+        let world = self.world();
         let mut racks: BTreeMap<String, RackSummary> = BTreeMap::new();
-        let emulated = &self.inner.env.config.emulated;
         let summary_of = |racks: &mut BTreeMap<String, RackSummary>, name: &str, add: &dyn Fn(&mut RackSummary)| {
             let Ok(parsed) = name.parse::<Name>() else { return };
-            add(racks.entry(name.to_owned()).or_insert_with(|| RackSummary {
-                emulated: emulated.contains(&parsed),
-                name: parsed,
-                nodes: 0,
-                armed: 0,
-                free: 0,
-                silent: 0,
-                devices: 0,
-            }));
+            add(racks.entry(name.to_owned()).or_insert_with(|| self.empty_rack(parsed)));
         };
         for node in world.nodes.values() {
-            let silent = self.live(&node.id).silent.is_some();
+            let silent = self.look_at(&node.id, |live| live.silent.is_some());
             let free = node.armed && node.holder.is_none() && node.cordoned.is_none() && invariants::may_be_given(node);
             summary_of(&mut racks, node.place.rack(), &|r| {
                 r.nodes += 1;
@@ -42,18 +63,7 @@ impl House {
         for device in self.devices() {
             summary_of(&mut racks, device.place.rack(), &|r| r.devices += 1);
         }
-        let mut machines: BTreeMap<String, u32> = BTreeMap::new();
-        for machine in world.machines.values() {
-            *machines.entry(machine.status.state.to_string()).or_default() += 1;
-        }
-        Summary {
-            version: env!("CARGO_PKG_VERSION").to_owned(),
-            racks: racks.into_values().collect(),
-            machines,
-            images: world.images.values().map(|i| Image::clone(i)).collect(),
-            revision: world.revision,
-            checks: self.checks(),
-        }
+        racks.into_values().collect()
     }
 
     fn checks(&self) -> Vec<Check> {

@@ -17,6 +17,7 @@ pub mod desk;
 mod discover;
 mod doctor;
 mod drift;
+mod elevation;
 pub mod env;
 mod events;
 mod fleet;

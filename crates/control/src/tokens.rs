@@ -13,13 +13,22 @@ use crate::secrets::{fingerprint, new_secret};
 impl House {
     /// Who bears this token. The look-up is by the fingerprint of 256 random bits, so its timing tells nothing.
     pub fn who(&self, bearer: &str) -> Option<Who> {
-        let mark = fingerprint(bearer);
+        self.who_is(&fingerprint(bearer))
+    }
+
+    /// Who bears the token of this fingerprint, as long as there is one.
+    pub fn who_is(&self, mark: &str) -> Option<Who> {
         self.record(|r| {
-            r.tokens.get(&mark).map(|t| Who {
+            r.tokens.get(mark).map(|t| Who {
                 name: t.name.clone(),
                 role: t.role,
             })
         })
+    }
+
+    /// A secret that nothing knows yet, and that is not kept.
+    pub fn new_secret(&self) -> String {
+        new_secret(|b| self.inner.env.random.fill(b))
     }
 
     /// Makes a token; its secret is in the answer and nowhere else.

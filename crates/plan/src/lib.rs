@@ -5,6 +5,7 @@
 //! Start at [`lifecycle::next`] for the machine's life and at [`place::place`] for where it lives.
 
 pub mod adopt;
+pub mod elevation;
 pub mod filter;
 pub mod free;
 pub mod fsck;

@@ -7,6 +7,7 @@
 
 pub mod agent;
 pub mod console;
+pub mod elevation;
 pub mod event;
 pub mod free;
 pub mod history;

@@ -270,6 +270,19 @@ pub struct Who {
     pub role: Role,
 }
 
+/// Who asks: `GET /v1/me`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Me {
+    /// The token's name.
+    pub name: Name,
+    /// What it may do.
+    pub role: Role,
+    /// When the session ends; null for who bears a token, which does not.
+    pub expires: Option<Time>,
+    /// Whether any rack here is made of software.
+    pub emulator: bool,
+}
+
 /// What a token may do; each includes the ones before it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]

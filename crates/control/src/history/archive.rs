@@ -107,6 +107,24 @@ impl Track {
         }
         all
     }
+
+    /// What each sensor last told in the `age` seconds before a moment.
+    pub fn at(&self, moment: Time, age: u32) -> Vec<Reading> {
+        let Some(moment) = seconds(moment) else {
+            return Vec::new();
+        };
+        let last = |sensor: Sensor| {
+            let rows = self.rows(&sensor, moment.saturating_sub(age), moment.saturating_add(1));
+            let (taken, value) = (*rows.times.last()?, *rows.values.last()?);
+            Some(Reading {
+                name: sensor.name.into(),
+                value: value.map(float),
+                unit: sensor.unit,
+                taken: Time::from_millis(i64::from(taken) * 1000),
+            })
+        };
+        self.sensors().into_iter().filter_map(last).collect()
+    }
 }
 
 /// Everything that is kept, by a key that a box keeps when it is moved.

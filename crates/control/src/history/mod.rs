@@ -113,10 +113,7 @@ impl House {
         }
         let apart = u32::try_from(self.inner.env.config.readings.as_secs()).unwrap_or(u32::MAX);
         let steps = steps(ask, self.now(), self.inner.history.limits.age, apart)?;
-        let tracks: Vec<(Place, Track)> = self.inner.history.with(|a| {
-            let found = |(place, of): (Place, Of)| Some((place, a.track(&of)?));
-            boxes.into_iter().filter_map(found).collect()
-        });
+        let tracks = self.tracks_of(boxes);
         let mut chosen = Vec::new();
         for (place, track) in &tracks {
             let sensors = track.sensors().into_iter();
@@ -154,6 +151,18 @@ impl House {
             kept_seconds: self.inner.history.limits.age,
             read_seconds: apart,
             series: chosen.into_iter().map(series).collect(),
+        })
+    }
+
+    /// What every box at `place` or in it told.
+    pub(crate) fn tracks(&self, place: &Place) -> Vec<(Place, Track)> {
+        self.tracks_of(self.boxes_in(place))
+    }
+
+    fn tracks_of(&self, boxes: Vec<(Place, Of)>) -> Vec<(Place, Track)> {
+        self.inner.history.with(|a| {
+            let found = |(place, of): (Place, Of)| Some((place, a.track(&of)?));
+            boxes.into_iter().filter_map(found).collect()
         })
     }
 

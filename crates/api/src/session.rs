@@ -1,0 +1,179 @@
+//! Browsers log in once, by a link that holds a token, and then show a cookie. A session is a random secret in memory,
+//! bound to the token that it was made with: it dies with it, with a logout, after twelve hours, and with the daemon.
+//!
+//! The cookie is sent by the browser whoever wrote the page, so it is no proof that the user meant a request. What changes
+//! anything must bear a header that no page of another origin can send without being asked first (Fetch §3.2, CORS
+//! preflight), and an `Origin`, when sent, that is our own.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use axum::Extension;
+use axum::extract::State;
+use axum::http::header::{COOKIE, HOST, LOCATION, ORIGIN, SET_COOKIE};
+use axum::http::{HeaderMap, Method, StatusCode};
+use axum::response::IntoResponse;
+use control::House;
+use control::secrets::fingerprint;
+use rack::Time;
+use rack::request::Who;
+use serde::Deserialize;
+
+use crate::extract::Query;
+use crate::problem::Problem;
+
+/// How long a session lasts.
+const LASTS: Duration = Duration::from_secs(12 * 3600);
+/// Sessions at once; the oldest goes when there is one more. Who can make one can do all that its token may.
+const MOST: usize = 1024;
+/// The cookie.
+const COOKIE_NAME: &str = "busbar";
+/// What only a page of our own can send with a request that its user did not see.
+const PROOF: (&str, &str) = ("x-busbar", "console");
+
+/// One browser that is logged in.
+#[derive(Debug, Clone)]
+struct Session {
+    /// Fingerprint of the token that it was made with.
+    token: String,
+    made: Time,
+}
+
+/// Who asks.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LoggedIn {
+    /// The bearer of the token.
+    pub who: Who,
+    /// When the session ends; a token does not.
+    pub expires: Option<Time>,
+}
+
+/// Every session, by the fingerprint of its secret.
+#[derive(Debug, Clone, Default)]
+pub struct Sessions(Arc<Mutex<HashMap<String, Session>>>);
+
+impl Sessions {
+    fn lock(&self) -> MutexGuard<'_, HashMap<String, Session>> {
+        // what a panic elsewhere leaves is whole: an entry is added or removed at once
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Logs in by a token: the session's secret, or nothing when the token is not known.
+    pub fn open(&self, house: &House, token: &str) -> Option<String> {
+        let token = fingerprint(token);
+        house.who_is(&token)?;
+        let (secret, now) = (house.new_secret(), house.now());
+        let mut all = self.lock();
+        all.retain(|_, s| now.within(s.made, LASTS));
+        if all.len() >= MOST
+            && let Some(oldest) = all.iter().min_by_key(|(_, s)| s.made).map(|(mark, _)| mark.clone())
+        {
+            all.remove(&oldest);
+        }
+        all.insert(fingerprint(&secret), Session { token, made: now });
+        Some(secret)
+    }
+
+    /// Who this secret stands for, as long as its session and its token live.
+    pub fn who(&self, house: &House, secret: &str) -> Option<LoggedIn> {
+        let mark = fingerprint(secret);
+        let mut all = self.lock();
+        let session = all.get(&mark)?;
+        let lasts = house.now().within(session.made, LASTS);
+        let who = house.who_is(&session.token).filter(|_| lasts);
+        let expires = Some(session.made + LASTS);
+        if who.is_none() {
+            all.remove(&mark);
+        }
+        who.map(|who| LoggedIn { who, expires })
+    }
+
+    /// Ends a session.
+    pub fn close(&self, secret: &str) {
+        self.lock().remove(&fingerprint(secret));
+    }
+}
+
+/// The session's secret in a request's cookies (RFC 6265 §4.2.1).
+pub fn cookie(headers: &HeaderMap) -> Option<&str> {
+    let all = headers.get_all(COOKIE).into_iter();
+    let pairs = all.filter_map(|v| v.to_str().ok()).flat_map(|v| v.split(';'));
+    let mut ours = pairs
+        .filter_map(|p| p.trim().split_once('='))
+        .filter(|(name, _)| *name == COOKIE_NAME);
+    ours.next().map(|(_, value)| value)
+}
+
+/// Refuses what another site may have made a browser send.
+pub fn must_be_meant(method: &Method, headers: &HeaderMap) -> Result<(), Problem> {
+    if method.is_safe() {
+        return Ok(());
+    }
+    let text = |name: &str| headers.get(name).and_then(|v| v.to_str().ok());
+    if text(PROOF.0) != Some(PROOF.1) {
+        let what = "a request with the console's cookie that changes something needs the header `X-Busbar: console`";
+        return Err(Problem::new("BB0203", what));
+    }
+    // an origin that can't be read is not ours
+    let Some(origin) = headers.get(ORIGIN) else {
+        return Ok(());
+    };
+    let host = origin
+        .to_str()
+        .ok()
+        .and_then(|o| o.split_once("://"))
+        .map(|(_, host)| host);
+    if host.is_none() || host != text(HOST.as_str()) {
+        return Err(Problem::new(
+            "BB0203",
+            "the request comes from a page of another origin",
+        ));
+    }
+    Ok(())
+}
+
+/// The cookie as it is set; without a secret it is taken away.
+fn set(secret: Option<&str>) -> String {
+    let (value, age) = secret.map_or(("", 0), |s| (s, LASTS.as_secs()));
+    format!("{COOKIE_NAME}={value}; Path=/; Max-Age={age}; HttpOnly; Secure; SameSite=Strict")
+}
+
+/// The link that logs in.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Link {
+    token: String,
+}
+
+/// Logs a browser in and takes the token out of its address bar.
+pub async fn login(
+    State(house): State<House>,
+    Extension(sessions): Extension<Sessions>,
+    Query(link): Query<Link>,
+) -> Result<impl IntoResponse, Problem> {
+    let secret = sessions.open(&house, &link.token).ok_or_else(|| {
+        Problem::new(
+            "BB0201",
+            "the token in this link is not known here: it may have been revoked",
+        )
+        .hint("busbar token show-context --link")
+    })?;
+    Ok((
+        StatusCode::SEE_OTHER,
+        [(LOCATION, "/".to_owned()), (SET_COOKIE, set(Some(&secret)))],
+    ))
+}
+
+/// Ends the session of the cookie, if there is one.
+pub async fn logout(
+    Extension(sessions): Extension<Sessions>,
+    method: Method,
+    headers: HeaderMap,
+) -> Result<impl IntoResponse, Problem> {
+    must_be_meant(&method, &headers)?;
+    if let Some(secret) = cookie(&headers) {
+        sessions.close(secret);
+    }
+    Ok((StatusCode::NO_CONTENT, [(SET_COOKIE, set(None))]))
+}
