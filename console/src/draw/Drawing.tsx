@@ -66,6 +66,7 @@ export function Drawing(props: DrawingProps) {
     "aria-pressed": props.focus === item.place,
   });
   return (
+    // biome-ignore lint/a11y/useSemanticElements: a fieldset can't be drawn
     <svg
       class="rack"
       role="group"
@@ -134,7 +135,7 @@ export function Drawing(props: DrawingProps) {
           );
         }}
       </For>
-      <g class="cords" aria-hidden="true">
+      <g class="cords">
         <For each={cords()}>{({ line, off }) => <path d={line} classList={{ off }} />}</For>
       </g>
     </svg>

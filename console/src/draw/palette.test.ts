@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import sheet from "../style.css?raw";
+import sheet from "../style/base.css?raw";
 import { CLASSES, cividis, contrast, hex, inkOn, luminance, THEMES } from "./palette";
 
 const ink = (ground: readonly [number, number, number]) =>

@@ -3,7 +3,7 @@
 
 export type Rgb = readonly [number, number, number];
 
-/** Surfaces and ink of the two themes, as in style.css; the test of contrast reads them from here and from there. */
+/** Surfaces and ink of the two themes, as in style/base.css; the test of contrast reads them from here and from there. */
 export const THEMES = {
   light: { ground: "#fbfbf9", panel: "#f2f2ee", ink: "#16181a", soft: "#55595e", line: "#84888d", accent: "#0b57c2" },
   dark: { ground: "#101214", panel: "#181b1e", ink: "#e8e9ea", soft: "#a3a8ae", line: "#6d7278", accent: "#7fb2ff" },

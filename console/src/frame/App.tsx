@@ -76,15 +76,13 @@ export function App() {
 
   return (
     <>
-      <a
+      <button
+        type="button"
         class="skip"
-        href="#main"
-        onClick={(event) => (
-          event.preventDefault(), document.querySelector<HTMLElement>(".stage [tabindex='0']")?.focus()
-        )}
+        onClick={() => document.querySelector<SVGGElement>(".stage [tabindex='0']")?.focus()}
       >
         To the rack
-      </a>
+      </button>
       <header class="head">
         <a class="mark" href="/" onClick={(event) => follow(event, "/")}>
           busbar

@@ -49,14 +49,14 @@ export function Palette(props: {
         spellcheck={false}
         autocomplete="off"
       />
-      <div role="listbox" id="choices" aria-label="choices" tabindex="-1">
+      <div role="listbox" id="choices" aria-label="choices" tabIndex={-1}>
         <For each={found()} fallback={<p class="none">Nothing is called so.</p>}>
           {(choice, i) => (
             // biome-ignore lint/a11y/useKeyWithClickEvents: the combobox hears the keys
             <div
               role="option"
               id={`choice-${i()}`}
-              tabindex="-1"
+              tabIndex={-1}
               aria-selected={at() === i()}
               onClick={() => choose(choice)}
               onPointerMove={() => move(i())}

@@ -140,7 +140,16 @@ function OfBox(props: PanelProps & { box: Box }) {
   );
   const about = () => props.box.machine ?? (isNode() ? props.box.place : null);
   const [why, { refetch: again }] = createResource(about, async (it) => (await look<Why>(`/v1/why/${it}`)).body);
-  createEffect(on([came, () => props.box.state], () => (void refetch(), void again()), { defer: true }));
+  createEffect(
+    on(
+      [came, () => props.box.state],
+      () => {
+        void refetch();
+        void again();
+      },
+      { defer: true },
+    ),
+  );
   const live = () => (node.error ? undefined : node.latest);
   const reasons = () => (why.error ? undefined : why.latest);
   const state = () => (props.past ? null : props.box.silent ? `no answer: ${props.box.silent}` : mark(props.box).word);

@@ -32,7 +32,16 @@ export function RunForm(props: {
     }),
   );
   // a plan holds for the very wish that it was made of
-  createEffect(on(wish, () => (setPlanned(null), setProblem(null)), { defer: true }));
+  createEffect(
+    on(
+      wish,
+      () => {
+        setPlanned(null);
+        setProblem(null);
+      },
+      { defer: true },
+    ),
+  );
   const action = createMemo(() => run(wish(), planned() === null));
   const barred = () =>
     needs(props.role, "operator") ??
