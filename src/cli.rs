@@ -440,7 +440,11 @@ pub enum Token {
     /// Make one worthless
     Revoke { name: Name },
     /// Where the token in use comes from
-    ShowContext,
+    ShowContext {
+        /// The link that logs a browser in to the console; whoever has it can do what the token may
+        #[arg(long)]
+        link: bool,
+    },
 }
 
 #[derive(ValueEnum, Clone, Copy)]

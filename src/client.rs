@@ -9,7 +9,7 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 use crate::cli::Cli;
-use crate::context::Context;
+use crate::context::{self, Context};
 
 /// A command that failed: what it exits with is in the problem's code.
 #[derive(Debug)]
@@ -78,6 +78,15 @@ impl Client {
             url: url.trim_end_matches('/').to_owned(),
             token,
         })
+    }
+
+    /// The link that logs a browser in with this client's token.
+    pub fn link(&self) -> Result<String> {
+        if self.token.is_empty() {
+            let what = "there is no token to log in with";
+            return Err(fail("BB0201", what, "busbar token show-context"));
+        }
+        context::link(&self.url, &self.token)
     }
 
     /// Sends a request; an answer that is no success is a [`Failure`].

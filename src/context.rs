@@ -83,6 +83,14 @@ impl Context {
     }
 }
 
+/// The link that logs a browser in to the console of the daemon at `url`.
+pub fn link(url: &str, token: &str) -> Result<String> {
+    let link = reqwest::Url::parse_with_params(&format!("{url}/login"), [("token", token)]);
+    Ok(link
+        .with_context(|| format!("{url} is not the address of a daemon"))?
+        .into())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -102,5 +110,16 @@ mod tests {
         context.save(&path).expect("saved");
         assert_eq!(Context::load(&path).expect("read").expect("there").token, "t");
         assert_eq!(fs::metadata(&path).expect("there").permissions().mode() & 0o777, 0o600);
+    }
+
+    #[test]
+    fn a_link_holds_the_token_whatever_is_in_it() {
+        let made = link("https://127.0.0.1:7400", "busbar_a-b").expect("a link");
+        assert_eq!(made, "https://127.0.0.1:7400/login?token=busbar_a-b");
+        assert_eq!(
+            link("https://h", "a&b=c d").expect("a link"),
+            "https://h/login?token=a%26b%3Dc+d"
+        );
+        assert!(link("nowhere", "t").is_err());
     }
 }

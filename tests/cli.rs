@@ -124,6 +124,7 @@ fn every_command_speaks_json() {
         "token make robot",
         "token revoke robot",
         "token show-context",
+        "token show-context --link",
         "emulate ls",
         "emulate faults",
         "emulate load r1/u1 0.5",

@@ -272,7 +272,11 @@ pub async fn token(cli: &Cli, client: &Client, what: &Token) -> Result<u8> {
             let answer = client.call(Method::DELETE, &format!("/v1/tokens/{name}"), None).await?;
             say(cli, &answer, format!("token {name} is revoked"))
         }
-        Token::ShowContext => {
+        Token::ShowContext { link: true } => {
+            let link = client.link()?;
+            say(cli, &json!({ "link": link }), link)
+        }
+        Token::ShowContext { link: false } => {
             let path = Context::path();
             let url = Context::load(&path)?.map(|c| c.url);
             let answer = json!({"file": path, "url": url});

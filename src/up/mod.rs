@@ -8,6 +8,7 @@ mod emulated;
 pub mod space;
 
 use std::collections::BTreeMap;
+use std::io::IsTerminal as _;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -136,14 +137,14 @@ pub async fn run(mut options: UpOptions) -> Result<()> {
         (Some(space), Some(rack)) => emulated::doors(&options, space, rack, &house, &mut services).await?,
         _ => BTreeMap::new(),
     };
-    let token = introduce(&state, &house, api_at, &tls.0, control, logins).await?;
+    let (context, written) = introduce(&state, &house, api_at, &tls.0, control, logins).await?;
     for file in racks {
         house.watch_bmcs(file.watched()).await?;
     }
     if let Some(rack) = &rack {
         emulated::settle(&house, rack, &options, &state).await?;
     }
-    greet(&house, &options, api_at, network.as_ref(), &token);
+    greet(&house, &options, api_at, network.as_ref(), &context, &written)?;
 
     let ended = tokio::select! {
         ended = loops => Some(ended),
@@ -202,7 +203,7 @@ async fn introduce(
     ca: &str,
     control: Option<String>,
     logins: BTreeMap<Place, SocketAddr>,
-) -> Result<String> {
+) -> Result<(Context, PathBuf)> {
     let file = state.at("context.json");
     let known = Context::load(&file)
         .ok()
@@ -238,7 +239,7 @@ async fn introduce(
     };
     let context = Context {
         url: format!("https://{reached}"),
-        token: token.clone(),
+        token,
         ca_pem: Some(ca.to_owned()),
         emulator_control: control,
         logins,
@@ -248,11 +249,18 @@ async fn introduce(
     if users != file {
         context.save(&users)?;
     }
-    Ok(users.display().to_string())
+    Ok((context, users))
 }
 
 /// What is said at start: what runs, and what to do next.
-fn greet(house: &House, options: &UpOptions, api: SocketAddr, network: Option<&boot_services::Network>, context: &str) {
+fn greet(
+    house: &House,
+    options: &UpOptions,
+    api: SocketAddr,
+    network: Option<&boot_services::Network>,
+    context: &Context,
+    written: &Path,
+) -> Result<()> {
     let summary = house.summary();
     for rack in &summary.racks {
         let emulated = if rack.emulated { " (emulated)" } else { "" };
@@ -264,7 +272,13 @@ fn greet(house: &House, options: &UpOptions, api: SocketAddr, network: Option<&b
     if summary.racks.is_empty() {
         println!(" no rack is known yet: busbar credential set default --user USER · busbar discover ADDRESS");
     }
-    println!(" API      https://{api}   token in {context}");
+    // A terminal is its user's alone; what is not one is likely a log, where no token belongs.
+    if std::io::stdout().is_terminal() {
+        println!(" console  {}", crate::context::link(&context.url, &context.token)?);
+    } else {
+        println!(" console  {}   log in: busbar token show-context --link", context.url);
+    }
+    println!(" API      https://{api}   token in {}", written.display());
     if let Some(n) = network {
         println!(
             " boot     {}   addresses {} to {}",
@@ -280,6 +294,7 @@ fn greet(house: &House, options: &UpOptions, api: SocketAddr, network: Option<&b
     } else {
         println!(" try      busbar ls · busbar arm r1 · busbar image add NAME FILE · busbar doctor");
     }
+    Ok(())
 }
 
 /// Returns at SIGINT or SIGTERM.

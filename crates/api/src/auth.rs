@@ -35,7 +35,8 @@ pub fn asks(parts: &Parts, house: &House) -> Result<LoggedIn, Problem> {
     Ok(LoggedIn { who, expires: None })
 }
 
-fn bearer(parts: &Parts, house: &House, needs: Role) -> Result<Who, Problem> {
+/// Who asks, when its role is enough.
+pub fn bearer(parts: &Parts, house: &House, needs: Role) -> Result<Who, Problem> {
     let who = asks(parts, house)?.who;
     if who.role < needs {
         let what = format!("`{}` is a {:?}, this needs {needs:?}", who.name, who.role).to_lowercase();

@@ -3,7 +3,7 @@
 use axum::Json;
 use axum::extract::{Path, State};
 use axum::http::header::{ETAG, IF_NONE_MATCH};
-use axum::http::{HeaderMap, StatusCode};
+use axum::http::{HeaderMap, HeaderName, StatusCode};
 use axum::response::{IntoResponse, Response};
 use control::House;
 use rack::Name;
@@ -17,15 +17,20 @@ use crate::extract::{Query, named};
 use crate::history::when;
 use crate::problem::Problem;
 
-/// Who asks, what it may do, and until when.
+/// Header with the sequence number of the latest event: who follows the events from here on asks for those after it.
+const LATEST: &str = "busbar-event";
+
+/// Who asks, what it may do, and until when; `Busbar-Event` is the latest event, to follow the stream from there.
 #[utoipa::path(get, path = "/v1/me", responses((status = 200, body = Me), (status = "default", body = Problem)))]
-pub async fn me(Anyone(asks): Anyone, State(house): State<House>) -> Json<Me> {
-    Json(Me {
+pub async fn me(Anyone(asks): Anyone, State(house): State<House>) -> impl IntoResponse {
+    let latest = house.last_event().to_string();
+    let me = Me {
         name: asks.who.name,
         role: asks.who.role,
         expires: asks.expires,
         emulator: house.is_emulated(),
-    })
+    };
+    ([(LATEST, latest)], Json(me))
 }
 
 /// Every rack, as people count them.
@@ -40,9 +45,9 @@ pub async fn racks(_: Reader, State(house): State<House>) -> Json<Vec<RackSummar
 pub struct Look {
     /// What boxes are told apart by: `power`, `share`, `inlet`, `hottest`, `use`, `health`, `age` or `firmware`.
     #[param(value_type = Option<By>)]
-    by: Option<String>,
+    pub by: Option<String>,
     /// A moment of the last day, RFC 3339 or how long ago (`15m`): its readings instead of now's.
-    at: Option<String>,
+    pub at: Option<String>,
 }
 
 impl Look {
@@ -56,7 +61,7 @@ impl Look {
 }
 
 /// A rack as it is drawn: each box at its units, with one thing that it is told apart by. Answers 304 to the `ETag` of
-/// the last answer when nothing but the ages of readings differs.
+/// the last answer when nothing but the ages of readings differs. `Busbar-Event` is the latest event before it.
 #[utoipa::path(get, path = "/v1/racks/{rack}/elevation", params(("rack" = String, Path), Look),
     responses((status = 200, body = Elevation), (status = 304, description = "nothing changed"), (status = "default", body = Problem)))]
 pub async fn elevation(
@@ -66,12 +71,16 @@ pub async fn elevation(
     Query(look): Query<Look>,
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
+    // before the drawing: an event in between is told twice rather than never
+    let latest = house.last_event().to_string();
     let drawn = look.draw(&house, &rack)?;
     let tag = tag(&drawn);
-    if matches(&headers, &tag) {
-        return Ok((StatusCode::NOT_MODIFIED, [(ETAG, tag)]).into_response());
+    let known = matches(&headers, &tag);
+    let headers = [(ETAG, tag), (HeaderName::from_static(LATEST), latest)];
+    if known {
+        return Ok((StatusCode::NOT_MODIFIED, headers).into_response());
     }
-    Ok(([(ETAG, tag)], Json(drawn)).into_response())
+    Ok((headers, Json(drawn)).into_response())
 }
 
 /// Names a drawing by what is to be seen of it: a weak validator (RFC 9110 §8.8.1), since ages go on by themselves.

@@ -1,6 +1,6 @@
 //! The HTTP API: what a client may ask of the house, who may ask it, and how it is answered.
 //!
-//! It decides nothing: every handler checks the bearer's role, calls one method of [`control::House`], and shows what
+//! It decides nothing: every handler checks the role of who asks, calls one method of [`control::House`], and shows what
 //! came of it. OpenAPI 3.1 is generated from the same handlers, so that the two can't part. Start at [`router`];
 //! [`problem`] is every way to be refused.
 
@@ -12,9 +12,11 @@
 pub mod problem;
 
 mod admin;
+mod assets;
 mod auth;
 mod cat;
 mod consoles;
+mod drawing;
 mod elevation;
 mod events;
 mod extract;
@@ -31,7 +33,7 @@ mod vitals;
 use std::time::Duration;
 
 use axum::extract::{DefaultBodyLimit, Request, State};
-use axum::http::{Method, header};
+use axum::http::Method;
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
@@ -122,7 +124,7 @@ pub fn router(house: House) -> Router {
         .route("/healthz", get(async || "ok\n"))
         .route("/login", get(session::login))
         .route("/logout", post(session::logout))
-        .fallback(async || Problem::not_found("route", "this path"))
+        .fallback(assets::other)
         .method_not_allowed_fallback(async || Problem::new("BB0405", "this path does not take this method"))
         .layer(DefaultBodyLimit::max(BODY))
         .layer(middleware::from_fn_with_state(house.clone(), bounded))
@@ -130,7 +132,7 @@ pub fn router(house: House) -> Router {
         .with_state(house)
 }
 
-/// Bounds the time of every answer.
+/// Bounds the time of every answer, and says what a browser may do with it.
 async fn bounded(State(_): State<House>, request: Request, next: Next) -> Response {
     let path = request.uri().path();
     let long = request.method() == Method::POST && ["/v1/images", "/v1/discover", "/v1/dump"].contains(&path);
@@ -140,9 +142,7 @@ async fn bounded(State(_): State<House>, request: Request, next: Next) -> Respon
         Ok(answer) => answer,
         Err(_) => Problem::new("BB0503", format!("no answer after {} s", limit.as_secs())).into_response(),
     };
-    answer
-        .headers_mut()
-        .insert(header::CACHE_CONTROL, header::HeaderValue::from_static("no-store"));
+    assets::guard(&mut answer);
     answer
 }
 
