@@ -59,12 +59,9 @@ export function Drawing(props: DrawingProps) {
     onClick: (event) => event.currentTarget.focus(),
   });
   const faded = (item: Box | Flank) => (props.lit !== null && !props.lit.has(item.place)) || !props.meant(item);
-  const shared = (item: Box | Flank) => ({
-    "data-place": item.place,
-    role: "button" as const,
-    tabindex: props.stop === item.place ? 0 : -1,
-    "aria-pressed": props.focus === item.place,
-  });
+  // by place, so that a new drawing changes what is there and takes the focus from nobody
+  const boxes = keyed(() => [...props.plan.boxes, ...props.plan.feet].map((it) => [it.box.place, it]));
+  const flanks = keyed(() => props.plan.flanks.map((it) => [it.side.place, it]));
   return (
     // biome-ignore lint/a11y/useSemanticElements: a fieldset can't be drawn
     <svg
@@ -94,52 +91,73 @@ export function Drawing(props: DrawingProps) {
           </>
         )}
       </For>
-      <For each={props.plan.flanks}>
-        {(flank) => (
-          <g
-            class="flank"
-            {...shared(flank.side)}
-            {...handlers(flank.side.place)}
-            classList={{ faded: faded(flank.side) }}
-            aria-label={saysFlank(flank.side)}
-          >
-            <Strip flank={flank} lit={props.lit} focus={props.focus} />
-          </g>
+      <For each={flanks.names()}>
+        {(place) => (
+          <Show when={flanks.at(place)}>
+            {(flank) => (
+              <g
+                class="flank"
+                data-place={place}
+                role="button"
+                {...handlers(place)}
+                aria-pressed={props.focus === place}
+                tabindex={props.stop === place ? 0 : -1}
+                classList={{ faded: faded(flank().side) }}
+                aria-label={saysFlank(flank().side)}
+              >
+                <Strip flank={flank()} lit={props.lit} focus={props.focus} />
+              </g>
+            )}
+          </Show>
         )}
       </For>
-      <For each={[...props.plan.boxes, ...props.plan.feet]}>
-        {(placed) => {
-          const old = () => ageOf(placed.box.value, props.came, props.now, props.elevation.past);
-          const stale = () => (old() ?? 0) > OLD;
-          return (
-            <g
-              class="box"
-              {...shared(placed.box)}
-              {...handlers(placed.box.place)}
-              classList={{
-                faded: faded(placed.box),
-                stale: stale() || placed.box.silent !== null,
-                loud: mark(placed.box).loud,
-              }}
-              aria-label={saysBox(placed.box, old())}
-            >
-              <Face
-                box={placed.box}
-                rect={placed}
-                row={props.plan.labels.length > 0 ? props.plan.frame.h / props.plan.labels.length : placed.h}
-                hatch={id}
-                old={stale() ? old() : null}
-                past={props.elevation.past}
-              />
-            </g>
-          );
-        }}
+      <For each={boxes.names()}>
+        {(place) => (
+          <Show when={boxes.at(place)}>
+            {(placed) => {
+              const old = () => ageOf(placed().box.value, props.came, props.now, props.elevation.past);
+              const stale = () => (old() ?? 0) > OLD;
+              return (
+                <g
+                  class="box"
+                  data-place={place}
+                  role="button"
+                  {...handlers(place)}
+                  aria-pressed={props.focus === place}
+                  tabindex={props.stop === place ? 0 : -1}
+                  classList={{
+                    faded: faded(placed().box),
+                    stale: stale() || placed().box.silent !== null,
+                    loud: mark(placed().box).loud,
+                  }}
+                  aria-label={saysBox(placed().box, old())}
+                >
+                  <Face
+                    box={placed().box}
+                    rect={placed()}
+                    row={props.plan.frame.h / props.plan.labels.length}
+                    hatch={id}
+                    old={stale() ? old() : null}
+                    past={props.elevation.past}
+                  />
+                </g>
+              );
+            }}
+          </Show>
+        )}
       </For>
       <g class="cords">
         <For each={cords()}>{({ line, off }) => <path d={line} classList={{ off }} />}</For>
       </g>
     </svg>
   );
+}
+
+/** Names that change only when there are others, and what goes by each now. */
+function keyed<T>(all: () => [string, T][]) {
+  const map = createMemo(() => new Map(all()));
+  const names = createMemo(() => [...map().keys()], [], { equals: (a, b) => a.join() === b.join() });
+  return { names, at: (name: string) => map().get(name) };
 }
 
 const at = ({ x, y, w, h }: Rect) => ({ x, y, width: w, height: h });

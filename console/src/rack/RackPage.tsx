@@ -117,7 +117,6 @@ export function RackPage(props: RackPageProps) {
     const names = view().racks;
     document.title = `${names.length > 0 ? names.join(" ") : "Racks"} · Busbar`;
   });
-  const [first] = [() => racks()[0]];
   return (
     <div class="page">
       <div class="tools">
@@ -132,7 +131,9 @@ export function RackPage(props: RackPageProps) {
             <For each={BYS}>{({ id, label }) => <option value={id}>{label}</option>}</For>
           </select>
         </label>
-        <Show when={first()}>{(kept) => <Legend legend={kept().elevation.legend} unit={kept().elevation.unit} />}</Show>
+        <Show when={racks()[0]}>
+          {(kept) => <Legend legend={kept().elevation.legend} unit={kept().elevation.unit} />}
+        </Show>
         <input
           class="find"
           type="search"
