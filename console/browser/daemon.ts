@@ -31,8 +31,8 @@ export class Daemon {
     const end = Date.now() + PATIENCE;
     for (;;) {
       try {
-        const racks = JSON.parse(this.cli("ls", "--json")) as unknown[];
-        if (racks.length >= 10) return;
+        const nodes = JSON.parse(this.cli("ls", "--json")) as unknown[];
+        if (nodes.length >= 10 && this.cli("image", "ls").includes("demo")) return;
       } catch (error) {
         if (Date.now() > end) throw error;
       }

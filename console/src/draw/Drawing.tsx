@@ -2,8 +2,8 @@
 
 import { createMemo, For, type JSX, Show } from "solid-js";
 import type { Box, Cell, Elevation, Flank } from "../api/types";
-import { age, OLD, watts } from "../view/words";
-import { cord, grid, type PlacedFlank, type PlacedOutlet, type Plan, type Rect } from "./layout";
+import { age, OLD } from "../view/words";
+import { cord, grid, strip, type PlacedFlank, type PlacedOutlet, type Plan, type Rect } from "./layout";
 import { mark, outline } from "./mark";
 import { ageOf, paint } from "./paint";
 
@@ -62,8 +62,8 @@ export function Drawing(props: DrawingProps) {
   // by place, so that a new drawing changes what is there and takes the focus from nobody
   const boxes = keyed(() => [...props.plan.boxes, ...props.plan.feet].map((it) => [it.box.place, it]));
   const flanks = keyed(() => props.plan.flanks.map((it) => [it.side.place, it]));
+  const over = () => (props.focus === null ? undefined : (boxes.at(props.focus) ?? flanks.at(props.focus)));
   return (
-    // biome-ignore lint/a11y/useSemanticElements: a fieldset can't be drawn
     <svg
       class="rack"
       role="group"
@@ -78,6 +78,9 @@ export function Drawing(props: DrawingProps) {
         </pattern>
       </defs>
       <rect class="frame" {...at(props.plan.frame)} />
+      <g class="cords">
+        <For each={cords()}>{({ line, off }) => <path d={line} classList={{ off }} />}</For>
+      </g>
       <For each={props.plan.labels}>
         {(label) => (
           <>
@@ -146,9 +149,14 @@ export function Drawing(props: DrawingProps) {
           </Show>
         )}
       </For>
-      <g class="cords">
-        <For each={cords()}>{({ line, off }) => <path d={line} classList={{ off }} />}</For>
-      </g>
+      <Show when={over()}>
+        {(rect) => (
+          <g class="over">
+            <rect class="inner" {...at(grown(rect(), 0.5))} />
+            <rect class="outer" {...at(grown(rect(), 2))} />
+          </g>
+        )}
+      </Show>
     </svg>
   );
 }
@@ -160,6 +168,7 @@ function keyed<T>(all: () => [string, T][]) {
   return { names, at: (name: string) => map().get(name) };
 }
 
+const grown = ({ x, y, w, h }: Rect, by: number) => ({ x: x - by, y: y - by, w: w + 2 * by, h: h + 2 * by });
 const at = ({ x, y, w, h }: Rect) => ({ x, y, width: w, height: h });
 
 /** What a screen reader says of a box. */
@@ -187,18 +196,26 @@ function Face(props: { box: Box; rect: Rect; row: number; hatch: string; old: nu
     const text = props.box.value?.text ?? props.box.missing ?? "no reading";
     return props.old === null ? text : `${text} · ${age(props.old)} old`;
   };
-  const room = () => props.rect.w - 24 - value().length * LETTER;
-  const name = () => cut(props.box.machine ?? props.box.name ?? props.box.model ?? props.box.kind, room());
+  // from the left: shape, name, word; from the right: value, then cells where the box is too low for a grid of them
+  const right = () => props.rect.x + props.rect.w - 12 - value().length * LETTER;
+  const left = () => props.rect.x + 19;
+  const bold = () => (props.box.machine === null ? LETTER : LETTER * 1.12);
+  const name = () =>
+    cut(
+      props.box.machine ?? props.box.name ?? props.box.model ?? props.box.kind,
+      ((right() - left()) * LETTER) / bold(),
+    );
+  const wordAt = () => Math.max(left() + name().length * bold() + 8, left() + props.rect.w * 0.4);
   const word = () => {
-    if (props.past) return "";
-    const left = room() - name().length * LETTER - 16;
     const { word } = mark(props.box);
-    return word.length * LETTER < left ? word : "";
+    return !props.past && word.length * LETTER < right() - wordAt() ? word : "";
   };
   const cells = createMemo(() => {
     const { x, y: top, w, h } = props.rect;
     const rest = { x: x + 4, y: top + first(), w: w - 7, h: h - first() - 3 };
-    return rest.h < 10 ? [] : grid(props.box.cells.length, rest);
+    if (rest.h >= 10) return grid(props.box.cells.length, rest);
+    const from = word() === "" ? left() + name().length * bold() + 8 : wordAt() + word().length * LETTER + 8;
+    return strip(props.box.cells.length, { x: from, y: top, w: right() - 4 - from, h: first() });
   });
   return (
     <>
@@ -216,11 +233,11 @@ function Face(props: { box: Box; rect: Rect; row: number; hatch: string; old: nu
           fill-rule="evenodd"
         />
       </Show>
-      <text class="name" classList={{ held: props.box.machine !== null }} x={props.rect.x + 19} y={y()} fill={ink()}>
+      <text class="name" classList={{ held: props.box.machine !== null }} x={left()} y={y()} fill={ink()}>
         {name()}
       </text>
       <Show when={word() !== ""}>
-        <text class="word" x={props.rect.x + 19 + name().length * LETTER + 10} y={y()} fill={ink()}>
+        <text class="word" x={wordAt()} y={y()} fill={ink()}>
           {word()}
         </text>
       </Show>
@@ -228,7 +245,6 @@ function Face(props: { box: Box; rect: Rect; row: number; hatch: string; old: nu
         {cut(value(), props.rect.w - 24)}
       </text>
       <For each={cells()}>{(rect, i) => <Inner cell={props.box.cells[i()]} rect={rect} hatch={props.hatch} />}</For>
-      <rect class="ring" {...at(props.rect)} />
     </>
   );
 }
@@ -239,7 +255,7 @@ function Inner(props: { cell: Cell | undefined; rect: Rect; hatch: string }) {
   return (
     <>
       <rect class="cell" {...at(props.rect)} fill={colours()?.fill ?? `url(#${props.hatch})`} />
-      <Show when={props.rect.h >= 12}>
+      <Show when={props.rect.h >= 12 && props.rect.w >= 20}>
         <text
           class="celltext"
           x={props.rect.x + props.rect.w / 2}
@@ -290,16 +306,15 @@ function Strip(props: { flank: PlacedFlank; lit: Set<string> | null; focus: stri
         y={props.flank.y + props.flank.h + 11}
         text-anchor="middle"
       >
-        {props.flank.side.value?.text.replace(/ (W|kW)$/, "$1") ?? "–"}
+        {props.flank.side.value?.text ?? "–"}
       </text>
-      <rect class="ring" {...at(props.flank)} />
     </>
   );
 }
 
-/** What stands in an outlet: what it draws, or that it is off. */
+/** What stands in an outlet: the watts that it gives, or that it is off. */
 function tile({ outlet: { on, watts: drawn } }: PlacedOutlet): string {
   if (on === false) return "off";
   if (drawn === null) return on === null ? "?" : "on";
-  return watts(drawn).replace(" ", "");
+  return drawn < 1000 ? `${Math.round(drawn)}` : `${(drawn / 1000).toFixed(2)}k`;
 }

@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
 import { box, elevation, pdu } from "../api/made";
-import { cord, grid, next, plan, unitFor, widthFor } from "./layout";
+import { cord, grid, next, plan, strip, unitFor, widthFor } from "./layout";
 
 const rack = elevation({
   boxes: [box(1), box(2), box(10, { height: 8 })],
@@ -58,7 +58,7 @@ test("cells fill their box without overlap", () => {
 });
 
 test("sizes stay readable whatever the window", () => {
-  expect(unitFor(100, 42)).toBe(15);
+  expect(unitFor(100, 42)).toBe(14);
   expect(unitFor(5000, 42)).toBe(24);
   expect(widthFor(390, 1)).toBe(390);
   expect(widthFor(1900, 10)).toBe(216);
@@ -81,4 +81,13 @@ test("what is seen from one side alone is not drawn from the other", () => {
   const one = box(3, { half_depth: true, face: "rear" });
   expect(plan(elevation({ boxes: [one] }), room).boxes).toEqual([]);
   expect(plan(elevation({ boxes: [one] }), { ...room, rear: true }).boxes).toHaveLength(1);
+});
+
+test("a low box shows all of its cells or none", () => {
+  const rect = { x: 100, y: 0, w: 120, h: 16 };
+  const all = strip(8, rect);
+  expect(all).toHaveLength(8);
+  expect(Math.max(...all.map(({ x, w }) => x + w))).toBeLessThanOrEqual(220);
+  expect(Math.min(...all.map(({ x }) => x))).toBeGreaterThanOrEqual(100);
+  expect(strip(72, rect)).toEqual([]);
 });

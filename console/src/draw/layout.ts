@@ -133,12 +133,12 @@ function outlets(all: Outlet[], x: number, bottom: number, height: number, unit:
 
 /** How high a unit is drawn so that a rack fits into `height` pixels, and stays readable. */
 export function unitFor(height: number, units: number): number {
-  return Math.min(24, Math.max(15, Math.floor((height - HEAD - FOOT) / Math.max(1, units))));
+  return Math.min(24, Math.max(14, Math.floor((height - HEAD - FOOT) / Math.max(1, units))));
 }
 
 /** How wide each of `racks` is drawn in `width` pixels: all side by side while they stay readable, else they scroll. */
 export function widthFor(width: number, racks: number): number {
-  return Math.min(470, Math.max(Math.min(width, 216), Math.floor(width / Math.max(1, racks))));
+  return Math.min(560, Math.max(Math.min(width, 216), Math.floor(width / Math.max(1, racks))));
 }
 
 /** Squares for the cells of a box, left to right, then down. */
@@ -154,6 +154,20 @@ export function grid(cells: number, rect: Rect): Rect[] {
     y: rect.y + Math.floor(i / columns) * h,
     w: w - 1,
     h: h - 1,
+  }));
+}
+
+/** Small squares for the cells of a box of one unit, right before its value; as many as there is room for. */
+export function strip(cells: number, rect: Rect): Rect[] {
+  const side = Math.max(4, Math.min(rect.h - 6, 12));
+  const most = Math.max(0, Math.min(cells, Math.floor(rect.w / (side + 2))));
+  // fewer than there are would lie
+  if (most < cells) return [];
+  return Array.from({ length: cells }, (_, i) => ({
+    x: rect.x + rect.w - (cells - i) * (side + 2),
+    y: rect.y + (rect.h - side) / 2,
+    w: side,
+    h: side,
   }));
 }
 

@@ -122,7 +122,7 @@ export function App() {
               </Show>
               <button
                 type="button"
-                class="plain"
+                class="plain go"
                 onClick={() => setOpen("palette")}
                 aria-keyshortcuts="Control+K Meta+K"
               >

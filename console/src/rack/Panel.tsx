@@ -5,7 +5,7 @@ import { look } from "../api/client";
 import type { Kept } from "../api/live";
 import type { Box, DeviceView, EventView, Flank, NodeView, Reading, Role, Why } from "../api/types";
 import { mark } from "../draw/mark";
-import { age, clock, OLD, reading, watts } from "../view/words";
+import { age, clock, local, OLD, reading, watts } from "../view/words";
 import { Acts } from "./Act";
 import { ofBox, ofOutlet } from "./actions";
 
@@ -72,7 +72,7 @@ function Of(props: { place: string; title: string; under: string | null; onClose
           ×
         </button>
       </header>
-      {props.children}
+      <div class="parts">{props.children}</div>
     </>
   );
 }
@@ -117,14 +117,15 @@ function Readings(props: { all: Reading[]; now: number }) {
   );
 }
 
-function Reasons(props: { why: Why }) {
+function Reasons(props: { why: Why; now: number }) {
+  const said = (text: string) => local(text, new Date(props.now));
   return (
     <section class="reasons">
       <h3>Why</h3>
-      <p>{props.why.headline}</p>
+      <p>{said(props.why.headline)}</p>
       <ul>
-        <For each={props.why.because}>{(it) => <li>because {it}</li>}</For>
-        <For each={props.why.next}>{(it) => <li>next: {it}</li>}</For>
+        <For each={props.why.because}>{(it) => <li>because {said(it)}</li>}</For>
+        <For each={props.why.next}>{(it) => <li>next: {said(it)}</li>}</For>
       </ul>
     </section>
   );
@@ -155,19 +156,21 @@ function OfBox(props: PanelProps & { box: Box }) {
   const state = () => (props.past ? null : props.box.silent ? `no answer: ${props.box.silent}` : mark(props.box).word);
   return (
     <>
-      <Facts
-        rows={[
-          ["state", state()],
-          ["held", props.box.held],
-          ["cordoned", props.box.cordoned],
-          ["value", props.box.value?.text ?? props.box.missing ?? "no reading"],
-          ["model", props.box.model ?? props.box.kind],
-          ["serial", live()?.identity.serial],
-          ["power", props.past ? null : props.box.power],
-          ["armed", isNode() ? (props.box.armed ? "yes" : "no, only looked at") : null],
-        ]}
-      />
-      <Show when={!props.past && reasons()}>{(it) => <Reasons why={it()} />}</Show>
+      <div>
+        <Facts
+          rows={[
+            ["state", state()],
+            ["held", props.box.held],
+            ["cordoned", props.box.cordoned],
+            ["value", props.box.value?.text ?? props.box.missing ?? "no reading"],
+            ["model", props.box.model ?? props.box.kind],
+            ["serial", live()?.identity.serial],
+            ["power", props.past ? null : props.box.power],
+            ["armed", isNode() ? (props.box.armed ? "yes" : "no, only looked at") : null],
+          ]}
+        />
+        <Show when={!props.past && reasons()}>{(it) => <Reasons why={it()} now={props.now} />}</Show>
+      </div>
       <Show when={isNode()}>
         <section>
           <h3>Actions</h3>
@@ -186,14 +189,17 @@ function OfFlank(props: PanelProps & { flank: Flank }) {
     props.racks.flatMap(({ elevation }) => elevation.boxes).find((box) => box.place === place);
   return (
     <>
-      <Facts
-        rows={[
-          ["value", props.flank.value?.text ?? props.flank.missing ?? "no reading"],
-          ["model", props.flank.model ?? props.flank.kind],
-          ["serial", device()?.serial],
-          ["health", props.flank.health],
-        ]}
-      />
+      <div>
+        <Facts
+          rows={[
+            ["value", props.flank.value?.text ?? props.flank.missing ?? "no reading"],
+            ["model", props.flank.model ?? props.flank.kind],
+            ["serial", device()?.serial],
+            ["health", props.flank.health],
+          ]}
+        />
+        <Show when={!props.past && device()}>{(it) => <Readings all={it().readings} now={props.now} />}</Show>
+      </div>
       <section>
         <h3>Outlets</h3>
         <For each={props.flank.outlets}>
@@ -213,7 +219,6 @@ function OfFlank(props: PanelProps & { flank: Flank }) {
           )}
         </For>
       </section>
-      <Show when={!props.past && device()}>{(it) => <Readings all={it().readings} now={props.now} />}</Show>
     </>
   );
 }
@@ -223,51 +228,68 @@ function Whole(props: PanelProps) {
   const boxes = () => props.racks.flatMap(({ elevation }) => elevation.boxes).filter(({ kind }) => kind === "server");
   const count = (test: (box: Box) => boolean) => `${boxes().filter(test).length}`;
   return (
-    <>
-      <For each={props.racks}>
-        {({ elevation }) => (
-          <>
-            <header>
-              <h2>{elevation.rack}</h2>
-            </header>
-            <Facts
-              rows={[
-                ["at the wall", elevation.totals.watts === null ? "no reading" : watts(elevation.totals.watts)],
-                ["don't tell", elevation.totals.unknown > 0 ? `${elevation.totals.unknown} servers` : null],
-                [
-                  "warmest inlet",
-                  elevation.totals.inlet_max === null ? "no reading" : reading(elevation.totals.inlet_max, "celsius"),
-                ],
-              ]}
-            />
-          </>
-        )}
-      </For>
-      <Show when={!props.past}>
-        <Facts
-          rows={[
-            ["servers", count(() => true)],
-            ["running", count(({ state }) => state === "running")],
-            ["free", count((box) => mark(box).word.startsWith("free"))],
-            ["look at", count((box) => mark(box).loud)],
-          ]}
-        />
-      </Show>
+    <div class="parts">
+      <div>
+        <header>
+          <h2>{props.racks.length === 1 ? props.racks[0]?.elevation.rack : `${props.racks.length} racks`}</h2>
+        </header>
+        <Show when={!props.past}>
+          <Facts
+            rows={[
+              ["servers", count(() => true)],
+              ["running", count(({ state }) => state === "running")],
+              ["free", count((box) => mark(box).word.startsWith("free"))],
+              ["to look at", count((box) => mark(box).loud)],
+            ]}
+          />
+        </Show>
+        <table>
+          <caption>Totals</caption>
+          <thead>
+            <tr>
+              <th scope="col">rack</th>
+              <th scope="col" class="value">
+                at the wall
+              </th>
+              <th scope="col" class="value">
+                warmest inlet
+              </th>
+              <th scope="col" class="value">
+                don't tell
+              </th>
+            </tr>
+          </thead>
+          <tbody>
+            <For each={props.racks}>
+              {({ elevation }) => (
+                <tr>
+                  <th scope="row">{elevation.rack}</th>
+                  <td class="value">
+                    {elevation.totals.watts === null ? "no reading" : watts(elevation.totals.watts)}
+                  </td>
+                  <td class="value">{reading(elevation.totals.inlet_max, "celsius")}</td>
+                  <td class="value">{elevation.totals.unknown}</td>
+                </tr>
+              )}
+            </For>
+          </tbody>
+        </table>
+      </div>
       <section>
         <h3>Latest</h3>
         <ol class="events">
-          <For each={props.events.slice(-12).reverse()}>
+          <For each={props.events.slice(-16).reverse()}>
             {(event) => (
               <li classList={{ loud: event.level === "warning" || event.level === "error" }}>
                 <time datetime={event.at}>{clock(new Date(event.at))}</time>
                 <span>
-                  <b>{event.about}</b> {event.what}
+                  <b>{event.about}</b> {local(event.what, new Date(props.now))}
                 </span>
               </li>
             )}
           </For>
         </ol>
       </section>
-    </>
+    </div>
   );
 }

@@ -25,6 +25,13 @@ export interface RackPageProps {
 
 /** Pixels between two racks. */
 const APART = 20;
+/** Pixels that the panel takes beside the racks at least, and the width of a window from which it stands there (style/narrow.css). */
+const PANEL = 400;
+const WIDE = 1000;
+/** Around the racks: the page's margin, and room for the outline of what is focused. */
+const MARGIN = 40;
+/** Under the head: the caption of a rack above its drawing, the scrubber below it. */
+const CAPTIONS = 78;
 
 export function RackPage(props: RackPageProps) {
   const house = () => props.live.house;
@@ -38,13 +45,19 @@ export function RackPage(props: RackPageProps) {
   const [hovered, hover] = createSignal<string | null>(null);
   const [keyed, key] = createSignal<string | null>(null);
   let stage: HTMLDivElement | undefined;
+  let body: HTMLDivElement | undefined;
   onMount(() => {
     const measure = () => {
-      if (stage)
-        setRoom({ width: stage.clientWidth, height: innerHeight - stage.getBoundingClientRect().top - scrollY - 12 });
+      if (!body) return;
+      const { clientWidth } = body;
+      const top = body.getBoundingClientRect().top + scrollY;
+      setRoom({
+        width: clientWidth - MARGIN - (innerWidth >= WIDE ? PANEL : 0),
+        height: innerHeight - top - CAPTIONS,
+      });
     };
     const observer = new ResizeObserver(measure);
-    if (stage) observer.observe(stage);
+    if (body) observer.observe(body);
     addEventListener("resize", measure);
     onCleanup(() => {
       observer.disconnect();
@@ -57,7 +70,7 @@ export function RackPage(props: RackPageProps) {
     const feet = Math.max(0, ...racks().map(({ elevation }) => elevation.feet.length));
     return {
       width: widthFor(room().width - APART * Math.max(0, count - 1), count),
-      unit: unitFor(room().height - 34 - feet * 20, units),
+      unit: unitFor(room().height - feet * 20, units),
     };
   });
   const sided = () =>
@@ -159,7 +172,12 @@ export function RackPage(props: RackPageProps) {
           </button>
         </Show>
       </div>
-      <div class="body">
+      <div
+        class="body"
+        ref={(element) => {
+          body = element;
+        }}
+      >
         <div class="left" classList={{ frozen: lost() !== null }}>
           <Show when={house().trouble}>
             {(trouble) => (

@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { age, reading, watts } from "./words";
+import { age, clock, local, reading, watts } from "./words";
 
 test.each([
   [-1, "0 s"],
@@ -20,4 +20,11 @@ test("a missing reading is said, never zero", () => {
 test("watts become kilowatts from a thousand on", () => {
   expect(watts(999)).toBe("999 W");
   expect(watts(3661)).toBe("3.66 kW");
+});
+
+test("times in a text are told by this place's clock, other days with their date", () => {
+  const at = new Date("2026-11-29T13:28:41.259Z");
+  expect(local("running since 2026-11-29T13:28:41.259Z, so", at)).toBe(`running since ${clock(at)}, so`);
+  expect(local("since 2026-01-02T12:00:00Z", at)).toMatch(/^since 2026-01-0[123] \d\d:00:00$/);
+  expect(local("no time in 2026-11-29", at)).toBe("no time in 2026-11-29");
 });

@@ -42,3 +42,12 @@ const two = (number: number) => `${number}`.padStart(2, "0");
 export function clock(time: Date): string {
   return `${two(time.getHours())}:${two(time.getMinutes())}:${two(time.getSeconds())}`;
 }
+
+/** Times in a text of the daemon's, as this place's clock says them; with the day when that is another. */
+export function local(text: string, now: Date): string {
+  return text.replace(/\b\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d+)?Z/g, (said) => {
+    const time = new Date(said);
+    if (time.toDateString() === now.toDateString()) return clock(time);
+    return `${time.getFullYear()}-${two(time.getMonth() + 1)}-${two(time.getDate())} ${clock(time)}`;
+  });
+}
