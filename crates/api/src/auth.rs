@@ -4,10 +4,11 @@ use axum::extract::FromRequestParts;
 use axum::http::header;
 use axum::http::request::Parts;
 use control::House;
+use control::secrets::fingerprint;
 use rack::request::{Role, Who};
 
 use crate::problem::Problem;
-use crate::session::{self, LoggedIn, Sessions};
+use crate::session::{self, LoggedIn, Proof, Sessions};
 
 /// Who bears the request's token, else whose session its cookie is of.
 pub fn asks(parts: &Parts, house: &House) -> Result<LoggedIn, Problem> {
@@ -29,10 +30,15 @@ pub fn asks(parts: &Parts, house: &House) -> Result<LoggedIn, Problem> {
     if !scheme.eq_ignore_ascii_case("bearer") {
         return Err(missing("the request bears no token"));
     }
+    let mark = fingerprint(token.trim());
     let who = house
-        .who(token.trim())
+        .who_is(&mark)
         .ok_or_else(|| missing("the token is not known here"))?;
-    Ok(LoggedIn { who, expires: None })
+    Ok(LoggedIn {
+        who,
+        expires: None,
+        proof: Proof::Token(mark),
+    })
 }
 
 /// Who asks, when its role is enough.

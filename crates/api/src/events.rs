@@ -11,10 +11,12 @@ use axum::response::{IntoResponse, Response};
 use control::House;
 use rack::request::EventView;
 use serde::Deserialize;
+use tokio::time::timeout;
 
-use crate::auth::Reader;
+use crate::auth::Anyone;
 use crate::extract::{Query, WAIT};
 use crate::problem::Problem;
+use crate::session::Proof;
 
 /// Most events of one answer.
 const MOST: usize = 1000;
@@ -35,7 +37,7 @@ pub struct Which {
 #[utoipa::path(get, path = "/v1/events", params(Which),
     responses((status = 200, body = [EventView]), (status = "default", body = Problem)))]
 pub async fn events(
-    _: Reader,
+    Anyone(asks): Anyone,
     State(house): State<House>,
     headers: HeaderMap,
     Query(which): Query<Which>,
@@ -44,13 +46,13 @@ pub async fn events(
     let last: Option<u64> = text("last-event-id").and_then(|v| v.parse().ok());
     let after = last.or(which.after).unwrap_or(0);
     if text(header::ACCEPT.as_str()).is_some_and(|a| a.contains("text/event-stream")) {
-        return Ok(stream(house, after));
+        return Ok(stream(house, asks.proof, after));
     }
     let limit = which.limit.unwrap_or(MOST).min(MOST);
     let mut changes = house.changes();
     let mut found = house.events(after, limit);
     if let Some(wait) = which.wait {
-        let _ = tokio::time::timeout(Duration::from_secs(wait.min(WAIT)), async {
+        let _ = timeout(Duration::from_secs(wait.min(WAIT)), async {
             while found.is_empty() && changes.changed().await.is_ok() {
                 found = house.events(after, limit);
             }
@@ -60,23 +62,33 @@ pub async fn events(
     Ok(Json(found).into_response())
 }
 
-fn stream(house: House, after: u64) -> Response {
+/// How long a stream may outlive what its reader was recognised by.
+const RECOGNISED: Duration = Duration::from_secs(5);
+
+/// Ends when the reader's token is revoked or the session has ended.
+fn stream(house: House, proof: Proof, after: u64) -> Response {
     let changes = house.changes();
     let start = (house, changes, after, std::collections::VecDeque::<EventView>::new());
-    let stream = futures_util::stream::unfold(start, |(house, mut changes, mut after, mut ready)| async move {
-        loop {
-            if let Some(event) = ready.pop_front() {
-                after = event.sequence;
-                let data = serde_json::to_string(&event).unwrap_or_default();
-                let sse = Sse::default().id(after.to_string()).event("event").data(data);
-                return Some((Ok::<_, Infallible>(sse), (house, changes, after, ready)));
+    let stream = futures_util::stream::unfold(
+        (start, proof),
+        |((house, mut changes, mut after, mut ready), proof)| async move {
+            loop {
+                if !proof.holds(&house) {
+                    return None;
+                }
+                if let Some(event) = ready.pop_front() {
+                    after = event.sequence;
+                    let data = serde_json::to_string(&event).unwrap_or_default();
+                    let sse = Sse::default().id(after.to_string()).event("event").data(data);
+                    return Some((Ok::<_, Infallible>(sse), ((house, changes, after, ready), proof)));
+                }
+                ready.extend(house.events(after, MOST));
+                if ready.is_empty() && matches!(timeout(RECOGNISED, changes.changed()).await, Ok(Err(_))) {
+                    return None;
+                }
             }
-            ready.extend(house.events(after, MOST));
-            if ready.is_empty() && changes.changed().await.is_err() {
-                return None;
-            }
-        }
-    });
+        },
+    );
     axum::response::Sse::new(stream)
         .keep_alive(KeepAlive::default())
         .into_response()

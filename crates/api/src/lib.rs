@@ -30,6 +30,9 @@ mod session;
 mod truth;
 mod vitals;
 
+#[cfg(test)]
+mod house_tests;
+
 use std::time::Duration;
 
 use axum::extract::{DefaultBodyLimit, Request, State};

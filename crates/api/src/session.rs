@@ -33,24 +33,44 @@ const COOKIE_NAME: &str = "busbar";
 const PROOF: (&str, &str) = ("x-busbar", "console");
 
 /// One browser that is logged in.
-#[derive(Debug, Clone)]
 struct Session {
     /// Fingerprint of the token that it was made with.
     token: String,
     made: Time,
 }
 
+/// What someone was recognised by, for answers that go on for long.
+#[derive(Clone)]
+pub enum Proof {
+    /// The fingerprint of a token.
+    Token(String),
+    /// The secret of a session.
+    Session(Sessions, String),
+}
+
+impl Proof {
+    /// Whether it is still good.
+    pub fn holds(&self, house: &House) -> bool {
+        match self {
+            Proof::Token(mark) => house.who_is(mark).is_some(),
+            Proof::Session(sessions, secret) => sessions.who(house, secret).is_some(),
+        }
+    }
+}
+
 /// Who asks.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Clone)]
 pub struct LoggedIn {
     /// The bearer of the token.
     pub who: Who,
     /// When the session ends; a token does not.
     pub expires: Option<Time>,
+    /// What they were recognised by.
+    pub proof: Proof,
 }
 
 /// Every session, by the fingerprint of its secret.
-#[derive(Debug, Clone, Default)]
+#[derive(Clone, Default)]
 pub struct Sessions(Arc<Mutex<HashMap<String, Session>>>);
 
 impl Sessions {
@@ -61,12 +81,17 @@ impl Sessions {
 
     /// Logs in by a token: the session's secret, or nothing when the token is not known.
     pub fn open(&self, house: &House, token: &str) -> Option<String> {
+        self.open_at_most(house, token, MOST)
+    }
+
+    /// The same with another bound.
+    pub fn open_at_most(&self, house: &House, token: &str, most: usize) -> Option<String> {
         let token = fingerprint(token);
         house.who_is(&token)?;
         let (secret, now) = (house.new_secret(), house.now());
         let mut all = self.lock();
         all.retain(|_, s| now.within(s.made, LASTS));
-        if all.len() >= MOST
+        if all.len() >= most
             && let Some(oldest) = all.iter().min_by_key(|(_, s)| s.made).map(|(mark, _)| mark.clone())
         {
             all.remove(&oldest);
@@ -86,7 +111,12 @@ impl Sessions {
         if who.is_none() {
             all.remove(&mark);
         }
-        who.map(|who| LoggedIn { who, expires })
+        let proof = || Proof::Session(self.clone(), secret.to_owned());
+        who.map(|who| LoggedIn {
+            who,
+            expires,
+            proof: proof(),
+        })
     }
 
     /// Ends a session.

@@ -3,9 +3,9 @@
 
 use std::fmt::Write as _;
 
-use rack::PowerState;
 use rack::elevation::{Class, DrawnBox, Elevation, Flank, Value};
 use rack::intent::Face;
+use rack::{PowerState, Time};
 
 use super::palette::{Rgb, cividis, hex, ink, of_class, shape};
 
@@ -16,7 +16,7 @@ const WIDTH: f64 = 460.0;
 /// What the unit numbers take at the left.
 const NUMBERS: f64 = 30.0;
 /// What one PDU takes, and the gap before it.
-const PDU: f64 = 58.0;
+const PDU: f64 = 76.0;
 const GAP: f64 = 8.0;
 /// What the heading and the margins take.
 const HEAD: f64 = 58.0;
@@ -275,7 +275,9 @@ fn heading(e: &Elevation, side: Face) -> (String, String) {
         facts.push(format!("{} without a reading", e.totals.unknown));
     }
     facts.extend(e.totals.inlet_max.map(|c| format!("warmest inlet {c:.0} °C")));
-    (format!("Rack {}", e.rack), format!("{} · {}", facts.join(" · "), e.at))
+    // to the second: more says nothing to who reads it on paper
+    let at = Time::from_millis(e.at.as_millis().div_euclid(1000) * 1000);
+    (format!("Rack {}", e.rack), format!("{} · {at}", facts.join(" · ")))
 }
 
 /// The picture of a rack from one side.

@@ -223,3 +223,41 @@ fn steps_are_round_and_not_finer_than_readings_are_apart() {
     assert_eq!(Steps::over(DAY, DAY + 86_400, None, 30).step, 600);
     assert_eq!(Steps::over(DAY, DAY + 60, Some(1), 30).count, 60);
 }
+
+#[test]
+fn a_moment_shows_what_was_last_told_before_it_while_that_was_fresh() {
+    let mut archive = Archive::new(SMALL);
+    let look = |seconds, watts, inlet| {
+        let mut all = vec![reading("watts", watts, seconds)];
+        all.extend(Option::map(inlet, |v| reading("inlet", Some(v), seconds)));
+        all
+    };
+    // enough rows for packed blocks and an open one
+    for n in 0..200 {
+        archive.note(&1, &look(DAY + n * 30, Some(f64::from(n)), None));
+    }
+    archive.note(&1, &look(DAY + 6_000, None, Some(21.5)));
+    let track = archive.track(&1).unwrap();
+    let at = |seconds| {
+        let told = track.at(at(seconds), 90);
+        let one = |name: &str| told.iter().find(|r| r.name == name).cloned();
+        (one("watts"), one("inlet"))
+    };
+    let (watts, inlet) = at(DAY + 45);
+    assert_eq!(
+        watts,
+        Some(reading("watts", Some(1.0), DAY + 30)),
+        "not what came after"
+    );
+    assert_eq!(inlet, None);
+    assert_eq!(at(DAY + 30).0.unwrap().value, Some(1.0), "a moment includes itself");
+    let (watts, inlet) = at(DAY + 6_010);
+    assert_eq!(
+        watts.unwrap().value,
+        None,
+        "it answered that there is none, which is not the value before"
+    );
+    assert_eq!(inlet.unwrap().value, Some(21.5));
+    assert_eq!(at(DAY - 1), (None, None));
+    assert_eq!(at(DAY + 6_091), (None, None), "nothing was told for too long");
+}

@@ -306,8 +306,8 @@ impl Context<'_> {
             }
         }
         match (text.is_empty(), differs.is_empty()) {
-            (_, false) if text.is_empty() => Shown::Class(Class::Warning, differs.join("; ")),
-            (_, false) => Shown::Class(Class::Warning, format!("{text}; {}", differs.join("; "))),
+            (true, false) => Shown::Class(Class::Warning, differs.join("; ")),
+            (false, false) => Shown::Class(Class::Warning, format!("{text}; {}", differs.join("; "))),
             (true, true) => Shown::Class(Class::Unknown, "not told".to_owned()),
             (false, true) => Shown::Class(Class::Ok, text),
         }
