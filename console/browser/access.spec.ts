@@ -15,7 +15,7 @@ for (const colorScheme of ["light", "dark"] as const) {
     test(`axe finds nothing, ${colorScheme}`, async ({ rack, daemon }) => {
       await clean(rack, "rack");
       await box(rack, "r1/u1").click();
-      await expect(rack.getByText("Readings")).toBeVisible();
+      await expect(rack.getByText("Readings", { exact: true })).toBeVisible();
       await clean(rack, "a box in the panel");
       await box(rack, "r1/pdu-a").click();
       await clean(rack, "a PDU in the panel");

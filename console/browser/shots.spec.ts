@@ -31,7 +31,7 @@ for (const colorScheme of ["light", "dark"] as const) {
         await expect(box(rack, "r1/u1")).toHaveAttribute("aria-label", /web-1, running/, { timeout: 60_000 });
         await shoot("rack");
         await box(rack, "r1/u1").click();
-        await expect(panel(rack).getByText("Readings")).toBeVisible();
+        await expect(panel(rack).getByText("Readings", { exact: true })).toBeVisible();
         await rack.mouse.move(1, 1);
         await shoot("box");
         await box(rack, "r1/u1").hover();

@@ -95,11 +95,15 @@ export function createHouse(ask: () => Ask) {
     told = false;
     try {
       if (house.me === null) set("me", (await look<Me>("/v1/me", mine)).body);
-      const { body } = await look<RackRow[]>("/v1/racks", mine);
-      if (body) set("racks", reconcile(body, { key: "name" }));
       const wanted = ask();
-      const names = wanted.racks.length > 0 ? wanted.racks : house.racks.map(({ name }) => name);
-      await Promise.all(names.map((rack) => elevation(rack, wanted, mine.signal)));
+      const rows = look<RackRow[]>("/v1/racks", mine).then(({ body }) => {
+        if (body && !mine.signal.aborted) set("racks", reconcile(body, { key: "name" }));
+      });
+      // which racks there are seldom changes: whoever knows them doesn't wait to be told
+      const known = wanted.racks.length > 0 ? wanted.racks : house.racks.map(({ name }) => name);
+      if (known.length === 0) await rows;
+      const names = known.length > 0 ? known : house.racks.map(({ name }) => name);
+      await Promise.all([rows, ...names.map((rack) => elevation(rack, wanted, mine.signal))]);
       if (mine.signal.aborted) return;
       set("trouble", null);
       answered();

@@ -6,7 +6,7 @@ export const ROUTINE = 2000;
 /** Milliseconds after which one more look may be spent. */
 const REFILL = 1000;
 /** Looks that may follow each other at once after quiet. */
-const BURST = 2;
+const BURST = 3;
 
 export interface Pace {
   /** Looks that may be spent. */

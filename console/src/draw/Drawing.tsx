@@ -62,6 +62,18 @@ export function Drawing(props: DrawingProps) {
   // by place, so that a new drawing changes what is there and takes the focus from nobody
   const boxes = keyed(() => [...props.plan.boxes, ...props.plan.feet].map((it) => [it.box.place, it]));
   const flanks = keyed(() => props.plan.flanks.map((it) => [it.side.place, it]));
+  // one veil with holes in it, since 420 translucent groups would be 420 layers to blend
+  const veil = createMemo(() => {
+    const bright = [
+      ...props.plan.boxes.map((it) => ({ it, item: it.box })),
+      ...props.plan.feet.map((it) => ({ it, item: it.box })),
+      ...props.plan.flanks.map((it) => ({ it, item: it.side })),
+    ].map(({ it, item }) => (faded(item) ? null : it));
+    if (!bright.includes(null)) return "";
+    const { width, height, frame } = props.plan;
+    const holes = bright.map((it) => (it === null ? "" : `M${it.x} ${it.y}h${it.w}v${it.h}h${-it.w}Z`));
+    return `M-2 ${frame.y - 1}H${width + 2}V${height}H-2Z${holes.join("")}`;
+  });
   const over = () => (props.focus === null ? undefined : (boxes.at(props.focus) ?? flanks.at(props.focus)));
   return (
     <svg
@@ -78,20 +90,12 @@ export function Drawing(props: DrawingProps) {
         </pattern>
       </defs>
       <rect class="frame" {...at(props.plan.frame)} />
-      <g class="cords">
-        <For each={cords()}>{({ line, off }) => <path d={line} classList={{ off }} />}</For>
-      </g>
       <For each={props.plan.labels}>
-        {(label) => (
-          <>
-            <text class="number" classList={{ five: label.unit % 5 === 0 }} x={label.x} y={label.y} text-anchor="end">
-              {label.unit}
-            </text>
-            <path
-              class="line"
-              d={`M${props.plan.frame.x} ${props.plan.frame.y + (label.unit - 1) * (props.plan.frame.h / props.plan.labels.length)}h${props.plan.frame.w}`}
-            />
-          </>
+        {(_, i) => (
+          <path
+            class="line"
+            d={`M${props.plan.frame.x} ${props.plan.frame.y + i() * (props.plan.frame.h / props.plan.labels.length)}h${props.plan.frame.w}`}
+          />
         )}
       </For>
       <For each={flanks.names()}>
@@ -147,6 +151,17 @@ export function Drawing(props: DrawingProps) {
               );
             }}
           </Show>
+        )}
+      </For>
+      <path class="veil" d={veil()} fill-rule="evenodd" />
+      <g class="cords">
+        <For each={cords()}>{({ line, off }) => <path d={line} classList={{ off }} />}</For>
+      </g>
+      <For each={props.plan.labels}>
+        {(label) => (
+          <text class="number" classList={{ five: label.unit % 5 === 0 }} x={label.x} y={label.y} text-anchor="end">
+            {label.unit}
+          </text>
         )}
       </For>
       <Show when={over()}>

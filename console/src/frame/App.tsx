@@ -100,19 +100,21 @@ export function App() {
             )}
           </For>
         </nav>
-        <nav class="racks" aria-label="racks">
-          <For each={house.racks.length > 1 ? house.racks : []}>
-            {({ name }) => (
-              <a
-                href={`/${name}`}
-                aria-current={view().racks.includes(name) ? "true" : undefined}
-                onClick={(event) => follow(event, { racks: [name] })}
-              >
-                {name}
-              </a>
-            )}
-          </For>
-        </nav>
+        <Show when={house.racks.length > 1}>
+          <nav class="racks" aria-label="racks">
+            <For each={house.racks}>
+              {({ name }) => (
+                <a
+                  href={`/${name}`}
+                  aria-current={view().racks.includes(name) ? "true" : undefined}
+                  onClick={(event) => follow(event, { racks: [name] })}
+                >
+                  {name}
+                </a>
+              )}
+            </For>
+          </nav>
+        </Show>
         <span class="grow" />
         <Show when={house.me}>
           {(me) => (

@@ -122,6 +122,14 @@ export function RackPage(props: RackPageProps) {
         ),
       )
       .map(({ place }) => place);
+  const servers = createMemo(
+    () =>
+      new Set(
+        racks().flatMap(({ elevation }) =>
+          elevation.boxes.filter(({ kind, found }) => kind === "server" && found).map(({ place }) => place),
+        ),
+      ),
+  );
   const lost = () => {
     const { link } = house();
     return link.state === "lost" ? link.since : null;
@@ -132,6 +140,7 @@ export function RackPage(props: RackPageProps) {
   });
   return (
     <div class="page">
+      <h1 class="unseen">{view().racks.length > 0 ? `Rack ${view().racks.join(" and ")}` : "All racks"}</h1>
       <div class="tools">
         <label>
           <span>by</span>
@@ -253,7 +262,13 @@ export function RackPage(props: RackPageProps) {
             onPick={focusOn}
           />
           <Show when={racks().length > 0}>
-            <Scrubber at={view().at} now={now()} onAt={(at) => go({ at }, { replace: true })} />
+            <Scrubber
+              at={view().at}
+              now={now()}
+              racks={racks().map(({ elevation }) => elevation.rack)}
+              places={servers()}
+              onAt={(at) => go({ at }, { replace: true })}
+            />
           </Show>
         </div>
         <Show when={house().me}>
