@@ -9,15 +9,16 @@ import { type Direction, sorted } from "../view/sort";
 import { age, OLD, watts } from "../view/words";
 
 interface Row {
+  kept: Kept;
   item: Box | Flank;
-  place: string;
-  what: string;
-  machine: string | null;
-  state: string;
-  number: number | null;
-  value: string;
-  age: number | null;
 }
+
+const isBox = (item: Box | Flank): item is Box => "unit" in item;
+const what = ({ item }: Row) => item.model ?? item.kind;
+const machine = ({ item }: Row) => (isBox(item) ? (item.machine ?? item.name) : null);
+const state = ({ item, kept }: Row) =>
+  isBox(item) ? (kept.elevation.past ? "" : mark(item).word) : (item.health ?? "");
+const value = ({ item }: Row) => item.value?.text ?? item.missing ?? "no reading";
 
 const COLUMNS = [
   { id: "place", label: "place" },
@@ -40,39 +41,43 @@ export interface TableProps {
   onPick: (place: string) => void;
 }
 
+const said = (seconds: number | null) => (seconds === null ? "" : age(seconds));
+
 export function Table(props: TableProps) {
   const [by, setBy] = createSignal<Column>("place");
   const [direction, setDirection] = createSignal<Direction>("ascending");
+  const old = ({ item, kept }: Row) => ageOf(item.value, kept.came, props.now, kept.elevation.past);
+  // by place: a new value changes a cell, not the table
   const rows = createMemo(() => {
-    const all = props.racks.flatMap(({ elevation, came }): Row[] => {
-      const row = (item: Box | Flank, state: string, machine: string | null): Row => ({
-        item,
-        place: item.place,
-        what: item.model ?? item.kind,
-        machine,
-        state,
-        number: item.value?.number ?? null,
-        value: item.value?.text ?? item.missing ?? "no reading",
-        age: ageOf(item.value, came, props.now, elevation.past),
-      });
-      return [
-        ...[...elevation.boxes, ...elevation.feet].map((box) =>
-          row(box, elevation.past ? "" : mark(box).word, box.machine ?? box.name),
-        ),
-        ...elevation.flanks.map((flank) => row(flank, flank.health ?? "", null)),
-      ];
+    const all = props.racks.flatMap((kept) => {
+      const { boxes, feet, flanks } = kept.elevation;
+      return [...boxes, ...feet, ...flanks].map((item): [string, Row] => [item.place, { kept, item }]);
     });
-    const key = (row: Row) => (by() === "value" ? (row.number ?? (row.item.value ? row.value : null)) : row[by()]);
-    return sorted(
-      all.filter(({ item }) => props.meant(item)),
-      key,
-      direction(),
-    );
+    return new Map(all);
   });
-  const outlets = createMemo(() =>
-    props.racks.flatMap(({ elevation }) =>
-      elevation.flanks.flatMap(({ place, outlets }) => outlets.map((outlet) => ({ place, ...outlet }))),
-    ),
+  const key = (row: Row) => {
+    switch (by()) {
+      case "place":
+        return row.item.place;
+      case "what":
+        return what(row);
+      case "machine":
+        return machine(row);
+      case "state":
+        return state(row);
+      case "value":
+        return row.item.value === null ? null : (row.item.value.number ?? row.item.value.text);
+      case "age":
+        return old(row);
+    }
+  };
+  const places = createMemo(
+    () => {
+      const meant = [...rows().values()].filter(({ item }) => props.meant(item));
+      return sorted(meant, key, direction()).map(({ item }) => item.place);
+    },
+    [],
+    { equals: (a, b) => a.join() === b.join() },
   );
   const sort = (column: Column) => {
     setDirection(by() === column && direction() === "ascending" ? "descending" : "ascending");
@@ -99,31 +104,31 @@ export function Table(props: TableProps) {
           </tr>
         </thead>
         <tbody>
-          <For each={rows()}>
-            {(row) => (
-              <tr classList={{ picked: props.focus === row.place, stale: (row.age ?? 0) > OLD }}>
-                <th scope="row" class="place">
-                  <Show when={props.shown} fallback={row.place}>
-                    <button
-                      type="button"
-                      aria-pressed={props.focus === row.place}
-                      onClick={() => props.onPick(row.place)}
-                    >
-                      {row.place}
-                    </button>
-                  </Show>
-                </th>
-                <td class="what">{row.what}</td>
-                <td class="machine">{row.machine ?? ""}</td>
-                <td class="state">{row.state}</td>
-                <td class="value">{row.value}</td>
-                <td class="age">{row.age === null ? "" : age(row.age)}</td>
-              </tr>
+          <For each={places()}>
+            {(place) => (
+              <Show when={rows().get(place)}>
+                {(row) => (
+                  <tr classList={{ picked: props.focus === place, stale: props.shown && (old(row()) ?? 0) > OLD }}>
+                    <th scope="row" class="place">
+                      <Show when={props.shown} fallback={place}>
+                        <button type="button" aria-pressed={props.focus === place} onClick={() => props.onPick(place)}>
+                          {place}
+                        </button>
+                      </Show>
+                    </th>
+                    <td class="what">{what(row())}</td>
+                    <td class="machine">{machine(row()) ?? ""}</td>
+                    <td class="state">{state(row())}</td>
+                    <td class="value">{value(row())}</td>
+                    <td class="age">{said(old(row()))}</td>
+                  </tr>
+                )}
+              </Show>
             )}
           </For>
         </tbody>
       </table>
-      <Show when={outlets().length > 0}>
+      <Show when={props.racks.some(({ elevation }) => elevation.flanks.length > 0)}>
         <table>
           <caption>Outlets</caption>
           <thead>
@@ -137,16 +142,20 @@ export function Table(props: TableProps) {
             </tr>
           </thead>
           <tbody>
-            <For each={outlets()}>
-              {(outlet) => (
-                <tr>
-                  <th scope="row">
-                    {outlet.place}/{outlet.outlet}
-                  </th>
-                  <td>{outlet.on === null ? "not told" : outlet.on ? "on" : "off"}</td>
-                  <td>{outlet.feeds ?? ""}</td>
-                  <td class="value">{outlet.watts === null ? "no reading" : watts(outlet.watts)}</td>
-                </tr>
+            <For each={props.racks.flatMap(({ elevation }) => elevation.flanks)}>
+              {(flank) => (
+                <For each={flank.outlets}>
+                  {(outlet) => (
+                    <tr>
+                      <th scope="row">
+                        {flank.place}/{outlet.outlet}
+                      </th>
+                      <td>{outlet.on === null ? "not told" : outlet.on ? "on" : "off"}</td>
+                      <td>{outlet.feeds ?? ""}</td>
+                      <td class="value">{outlet.watts === null ? "no reading" : watts(outlet.watts)}</td>
+                    </tr>
+                  )}
+                </For>
               )}
             </For>
           </tbody>
