@@ -1,6 +1,8 @@
 //! What the console stands on, asked of a real daemon: the link logs in, the rack is drawn as it is and as it was, and no
 //! secret is in a log.
 
+#![allow(clippy::unwrap_used)]
+
 mod common;
 
 use common::Rack;
@@ -91,5 +93,5 @@ fn the_link_logs_in_and_its_token_is_in_no_log_and_no_greeting() {
     assert!(!rack.log().contains(token), "the log has the token");
     assert!(!rack.log().contains("busbar_wrong"), "nor has it what was tried");
     let none = rack.as_token("", "token show-context --link");
-    assert_eq!(none.code, 8, "{none}");
+    assert_eq!(none.code, 8, "{none:?}");
 }

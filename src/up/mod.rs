@@ -252,6 +252,14 @@ async fn introduce(
     Ok((context, users))
 }
 
+/// How to get into the console. A terminal is its user's alone; what is not one is likely a log, where no token belongs.
+fn way_in(context: &Context, terminal: bool) -> Result<String> {
+    if terminal {
+        return crate::context::link(&context.url, &context.token);
+    }
+    Ok(format!("{}   log in: busbar token show-context --link", context.url))
+}
+
 /// What is said at start: what runs, and what to do next.
 fn greet(
     house: &House,
@@ -272,12 +280,7 @@ fn greet(
     if summary.racks.is_empty() {
         println!(" no rack is known yet: busbar credential set default --user USER · busbar discover ADDRESS");
     }
-    // A terminal is its user's alone; what is not one is likely a log, where no token belongs.
-    if std::io::stdout().is_terminal() {
-        println!(" console  {}", crate::context::link(&context.url, &context.token)?);
-    } else {
-        println!(" console  {}   log in: busbar token show-context --link", context.url);
-    }
+    println!(" console  {}", way_in(context, std::io::stdout().is_terminal())?);
     println!(" API      https://{api}   token in {}", written.display());
     if let Some(n) = network {
         println!(
@@ -332,4 +335,23 @@ fn upper_half(server: Ipv4Addr, prefix: u8) -> BootNetwork {
 /// Now, for what is made at start.
 fn now() -> rack::Time {
     SystemClock.now()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_way_in_has_a_token_on_a_terminal_alone() {
+        let context = Context {
+            url: "https://127.0.0.1:7400".into(),
+            token: "busbar_secret".into(),
+            ca_pem: None,
+            emulator_control: None,
+            logins: BTreeMap::new(),
+        };
+        let shown = |terminal| way_in(&context, terminal).expect("an address");
+        assert_eq!(shown(true), "https://127.0.0.1:7400/login?token=busbar_secret");
+        assert!(!shown(false).contains("busbar_secret"), "{}", shown(false));
+    }
 }

@@ -232,6 +232,8 @@ impl Rack {
             let client = reqwest::Client::builder()
                 .tls_certs_only([ca])
                 .no_proxy()
+                // what is answered is what was asked for
+                .redirect(reqwest::redirect::Policy::none())
                 .build()
                 .unwrap();
             let mut request = client.request(method.parse().unwrap(), url).timeout(PATIENCE);

@@ -41,8 +41,7 @@ impl House {
             .map(AsRef::as_ref)
             .filter(|n| n.place.is_in(&whole))
             .collect();
-        let mut devices = self.devices();
-        devices.retain(|d| d.place.is_in(&whole));
+        let mut devices = self.devices_where(|p| p.is_in(&whole));
         let intent = self.record(|r| r.intents.get(name).cloned());
         if nodes.is_empty() && devices.is_empty() && intent.is_none() {
             return Err(HouseError::NotFound {

@@ -74,7 +74,13 @@ impl House {
 
     /// Every PDU and other box that is no machine.
     pub fn devices(&self) -> Vec<DeviceView> {
-        let recorded: Vec<Arc<DeviceView>> = self.record(|r| r.devices.values().cloned().collect());
+        self.devices_where(|_| true)
+    }
+
+    /// Those of them that stand where they are asked for.
+    pub(crate) fn devices_where(&self, keep: impl Fn(&Place) -> bool) -> Vec<DeviceView> {
+        let kept = |d: &&Arc<DeviceView>| keep(&d.place);
+        let recorded: Vec<Arc<DeviceView>> = self.record(|r| r.devices.values().filter(kept).cloned().collect());
         let seen = |d: &DeviceView| {
             let sight = self.inner.live.device(&d.place);
             DeviceView {

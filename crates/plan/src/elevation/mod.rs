@@ -9,7 +9,7 @@ mod place;
 mod tests;
 mod value;
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::time::Duration;
 
 use rack::elevation::{By, Cell, ClassLabel, DrawnBox, DrawnOutlet, Elevation, Flank, Legend, Totals};
@@ -69,11 +69,15 @@ pub fn draw(rack: &Rack) -> Elevation {
     let meant = |place: &Place| place.slot().and_then(|s| intended.get(s).copied());
     let like = value::versions_of_models(rack);
     let context = value::Context { rack, like: &like };
-    let mut all: Vec<(DrawnBox, Shown)> = Vec::new();
+    let mut all: Vec<(DrawnBox, Shown, Vec<CellShown>)> = Vec::new();
     let mut flanks: Vec<(Flank, Shown)> = Vec::new();
     for seen in &rack.nodes {
         let meant = meant(&seen.node.place);
-        all.push((server(rack, seen, meant), context.of_node(seen, meant)));
+        all.push((
+            server(rack, seen, meant),
+            context.of_node(seen, meant),
+            cells(&context, seen),
+        ));
     }
     let feeds = fed(rack);
     for device in &rack.devices {
@@ -82,40 +86,37 @@ pub fn draw(rack: &Rack) -> Elevation {
         if is_flank(&device.place, &device.kind, meant) {
             flanks.push((flank(rack, device, &feeds), shown));
         } else {
-            all.push((other(rack, device, meant), shown));
+            all.push((other(rack, device, meant), shown, Vec::new()));
         }
     }
-    let found: Vec<&Place> = rack
-        .nodes
-        .iter()
-        .map(|n| &n.node.place)
+    // what is written down and was found is there already
+    let nodes = rack.nodes.iter().map(|n| &n.node.place);
+    let slots: HashSet<&str> = nodes
         .chain(rack.devices.iter().map(|d| &d.place))
+        .filter_map(Place::slot)
         .collect();
     for meant in rack.intent.iter().flat_map(|i| &i.boxes) {
-        let place = Place::new(rack.name, &meant.slot);
-        // a multi-node box that is written down as one stands at its nodes' slots
-        if found.iter().any(|f| f.is_in(&place)) {
+        if slots.contains(meant.slot.as_str()) {
             continue;
         }
+        let place = Place::new(rack.name, &meant.slot);
         let shown = Shown::Missing(absent(meant.kind));
         if is_flank(&place, meant.kind.as_str(), Some(meant)) {
             flanks.push((intended_flank(place, meant), shown));
         } else {
-            all.push((intended_box(place, meant), shown));
+            all.push((intended_box(place, meant), shown, Vec::new()));
         }
     }
-    all.sort_by_cached_key(|(b, _)| b.place.natural());
+    all.sort_by_cached_key(|(b, ..)| b.place.natural());
     flanks.sort_by_cached_key(|(f, _)| f.place.natural());
 
-    let numbers = all.iter().map(|(_, s)| s).chain(flanks.iter().map(|(_, s)| s));
-    let scale = Scale::of(rack.by, rack.age, numbers.filter_map(Shown::number));
-    let totals = totals(rack);
-    let classes = classes(rack.by, all.iter().map(|(_, s)| s).chain(flanks.iter().map(|(_, s)| s)));
+    let shown = || all.iter().map(|(_, s, _)| s).chain(flanks.iter().map(|(_, s)| s));
+    let scale = Scale::of(rack.by, rack.age, shown().filter_map(Shown::number));
+    let classes = classes(rack.by, shown());
     let (mut boxes, mut feet) = (Vec::new(), Vec::new());
-    for (mut drawn, shown) in all {
+    for (mut drawn, shown, cells) in all {
         (drawn.value, drawn.missing) = shown.value(&scale, rack.at);
-        let node = rack.nodes.iter().find(|n| n.node.place == drawn.place);
-        drawn.cells = node.map(|n| cells(&context, n, &scale)).unwrap_or_default();
+        drawn.cells = cells.into_iter().map(|c| c.cell(&scale, rack.at)).collect();
         if drawn.unit.is_some() { &mut boxes } else { &mut feet }.push(drawn);
     }
     place::columns(&mut boxes);
@@ -142,7 +143,7 @@ pub fn draw(rack: &Rack) -> Elevation {
         boxes,
         flanks,
         feet,
-        totals,
+        totals: totals(rack),
     }
 }
 
@@ -284,22 +285,34 @@ fn intended_flank(place: Place, meant: &IntendedBox) -> Flank {
     }
 }
 
-/// The accelerators of a box, each with what is known of itself.
-fn cells(context: &value::Context, seen: &SeenNode, scale: &Scale) -> Vec<Cell> {
-    let gpus = seen
-        .node
-        .parts
-        .iter()
-        .filter(|p| matches!(p.kind, PartKind::Gpu { .. }));
-    gpus.map(|part| {
-        let (value, _) = context.of_part(seen, part).value(scale, context.rack.at);
+/// An accelerator of a box, and what is known of itself.
+struct CellShown {
+    name: String,
+    shown: Shown,
+}
+
+impl CellShown {
+    fn cell(self, scale: &Scale, at: Time) -> Cell {
+        let (value, _) = self.shown.value(scale, at);
         Cell {
-            name: part.id.clone(),
+            name: self.name,
             kind: "gpu".to_owned(),
             shade: value.as_ref().and_then(|v| v.shade),
             class: value.as_ref().and_then(|v| v.class),
             text: value.map(|v| v.text).unwrap_or_default(),
         }
+    }
+}
+
+fn cells(context: &value::Context, seen: &SeenNode) -> Vec<CellShown> {
+    let gpus = seen
+        .node
+        .parts
+        .iter()
+        .filter(|p| matches!(p.kind, PartKind::Gpu { .. }));
+    gpus.map(|part| CellShown {
+        name: part.id.clone(),
+        shown: context.of_part(seen, part),
     })
     .collect()
 }

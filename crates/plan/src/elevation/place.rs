@@ -48,20 +48,43 @@ fn meet(a: &DrawnBox, b: &DrawnBox) -> bool {
 /// Gives boxes that share units a column each, so that none is drawn over another. Those that meet, directly or through
 /// others, have columns of one width.
 pub(super) fn columns(boxes: &mut [DrawnBox]) {
-    let mut group: Vec<usize> = (0..boxes.len()).collect();
+    let mut groups = Groups((0..boxes.len()).collect());
     for i in 0..boxes.len() {
-        let mut taken = Vec::new();
-        for j in 0..i {
-            if meet(&boxes[i], &boxes[j]) {
-                taken.push(boxes[j].column);
-                let (from, to) = (group[i], group[j]);
-                group.iter_mut().filter(|g| **g == from).for_each(|g| *g = to);
-            }
+        let mut taken = vec![false; i + 1];
+        for j in (0..i).filter(|j| meet(&boxes[i], &boxes[*j])) {
+            // a box has no higher column than boxes before it
+            taken[boxes[j].column as usize] = true;
+            groups.join(i, j);
         }
-        boxes[i].column = (0..).find(|c| !taken.contains(c)).unwrap_or(0);
+        boxes[i].column = (0u32..)
+            .zip(taken)
+            .find(|(_, taken)| !taken)
+            .map_or(0, |(column, _)| column);
     }
-    for i in 0..boxes.len() {
-        let members = (0..boxes.len()).filter(|j| group[*j] == group[i]);
-        boxes[i].columns = members.map(|j| boxes[j].column + 1).max().unwrap_or(1);
+    let mut widths = vec![1; boxes.len()];
+    for (i, b) in boxes.iter().enumerate() {
+        let width = &mut widths[groups.of(i)];
+        *width = (b.column + 1).max(*width);
+    }
+    for (i, b) in boxes.iter_mut().enumerate() {
+        b.columns = widths[groups.of(i)];
+    }
+}
+
+/// Which boxes hang together: each points to another of its group, up to one that stands for all.
+struct Groups(Vec<usize>);
+
+impl Groups {
+    fn of(&mut self, mut i: usize) -> usize {
+        while self.0[i] != i {
+            self.0[i] = self.0[self.0[i]];
+            i = self.0[i];
+        }
+        i
+    }
+
+    fn join(&mut self, a: usize, b: usize) {
+        let (a, b) = (self.of(a), self.of(b));
+        self.0[a] = b;
     }
 }
