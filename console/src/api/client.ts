@@ -21,6 +21,8 @@ export interface Answer<T> {
   /** null when nothing changed since `etag`. */
   body: T | null;
   etag: string | null;
+  /** Number of the latest event, where the answer tells it. */
+  event: number | null;
 }
 
 async function send(path: string, init: RequestInit, patience: number): Promise<Response> {
@@ -56,10 +58,12 @@ export async function look<T>(
   if (options.etag) headers["if-none-match"] = options.etag;
   const response = await send(path, { headers, ...(options.signal && { signal: options.signal }) }, PATIENCE);
   const etag = response.headers.get("etag");
-  if (response.status === 304) return { body: null, etag };
+  const number = Number.parseInt(response.headers.get("busbar-event") ?? "", 10);
+  const event = Number.isNaN(number) ? null : number;
+  if (response.status === 304) return { body: null, etag, event };
   if (!response.ok) throw await refused(response);
   try {
-    return { body: (await response.json()) as T, etag };
+    return { body: (await response.json()) as T, etag, event };
   } catch {
     throw new Lost(`${path}: the answer broke off`);
   }

@@ -56,6 +56,8 @@ export function createHouse(ask: () => Ask) {
   let asking: AbortController | null = null;
   let heard = Date.now();
   let ended = false;
+  // number of the latest event when the page came
+  let latest: number | null = null;
 
   const answered = () => {
     heard = Date.now();
@@ -64,7 +66,10 @@ export function createHouse(ask: () => Ask) {
 
   function failed(error: unknown) {
     if (error instanceof Refused && error.problem.status === 401) {
-      set("link", { state: "login" });
+      // whoever comes back may be somebody else, and the daemon another
+      set("me", null);
+      set("events", []);
+      if (house.link.state !== "login") set("link", { state: "login" });
     } else if (error instanceof Lost) {
       if (house.link.state !== "lost") set("link", reconcile({ state: "lost", since: heard }));
     } else {
@@ -94,7 +99,11 @@ export function createHouse(ask: () => Ask) {
     pace = looked(pace, performance.now());
     told = false;
     try {
-      if (house.me === null) set("me", (await look<Me>("/v1/me", mine)).body);
+      if (house.me === null) {
+        const { body, event } = await look<Me>("/v1/me", mine);
+        set("me", body);
+        latest = event;
+      }
       const wanted = ask();
       const rows = look<RackRow[]>("/v1/racks", mine).then(({ body }) => {
         if (body && !mine.signal.aborted) set("racks", reconcile(body, { key: "name" }));
@@ -152,7 +161,9 @@ export function createHouse(ask: () => Ask) {
   let stream: EventSource | null = null;
   const listen = () => {
     stream?.close();
-    stream = new EventSource("/v1/events");
+    // the latest few are for reading; the browser goes on after the last one by itself when the stream breaks
+    const after = house.events.at(-1)?.sequence ?? Math.max(0, (latest ?? 0) - EVENTS);
+    stream = new EventSource(`/v1/events?after=${after}`);
     stream.addEventListener("event", (message: MessageEvent<string>) => {
       const event = JSON.parse(message.data) as EventView;
       set("events", (all) => [...all, event].slice(-EVENTS));

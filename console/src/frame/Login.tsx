@@ -7,9 +7,6 @@ export const Login = () => (
     <pre>
       <code>busbar token show-context --link</code>
     </pre>
-    <p>
-      The session lasts twelve hours, or until you log out. <code>busbar up</code> prints such a link when it starts.
-      This page goes on by itself once you are in.
-    </p>
+    <p>The session lasts twelve hours, or until you log out. This page goes on by itself once you are in.</p>
   </section>
 );
