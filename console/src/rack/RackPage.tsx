@@ -226,6 +226,13 @@ export function RackPage(props: RackPageProps) {
                       <Show when={kept.elevation.totals.unknown > 0}>
                         <span>{kept.elevation.totals.unknown} don't tell</span>
                       </Show>
+                      <a
+                        class="picture"
+                        href={`/${kept.elevation.rack}.svg?by=${view().by}${view().rear ? "&side=rear" : ""}${view().at === null ? "" : `&at=${encodeURIComponent(view().at ?? "")}`}`}
+                        title="as one picture, for wikis and printers"
+                      >
+                        svg
+                      </a>
                     </figcaption>
                     <Show when={plans()[i()]}>
                       {(it) => (
