@@ -25,6 +25,9 @@ test("everything is reached by keys alone", async ({ rack }) => {
   await rack.keyboard.press("Tab");
   expect(await rack.evaluate(() => document.activeElement?.closest(".panel") !== null)).toBe(true);
 
+  await rack.keyboard.press("Escape");
+  await expect(box(rack, "r1/u5")).toBeFocused();
+
   await rack.keyboard.press("?");
   await expect(rack.getByRole("dialog", { name: "Keys" })).toBeVisible();
   await rack.keyboard.press("Escape");

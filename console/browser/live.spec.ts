@@ -14,10 +14,12 @@ test("a link that is lost is said, what is drawn is greyed, and it goes on when 
   rack,
   daemon,
 }) => {
+  await box(rack, "r1/u1").click();
   daemon.hold(true);
   try {
     await expect(rack.getByText("No answer from the daemon since")).toBeVisible({ timeout: 30_000 });
     await expect(rack.locator(".left")).toHaveClass(/frozen/);
+    await expect(rack.getByRole("button", { name: "Disarm" })).toHaveAttribute("aria-disabled", "true");
     await expect(box(rack, "r1/u1")).toBeVisible();
   } finally {
     daemon.hold(false);

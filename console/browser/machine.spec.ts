@@ -30,14 +30,32 @@ test("a machine is planned, run, stopped and given back, each as the command tha
   await expect(box(rack, "r1/u2")).not.toHaveAttribute("aria-label", /web-1/, { timeout: 60_000 });
 });
 
-test("what does not fit is refused with what would", async ({ rack }) => {
+test("what does not fit is refused with the reason, and nothing is run", async ({ rack, daemon }) => {
+  await rack.keyboard.press("r");
+  const form = rack.getByRole("dialog");
+  await form.getByLabel("name").fill("late-1");
+  await form.getByLabel("place").selectOption("r1/u6");
+  // somebody else is faster
+  daemon.cli("cordon", "r1/u6", "--why", "fan");
+  try {
+    await expect(box(rack, "r1/u6")).toHaveAttribute("aria-label", /cordoned/);
+    await expect(form.getByLabel("place")).toHaveValue("r1/u6");
+    await form.getByRole("button", { name: "Plan" }).click();
+    await expect(form.getByRole("status")).toHaveClass(/failed/);
+    await expect(form.getByRole("status")).toContainText(/\w/);
+    await expect(form.getByRole("button", { name: "Plan" })).toBeVisible();
+    expect(daemon.cli("ps")).not.toContain("late-1");
+  } finally {
+    daemon.cli("uncordon", "r1/u6");
+  }
+});
+
+test("a name that no machine may have is refused by the form itself", async ({ rack }) => {
   await rack.keyboard.press("r");
   const form = rack.getByRole("dialog");
   await form.getByLabel("name").fill("Not A Name");
   await form.getByRole("button", { name: "Plan" }).click();
-  // the browser itself refuses the name
-  await expect(form.getByText("It fits:")).toHaveCount(0);
-  await form.getByLabel("name").fill("x");
+  expect(await form.getByLabel("name").evaluate((it: HTMLInputElement) => it.validity.patternMismatch)).toBe(true);
   await rack.keyboard.press("Escape");
   await expect(form).toHaveCount(0);
 });

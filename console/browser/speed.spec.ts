@@ -1,5 +1,8 @@
+import { resolve } from "node:path";
 import { box as made, elevation, pdu, value } from "../src/api/made";
 import { box, expect, test } from "./daemon";
+
+const { CONSOLE_SCRATCH = "test-results" } = process.env;
 
 // Figures, printed and never asserted: this machine is shared.
 
@@ -73,7 +76,7 @@ test("ten racks of 42 units stay smooth", async ({ rack, daemon }) => {
   let turn = 0;
   const draw = (rack: string) => {
     turn += 1;
-    const boxes = Array.from({ length: 42 }, (_, i) =>
+    const servers = Array.from({ length: 42 }, (_, i) =>
       made(i + 1, {
         place: `${rack}/u${i + 1}`,
         value: value(100 + ((i * 37 + turn * 13) % 700)),
@@ -81,6 +84,24 @@ test("ten racks of 42 units stay smooth", async ({ rack, daemon }) => {
         state: i % 3 ? "running" : null,
       }),
     );
+    // every third rack has boxes of eight units with eight accelerators each
+    const tall = Array.from({ length: 5 }, (_, i) =>
+      made(1 + 8 * i, {
+        place: `${rack}/u${1 + 8 * i}`,
+        height: 8,
+        machine: `train-${i}`,
+        state: "running",
+        value: value(5000, { shade: 0.7 }),
+        cells: Array.from({ length: 8 }, (_, gpu) => ({
+          name: `gpu${gpu}`,
+          kind: "gpu",
+          shade: ((gpu * 3 + i + turn) % 10) / 10,
+          class: null,
+          text: `${300 + gpu * 20} W`,
+        })),
+      }),
+    );
+    const boxes = Number(rack.slice(1)) % 3 === 0 ? tall : servers;
     const flanks = ["pdu-a", "pdu-b"].map((name) => ({
       ...pdu(name, 42),
       place: `${rack}/${name}`,
@@ -96,7 +117,8 @@ test("ten racks of 42 units stay smooth", async ({ rack, daemon }) => {
   );
   await rack.setViewportSize({ width: 1920, height: 1080 });
   await rack.goto(daemon.url);
-  await expect(rack.locator(".stage .box")).toHaveCount(420);
+  await expect(rack.locator(".stage .box")).toHaveCount(7 * 42 + 3 * 5);
+  await rack.screenshot({ path: resolve(CONSOLE_SCRATCH, "shots", "ten-racks-1920.png") });
   const frames = rack.evaluate(
     () =>
       new Promise<number[]>((then) => {

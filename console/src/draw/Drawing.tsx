@@ -145,6 +145,7 @@ export function Drawing(props: DrawingProps) {
                     row={props.plan.frame.h / props.plan.labels.length}
                     hatch={id}
                     old={stale() ? old() : null}
+                    faint={stale() || placed().box.silent !== null}
                     past={props.elevation.past}
                   />
                 </g>
@@ -202,9 +203,18 @@ const saysFlank = (flank: Flank) =>
   `${flank.place}, ${flank.kind}, ${flank.value?.text ?? flank.missing ?? "no reading"}, ${flank.outlets.filter(({ on }) => on === true).length} of ${flank.outlets.length} outlets on`;
 
 /** The front of a box: shape, name, state, value; its cells below when it is high enough. */
-function Face(props: { box: Box; rect: Rect; row: number; hatch: string; old: number | null; past: boolean }) {
+function Face(props: {
+  box: Box;
+  rect: Rect;
+  row: number;
+  hatch: string;
+  old: number | null;
+  faint: boolean;
+  past: boolean;
+}) {
   const colours = createMemo(() => paint(props.box.value));
-  const ink = () => colours()?.ink ?? "currentColor";
+  // on a faint fill the page's own ink reads better
+  const ink = () => (props.faint ? "currentColor" : (colours()?.ink ?? "currentColor"));
   const first = () => Math.min(props.rect.h, props.row);
   const y = () => props.rect.y + first() / 2 + 0.5;
   const value = () => {

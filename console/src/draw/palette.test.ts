@@ -40,3 +40,18 @@ test("the style sheet has these very colours", () => {
     expect(sheet).toContain(`--${name}: light-dark(${light}, ${dark});`);
   }
 });
+
+test("the page's ink reads on a faint fill of what is old", () => {
+  // a quarter of the fill over the ground, as style/drawing.css says
+  for (const theme of Object.values(THEMES)) {
+    const ground = hex(theme.ground);
+    for (let i = 0; i <= 100; i++) {
+      const [r, g, b] = cividis(i / 100).map((byte, at) => 0.25 * byte + 0.75 * (ground[at] ?? 0)) as [
+        number,
+        number,
+        number,
+      ];
+      expect(contrast([r, g, b], hex(theme.ink))).toBeGreaterThan(4.5);
+    }
+  }
+});

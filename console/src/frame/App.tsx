@@ -41,6 +41,10 @@ export function App() {
       return;
     }
     if (target instanceof HTMLElement && target.matches("input, select, textarea")) return;
+    if (event.key === "Escape" && target instanceof HTMLElement && target.closest(".panel")) {
+      document.querySelector<SVGGElement>(".stage [aria-pressed='true']")?.focus();
+      return;
+    }
     const acts: Record<string, () => void> = {
       "?": () => setOpen("help"),
       "/": () => find?.focus(),

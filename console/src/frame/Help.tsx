@@ -8,7 +8,7 @@ const KEYS: [string, string][] = [
   ["arrows", "go from box to box, to the PDUs and to the next rack"],
   ["Home, End", "the top, the bottom"],
   ["Enter", "into the panel of the focused box"],
-  ["Esc", "let go of it; close a dialog"],
+  ["Esc", "out of the panel; let go of the box; close a dialog"],
   ["/", "highlight"],
   ["t", "drawing or table"],
   ["r", "run a machine"],

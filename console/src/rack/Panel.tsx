@@ -15,6 +15,8 @@ export interface PanelProps {
   role: Role;
   now: number;
   past: boolean;
+  /** Why nothing can be done now. */
+  barred: string | null;
   events: EventView[];
   onFocus: (place: string | null) => void;
   onChange: () => void;
@@ -174,7 +176,7 @@ function OfBox(props: PanelProps & { box: Box }) {
       <Show when={isNode()}>
         <section>
           <h3>Actions</h3>
-          <Acts actions={ofBox(props.box, props.role, props.past)} onDone={props.onChange} />
+          <Acts actions={ofBox(props.box, props.role, props.barred)} onDone={props.onChange} />
         </section>
       </Show>
       <Show when={!props.past && live()}>{(it) => <Readings all={it().live.readings} now={props.now} />}</Show>
@@ -212,7 +214,7 @@ function OfFlank(props: PanelProps & { flank: Flank }) {
                 <span class="value">{outlet.watts === null ? "no reading" : watts(outlet.watts)}</span>
               </summary>
               <Acts
-                actions={ofOutlet(props.flank, outlet, behind(outlet.feeds), props.role, props.past)}
+                actions={ofOutlet(props.flank, outlet, behind(outlet.feeds), props.role, props.barred)}
                 onDone={props.onChange}
               />
             </details>

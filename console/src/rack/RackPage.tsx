@@ -10,6 +10,7 @@ import { BYS, type By } from "../view/view";
 import { isMeant } from "../view/highlight";
 import { go, view } from "../view/router";
 import { reading, watts } from "../view/words";
+import { LOST, PAST } from "./actions";
 import { Legend } from "./Legend";
 import { Panel } from "./Panel";
 import { RunForm } from "./RunForm";
@@ -286,6 +287,7 @@ export function RackPage(props: RackPageProps) {
               role={me().role}
               now={now()}
               past={view().at !== null}
+              barred={lost() !== null ? LOST : view().at !== null ? PAST : null}
               events={house().events}
               onFocus={focusOn}
               onChange={props.live.refresh}

@@ -42,6 +42,11 @@ export function RunForm(props: {
       { defer: true },
     ),
   );
+  // what was chosen stays there to be seen, even when somebody else takes it meanwhile
+  const places = createMemo(() => {
+    const { on: chosen } = wish();
+    return chosen === "" || props.places.includes(chosen) ? props.places : [...props.places, chosen];
+  });
   const action = createMemo(() => run(wish(), planned() === null));
   const barred = () =>
     needs(props.role, "operator") ??
@@ -93,7 +98,7 @@ export function RunForm(props: {
           <span>place</span>
           <select value={wish().on} onChange={(e) => change({ on: e.currentTarget.value })}>
             <option value="">wherever it fits</option>
-            <For each={props.places}>{(place) => <option value={place}>{place}</option>}</For>
+            <For each={places()}>{(place) => <option value={place}>{place}</option>}</For>
           </select>
         </label>
         <label>

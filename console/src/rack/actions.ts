@@ -31,11 +31,14 @@ const reason = (...reasons: (string | null | false | undefined)[]) => {
   return typeof first === "string" ? { disabled: first } : {};
 };
 
-/** What can be done to a box in a unit; `past` while another time than now is looked at. */
-export function ofBox(box: Box, role: Role, past: boolean): Action[] {
+/** Why nothing can be done while another time than now is looked at, or nobody answers. */
+export const PAST = "the drawing shows the past; go back to live first";
+export const LOST = "the daemon does not answer; it is tried again every second";
+
+/** What can be done to a box in a unit; `barred` says why nothing can. */
+export function ofBox(box: Box, role: Role, barred: string | null): Action[] {
   // what is no server, or isn't there, can't be told anything
   if (box.kind !== "server" || !box.found) return [];
-  const now = past && "the drawing shows the past; go back to live first";
   const operator = needs(role, "operator");
   const unarmed = !box.armed && `${box.place} is only looked at; first: busbar arm ${box.place}`;
   const locate = { place: box.place, on: true };
@@ -45,14 +48,14 @@ export function ofBox(box: Box, role: Role, past: boolean): Action[] {
       label: "Light it",
       command: `busbar locate ${box.place}`,
       call: { method: "POST", path: "/v1/locate", body: locate },
-      ...reason(now, operator, unarmed),
+      ...reason(barred, operator, unarmed),
     },
     {
       id: "unlocate",
       label: "Put the light out",
       command: `busbar locate ${box.place} --off`,
       call: { method: "POST", path: "/v1/locate", body: { ...locate, on: false } },
-      ...reason(now, operator, unarmed),
+      ...reason(barred, operator, unarmed),
     },
     box.armed
       ? {
@@ -60,18 +63,18 @@ export function ofBox(box: Box, role: Role, past: boolean): Action[] {
           label: "Disarm",
           command: `busbar disarm ${box.place}`,
           call: { method: "POST", path: "/v1/arm", body: { place: box.place, armed: false } },
-          ...reason(now, needs(role, "admin")),
+          ...reason(barred, needs(role, "admin")),
         }
       : {
           id: "arm",
           label: "Arm",
           command: `busbar arm ${box.place}`,
           call: { method: "POST", path: "/v1/arm", body: { place: box.place, armed: true } },
-          ...reason(now, needs(role, "admin")),
+          ...reason(barred, needs(role, "admin")),
         },
   ];
   const { machine } = box;
-  return machine ? [...ofMachine(machine, box, reason(now, operator)), ...own] : own;
+  return machine ? [...ofMachine(machine, box, reason(barred, operator)), ...own] : own;
 }
 
 function ofMachine(name: string, box: Box, held: { disabled?: string }): Action[] {
@@ -120,8 +123,14 @@ function ofMachine(name: string, box: Box, held: { disabled?: string }): Action[
 }
 
 /** What can be done to an outlet; `feeds` is the box behind it, when it is known. */
-export function ofOutlet(pdu: Flank, outlet: Outlet, feeds: Box | undefined, role: Role, past: boolean): Action[] {
-  const held = reason(past && "the drawing shows the past; go back to live first", needs(role, "operator"));
+export function ofOutlet(
+  pdu: Flank,
+  outlet: Outlet,
+  feeds: Box | undefined,
+  role: Role,
+  barred: string | null,
+): Action[] {
+  const held = reason(barred, needs(role, "operator"));
   const victim = feeds?.machine;
   const verb = (order: "on" | "off" | "cycle", label: string, wrong: string | null): Action => {
     const inUse = victim && order !== "on";

@@ -60,6 +60,10 @@ export const view = (): View => current;
 export function go(to: Partial<View> | string, options: { replace?: boolean } = {}) {
   const next = typeof to === "string" ? to : write({ ...current, ...to });
   if (next === address()) return;
-  history[options.replace ? "replaceState" : "pushState"](null, "", next);
+  try {
+    history[options.replace ? "replaceState" : "pushState"](null, "", next);
+  } catch {
+    // browsers take so many a second only (an arrow that is held down): the next one tells the address of then
+  }
   setAddress(next);
 }
