@@ -122,6 +122,10 @@ pub enum Command {
     )]
     Sensors(SensorsOptions),
     /// What is left: power, cooling, cores, memory, GPUs, rack units
+    ///
+    /// PDUs that feed the same nodes are two sides, A and B, of which each must carry everything alone when the other fails:
+    /// the total of power is what the smaller side is rated for. It is unknown where a PDU tells no rating, or nobody wrote
+    /// down what it feeds.
     Free {
         /// Only of this rack
         rack: Option<Name>,
@@ -187,7 +191,7 @@ pub enum Command {
     /// BMC credentials
     #[command(subcommand)]
     Credential(Credential),
-    /// Pin the certificate that a BMC shows now; its console's host key is learnt anew
+    /// Pin the certificate that a BMC or a PDU shows now; a console's host key is learnt anew
     Trust { place: Place },
     /// Images
     #[command(subcommand)]

@@ -185,6 +185,77 @@ fn a_rotation_that_a_crash_cuts_in_two_is_finished_and_the_old_password_is_dead(
 }
 
 #[test]
+fn a_pdu_that_feeds_nothing_recorded_takes_a_new_password_once_its_rack_is_armed() {
+    const RACK: &str = r#"
+        [[feed]]
+        name = "feed-a"
+        volts = 230
+        phases = 1
+        amps = 32
+
+        [[pdu]]
+        name = "pdu-a"
+        feed = "feed-a"
+        outlets = 4
+
+        [[pdu]]
+        name = "pdu-spare"
+        feed = "feed-a"
+        outlets = 4
+
+        [[box]]
+        slot = "u1"
+        count = 2
+        kind = "server-2s"
+        cords = ["pdu-a/1"]
+    "#;
+    let rack = Rack::described(RACK, FAST);
+    rack.until("both PDUs are seen", || {
+        let all = rack.busbar("outlet ls r1 --json").json();
+        all.as_array().is_some_and(|all| all.len() == 2)
+    });
+    rack.busbar("disarm r1/u2").ok();
+    let half = rack.busbar("credential rotate emulated --json");
+    assert_eq!(half.code, 7, "{half:?}");
+    let left = half.json()["left"].as_array().unwrap().clone();
+    // the node that is not armed, and the PDU that stands in a rack which is not armed whole
+    assert_eq!(
+        (left.len(), half.json()["done"].as_array().unwrap().len()),
+        (2, 2),
+        "{left:?}"
+    );
+    assert!(
+        left.iter().all(|l| l.as_str().unwrap().ends_with(": busbar arm r1")),
+        "{left:?}"
+    );
+    rack.busbar("arm r1 --yes").ok();
+    rack.busbar("credential rotate emulated").ok();
+    let audit = rack.api("GET", "/v1/events", Some(&rack.token()), Vec::new()).body;
+    assert!(audit.contains(r#""about":"r1/pdu-spare""#), "{audit}");
+}
+
+#[test]
+fn a_controller_that_was_replaced_is_spoken_to_again_once_its_new_certificate_is_trusted() {
+    let mut rack = Rack::start(1, FAST);
+    let pdu_is_read = |rack: &Rack| rack.busbar("outlet off r1/pdu-a/2 --yes").code == 0;
+    rack.until("the PDU is read", || pdu_is_read(&rack));
+    rack.kill();
+    std::fs::remove_file(rack.folder.path().join("state/emulator/state.cert.pem")).unwrap();
+    rack.up();
+    let why = || rack.busbar("ls r1/u1 --json").json()[0]["live"]["silent"].to_string();
+    rack.until("the other certificate is told", || {
+        why().contains("`busbar trust` for its place")
+    });
+    assert!(!pdu_is_read(&rack));
+    for place in ["r1/u1", "r1/pdu-a"] {
+        rack.busbar(&format!("trust {place}")).ok();
+    }
+    rack.until("the BMC answers", || why() == "null");
+    rack.until("the PDU answers", || pdu_is_read(&rack));
+    assert_eq!(rack.busbar("trust r1/u40").code, 3);
+}
+
+#[test]
 fn a_firmware_setting_is_wanted_pending_and_read_back_after_the_next_boot() {
     let rack = Rack::start(1, FAST);
     let seen = || rack.busbar("bios r1/u1 --json").ok().json();

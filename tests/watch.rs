@@ -67,13 +67,21 @@ fn a_history_has_what_was_read_and_nothing_from_before() {
     let all = rack.busbar("sensors r1 --history --reading watts --json").ok().json();
     assert!(all["series"].as_array().unwrap().len() >= 3, "{all}");
 
+    // all boxes together, as `busbar top` starts with
+    let token = rack.token();
+    let trend = rack.api("GET", "/v1/history?from=60s&step=60", Some(&token), Vec::new());
+    let trend: Value = serde_json::from_str(&trend.body).unwrap();
+    let last = |name: &str| trend[name].as_array().unwrap().iter().rev().find_map(Value::as_f64);
+    assert!(last("watts") > Some(max) && last("hottest") > Some(20.0), "{trend}");
+    let long = rack.api("GET", "/v1/history?step=1", Some(&token), Vec::new());
+    assert!(long.status == 400 && long.body.contains("240 at most"), "{long:?}");
+
     // an answer has an end, and what is wrong is said
     let far = rack.busbar("sensors r1 --history --since 1d --step 1s");
     assert!(far.code == 2 && far.err.contains("steps of"), "{far:?}");
     assert_eq!(rack.busbar("sensors r1/u1/colour --history").code, 3);
     assert_eq!(rack.busbar("sensors r9/u1 --history").code, 3);
     assert_eq!(rack.busbar("sensors --history").code, 2);
-    let token = rack.token();
     for (query, field) in [
         ("from=yesterday", "from"),
         ("step=0", "step"),

@@ -203,7 +203,7 @@ async fn status(cli: &Cli, client: &Client, name: Option<&Name>) -> Result<u8> {
 fn table(rollout: &Rollout) -> String {
     let mut table = Table::new(&["PLACE", "STATE", "", ">SINCE"]);
     let mut updates: Vec<_> = rollout.nodes.values().collect();
-    updates.sort_by_cached_key(|u| u.place.natural());
+    updates.sort_by(|a, b| a.place.cmp(&b.place));
     for u in updates {
         let (state, note) = match &u.state {
             UpdateState::Waiting => ("waiting", String::new()),

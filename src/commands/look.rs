@@ -125,7 +125,16 @@ pub async fn ls(cli: &Cli, client: &Client, place: Option<&Place>, filter: Optio
         })
     };
     let inside = |v: &Value| inside(v) && expr.as_ref().is_none_or(|e| truth::meant(e, v));
-    list(cli, client, "/v1/nodes", watch, inside, nodes).await
+    let code = list(cli, client, "/v1/nodes", watch, &inside, nodes).await?;
+    if cli.json || watch {
+        return Ok(code);
+    }
+    let mut others: Vec<Value> = serde_json::from_value(client.get("/v1/devices").await?)?;
+    others.retain(&inside);
+    if !others.is_empty() {
+        output::text(format!("\n{}", truth::devices(others)?));
+    }
+    Ok(code)
 }
 
 /// What `ls` shows of nodes.
@@ -225,10 +234,11 @@ pub async fn tree(cli: &Cli, client: &Client, place: Option<&Place>) -> Result<u
     }
     for d in &tree.devices {
         output::text(plain(&format!(
-            "{}  {} {}",
+            "{}  {} {}  {}",
             d.place,
             d.kind,
-            d.model.as_deref().unwrap_or("—")
+            d.model.as_deref().unwrap_or("—"),
+            format!("{:?}", d.health).to_lowercase()
         )));
         if whole {
             for o in &d.outlets {

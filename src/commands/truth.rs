@@ -153,9 +153,20 @@ pub async fn ls(cli: &Cli, client: &Client, place: Option<&Place>, expr: &Expr) 
         output::json(&[nodes, devices].concat(), false)?;
         return Ok(0);
     }
-    let mut table = Table::new(&["PLACE", "KIND", "MAKER", "MODEL", ">WATTS", ">READ", "HEALTH"]);
     let others = devices.len();
-    for device in devices {
+    if !nodes.is_empty() || others == 0 {
+        output::text(super::look::nodes(nodes)?);
+    }
+    if others > 0 {
+        output::text(self::devices(devices)?);
+    }
+    Ok(0)
+}
+
+/// What `ls` shows of boxes that are no machines.
+pub fn devices(all: Vec<Value>) -> Result<String> {
+    let mut table = Table::new(&["PLACE", "KIND", "MAKER", "MODEL", ">WATTS", ">READ", "HEALTH"]);
+    for device in all {
         let d: DeviceView = serde_json::from_value(device)?;
         let watts = d.readings.iter().find(|r| r.name == "watts");
         let word = |t: &Option<String>| t.clone().unwrap_or_else(|| "—".into());
@@ -169,13 +180,7 @@ pub async fn ls(cli: &Cli, client: &Client, place: Option<&Place>, expr: &Expr) 
             format!("{:?}", d.health).to_lowercase(),
         ]);
     }
-    if !nodes.is_empty() || others == 0 {
-        output::text(super::look::nodes(nodes)?);
-    }
-    if others > 0 {
-        output::text(table);
-    }
-    Ok(0)
+    Ok(table.to_string())
 }
 
 /// Refuses fields that none of these boxes has.

@@ -6,9 +6,9 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use control::env::{Dial, Future, Probe, Random};
-use control::meters::{Metered, Meters};
+use control::meters::{Exchanges, Metered, Meters, Protocol};
 use hardware::transport::{HttpTransport, Limits, Pin, Transport};
-use hardware::{Credential, Driver, Ipmi, Mode, Pdu, Redfish, Wol};
+use hardware::{Credential, Driver, Ipmi, Mode, Pdu, Redfish, Tally, Wol};
 use tokio::io::AsyncReadExt as _;
 
 /// Drivers by protocol: Redfish over TLS with the certificate pinned at first use, IPMI, SNMP and wake-ups over UDP.
@@ -26,19 +26,24 @@ impl Dial for Dialer {
         mode: Mode,
     ) -> Result<Arc<dyn Driver>, String> {
         let failed = |e: hardware::Error| e.to_string();
+        let count = |protocol| -> Arc<dyn Tally> { Arc::<Exchanges>::clone(self.meters.exchanges(protocol)) };
         match url.split("://").next() {
             Some("ipmi") => {
                 let udp = Arc::new(hardware::ipmi::udp::Udp);
-                Ok(Arc::new(Ipmi::new(url, udp, credential, mode).map_err(failed)?))
+                let ipmi = Ipmi::new(url, udp, credential, mode).map_err(failed)?;
+                Ok(Arc::new(ipmi.counted_by(count(Protocol::Ipmi))))
             }
             Some("wol") => Ok(Arc::new(
                 Wol::new(url, Arc::new(hardware::wol::Udp), credential, mode).map_err(failed)?,
             )),
-            Some("snmp") => Ok(Arc::new(Pdu::new(url, credential, mode).map_err(failed)?)),
+            Some("snmp") => {
+                let pdu = Pdu::new(url, credential, mode).map_err(failed)?;
+                Ok(Arc::new(pdu.counted_by(count(Protocol::Snmp))))
+            }
             _ => {
                 let pin = pin.map_or(Pin::Learn, |p| Pin::Expect(p.to_owned()));
                 let transport = HttpTransport::new(pin).map_err(|e| format!("{url}: {e}"))?;
-                let transport = Metered::new(transport, Arc::clone(&self.meters));
+                let transport = Metered::new(transport, &self.meters);
                 Ok(Arc::new(Redfish::new(url, Arc::new(transport), credential, mode)))
             }
         }

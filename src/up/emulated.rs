@@ -258,5 +258,7 @@ fn addresses(rack: &Handle) -> impl Iterator<Item = (String, Place, Vec<OutletRe
             Vec::new(),
         ))
     });
-    servers.chain(pdus)
+    let equipment = rack.rack.equipment.iter();
+    let equipment = equipment.filter_map(move |e| Some((https(e.spec.bmc), e.spec.place.parse().ok()?, Vec::new())));
+    servers.chain(pdus).chain(equipment)
 }

@@ -273,7 +273,7 @@ fn greet(
     for rack in &summary.racks {
         let emulated = if rack.emulated { " (emulated)" } else { "" };
         println!(
-            " rack {}{emulated}: {} nodes, {} PDUs",
+            " rack {}{emulated}: {} nodes, {} other boxes",
             rack.name, rack.nodes, rack.devices
         );
     }

@@ -75,21 +75,29 @@ impl Rack {
 
     /// The same, with more said to the daemon.
     pub fn start_with(nodes: u32, speed: f64, more: &[&str]) -> Rack {
-        Rack::start_as(tempfile::tempdir().unwrap(), nodes, speed, more)
+        let nodes = nodes.to_string();
+        let all = [&["--nodes", &nodes], more].concat();
+        Rack::start_as(tempfile::tempdir().unwrap(), speed, &all)
+    }
+
+    /// The rack that a description says.
+    pub fn described(text: &str, speed: f64) -> Rack {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("described.toml");
+        std::fs::write(&file, text).unwrap();
+        Rack::start_as(folder, speed, &["--emulate-rack", file.to_str().unwrap()])
     }
 
     /// The same, on a state folder that is there already.
     pub fn start_in(folder: tempfile::TempDir, nodes: u32, speed: f64) -> Rack {
-        Rack::start_as(folder, nodes, speed, &[])
+        Rack::start_as(folder, speed, &["--nodes", &nodes.to_string()])
     }
 
-    fn start_as(folder: tempfile::TempDir, nodes: u32, speed: f64, more: &[&str]) -> Rack {
+    fn start_as(folder: tempfile::TempDir, speed: f64, more: &[&str]) -> Rack {
         let port = port();
         let args = [
             "up",
             "--emulate",
-            "--nodes",
-            &nodes.to_string(),
             "--speed",
             &speed.to_string(),
             "--listen",

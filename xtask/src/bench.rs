@@ -12,15 +12,17 @@ use std::io::{Read, Write};
 use std::net::TcpListener;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::Command;
 use std::thread;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
 use serde_json::{Value, json};
 
+use crate::clock;
 use crate::command::output;
-use crate::process::{Used, curl, free_port, used};
+use crate::daemon::{Home, emptied};
+use crate::process::{Process, Used, free_port};
 
 /// Where the emulated machine's seconds are written down.
 const LIFE: &str = include_str!("../../crates/emulator/src/life.rs");
@@ -75,10 +77,7 @@ pub fn run(args: &Args) -> Result<()> {
     };
     let binary = fs::canonicalize(&binary)
         .with_context(|| format!("{}: build it with `cargo build --release`", binary.display()))?;
-    let folder = crate::target().join("bench");
-    let _ = fs::remove_dir_all(&folder);
-    fs::create_dir_all(&folder)?;
-    let folder = fs::canonicalize(folder)?;
+    let folder = emptied(&crate::target().join("bench"))?;
 
     let load = load()?;
     let mut rows = Vec::new();
@@ -140,7 +139,7 @@ fn print(rows: &[Row], notes: &[String], as_json: bool) {
 fn writes(binary: &Path, folder: &Path, rows: &mut Vec<Row>) -> Result<f64> {
     let daemon = Daemon::start(binary, folder, &["--speed", "50"])?;
     let raw = raw(&daemon, folder)?;
-    let copy = daemon.state.join("emulator/dd.raw");
+    let copy = daemon.home.state().join("emulator/dd.raw");
     let (mut ours, mut dd) = (Vec::new(), Vec::new());
     for n in 0..WRITES {
         let mut command = Command::new("dd");
@@ -170,7 +169,7 @@ fn writes(binary: &Path, folder: &Path, rows: &mut Vec<Row>) -> Result<f64> {
 fn raw(daemon: &Daemon, folder: &Path) -> Result<PathBuf> {
     output(&mut daemon.command(&["run", "demo", "--name", "first"]))?;
     let mut drives = Vec::new();
-    for entry in fs::read_dir(daemon.state.join("emulator"))? {
+    for entry in fs::read_dir(daemon.home.state().join("emulator"))? {
         let entry = entry?;
         if entry.file_name().to_string_lossy().ends_with(".img") {
             drives.push((entry.metadata()?.blocks(), entry.path()));
@@ -258,7 +257,7 @@ fn listing(binary: &Path, folder: &Path, rows: &mut Vec<Row>, notes: &mut Vec<St
         if begun.elapsed() > FOUND {
             bail!(
                 "{found} of {NODES} emulated nodes after {FOUND:?}; see {}",
-                daemon.log.display()
+                daemon.process.log.display()
             );
         }
         thread::sleep(Duration::from_millis(250));
@@ -335,11 +334,8 @@ fn store(commits: &Path, folder: &Path, rows: &mut Vec<Row>) -> Result<()> {
 
 /// A daemon with an emulated rack of its own; it ends with the value.
 struct Daemon {
-    child: Child,
-    binary: PathBuf,
-    state: PathBuf,
-    context: PathBuf,
-    log: PathBuf,
+    process: Process,
+    home: Home,
 }
 
 impl Daemon {
@@ -355,79 +351,50 @@ impl Daemon {
     }
 
     fn ready(binary: &Path, folder: &Path, arguments: &[&str], when: (&[&str], &str)) -> Result<Self> {
-        let port = free_port(23_400..25_000)?;
-        let state = folder.join("state");
-        let _ = fs::remove_dir_all(&state);
-        let (context, log) = (folder.join("context.json"), folder.join("daemon.log"));
-        let _ = fs::remove_file(&context);
-        let file = fs::File::create(&log)?;
-        let child = Command::new(binary)
-            .args(["up", "--listen", &format!("127.0.0.1:{port}")])
-            .args(arguments)
-            .env("BUSBAR_STATE", &state)
-            .env("BUSBAR_CONTEXT", &context)
-            .stdin(Stdio::null())
-            .stdout(file.try_clone()?)
-            .stderr(file)
-            .spawn()?;
-        let mut daemon = Self {
-            child,
-            binary: binary.to_owned(),
-            state,
-            context,
-            log,
-        };
-        let begun = Instant::now();
-        while output(&mut daemon.command(when.0)).map_or(true, |text| !text.contains(when.1)) {
-            if begun.elapsed() > READY || daemon.child.try_wait()?.is_some() {
-                bail!("the daemon is not ready: {}", fs::read_to_string(&daemon.log)?);
-            }
-            thread::sleep(Duration::from_millis(100));
-        }
-        Ok(daemon)
+        let home = Home::new(binary, folder);
+        let _ = fs::remove_dir_all(home.state());
+        let _ = fs::remove_file(home.context());
+        let listen = format!("127.0.0.1:{}", free_port(23_400..25_000)?);
+        let mut up = home.command(&["up", "--listen", &listen]);
+        let mut process = Process::start("daemon", folder, up.args(arguments))?;
+        process.until(READY, || home.call(when.0).is_ok_and(|text| text.contains(when.1)))?;
+        Ok(Self { process, home })
     }
 
     fn command(&self, arguments: &[&str]) -> Command {
-        let mut command = Command::new(&self.binary);
-        command
-            .args(arguments)
-            .env("BUSBAR_STATE", &self.state)
-            .env("BUSBAR_CONTEXT", &self.context);
-        command
+        self.home.command(arguments)
     }
 
     /// Length of the example image, unpacked.
     fn raw_bytes(&self) -> Result<u64> {
-        let images: Value = serde_json::from_str(&output(&mut self.command(&["image", "ls", "--json"]))?)?;
+        let images = self.home.json(&["image", "ls"])?;
         images[0]["raw"].as_u64().context("an image has a length")
     }
 
     /// Phases of a machine's making, with their seconds.
     fn timeline(&self, name: &str) -> Result<Vec<(String, f64)>> {
-        let text = output(&mut self.command(&["trace", name, "--json"]))?;
-        let trace: Value = serde_json::from_str(&text)?;
+        let trace = self.home.json(&["trace", name])?;
         let steps = trace["timeline"].as_array().context("a trace has a timeline")?;
         steps
             .iter()
             .map(|step| {
                 let name = step["name"].as_str().context("a step has a name")?;
-                Ok((name.to_owned(), clock(&step["ended"])? - clock(&step["began"])?))
+                Ok((
+                    name.to_owned(),
+                    clock::seconds(&step["ended"])? - clock::seconds(&step["began"])?,
+                ))
             })
             .collect()
     }
 
     fn get(&self, path: &str) -> Result<String> {
-        curl(&self.context, path, 1, "")
+        self.home.ask(path, 1, "")
     }
 
     /// Seconds of each answer over one kept connection; the first, which made it, is left out.
     fn answers(&self, path: &str) -> Result<Vec<f64>> {
-        let text = curl(
-            &self.context,
-            path,
-            ANSWERS + 1,
-            "write-out = \"%{num_connects} %{time_total}\\n\"\n",
-        )?;
+        let times = "write-out = \"%{num_connects} %{time_total}\\n\"\n";
+        let text = self.home.ask(path, ANSWERS + 1, times)?;
         let kept: Vec<f64> = text
             .lines()
             .filter_map(|line| line.strip_prefix("0 ")?.parse().ok())
@@ -438,16 +405,8 @@ impl Daemon {
         Ok(kept)
     }
 
-    /// Resident memory in kB.
     fn used(&self) -> Result<Used> {
-        used(&self.child, "daemon")
-    }
-}
-
-impl Drop for Daemon {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
+        self.process.used()
     }
 }
 
@@ -477,15 +436,6 @@ fn constant(source: &str, name: &str) -> Result<f64> {
 fn phase(timeline: &[(String, f64)], name: &str) -> Result<f64> {
     let step = timeline.iter().find(|step| step.0 == name);
     Ok(step.with_context(|| format!("the trace has no {name}"))?.1)
-}
-
-/// Seconds since midnight, of an RFC 3339 time in UTC: a run over midnight is wrong, and plainly so (negative).
-fn clock(time: &Value) -> Result<f64> {
-    let text = time.as_str().context("a step has both times")?;
-    let day = text.split('T').nth(1).and_then(|rest| rest.strip_suffix('Z'));
-    day.context("a time in UTC")?
-        .split(':')
-        .try_fold(0.0, |sum, part| Ok(sum * 60.0 + part.parse::<f64>()?))
 }
 
 fn seconds(command: &mut Command) -> Result<f64> {

@@ -4,10 +4,11 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use anyhow::{Context, Result};
+use anyhow::Result;
 use serde_json::Value;
 
-use crate::command::{self, output, shown};
+use crate::command::{self, output};
+use crate::daemon::Home;
 use crate::lab::{BMC_PASSWORD, BMC_USER, BRIDGE, GATEWAY, Lab, Machine};
 
 /// Builds the boot kit into the folder that follows.
@@ -32,17 +33,15 @@ fn slot(machine: &Machine) -> &'static str {
 
 /// A busbar binary, and what its daemon is told.
 pub struct Busbar {
-    binary: PathBuf,
-    /// holds state, rack file, password and the client's context
-    folder: PathBuf,
+    /// holds rack file and password as well
+    home: Home,
 }
 
 impl Busbar {
     /// Writes down the rack and its password, as its owner would.
     pub fn new(binary: &Path, folder: &Path, machines: &[Machine]) -> Result<Self> {
         let busbar = Self {
-            binary: binary.to_owned(),
-            folder: folder.to_owned(),
+            home: Home::new(binary, folder),
         };
         let slots: Vec<String> = machines
             .iter()
@@ -102,27 +101,20 @@ impl Busbar {
 
     /// Any other command: what it printed, or an error with what it said.
     pub fn call(&self, arguments: &[&str]) -> Result<String> {
-        output(&mut self.command(arguments))
+        self.home.call(arguments)
     }
 
     /// A command's answer with `--json`.
     pub fn json(&self, arguments: &[&str]) -> Result<Value> {
-        let mut command = self.command(arguments);
-        let text = output(command.arg("--json"))?;
-        serde_json::from_str(&text).with_context(|| format!("`{}` printed no JSON: {text}", shown(&command)))
+        self.home.json(arguments)
     }
 
     fn command(&self, arguments: &[&str]) -> Command {
-        let mut command = Command::new(&self.binary);
-        command
-            .args(arguments)
-            .env("BUSBAR_STATE", self.file("state"))
-            .env("BUSBAR_CONTEXT", self.file("context.json"));
-        command
+        self.home.command(arguments)
     }
 
     fn file(&self, name: &str) -> PathBuf {
-        self.folder.join(name)
+        self.home.folder.join(name)
     }
 }
 

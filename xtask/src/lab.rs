@@ -9,13 +9,14 @@ use std::fs::{self, File};
 use std::net::{SocketAddr, TcpStream};
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::Command;
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Result, bail};
 
-use crate::command::{cmd, output, shown};
+use crate::command::{cmd, output};
 use crate::peers;
+use crate::process::Process;
 
 /// The rack's network: the daemon, the BMC and the machines.
 pub const BRIDGE: &str = "br0";
@@ -57,49 +58,16 @@ pub struct Machine {
     pub disk: PathBuf,
 }
 
-/// A program that runs in the background, with its log.
-pub struct Daemon {
-    name: &'static str,
-    child: Child,
-    pub log: PathBuf,
-}
-
-impl Daemon {
-    /// Starts a program whose output goes to `<name>.log`, appended, in a process group of its own.
-    pub fn start(name: &'static str, folder: &Path, command: &mut Command) -> Result<Self> {
-        let log = folder.join(format!("{name}.log"));
-        let file = File::options().create(true).append(true).open(&log)?;
-        let child = command
-            .stdin(Stdio::null())
-            .stdout(file.try_clone()?)
-            .stderr(file)
-            .process_group(0)
-            .spawn()
-            .with_context(|| format!("starting `{}`", shown(command)))?;
-        Ok(Self { name, child, log })
-    }
-
-    /// SIGKILL: no chance to tidy up.
-    pub fn kill(&mut self) -> Result<()> {
-        self.child.kill()?;
-        self.child.wait()?;
-        Ok(())
-    }
-
-    /// An error once the program has ended by itself.
-    pub fn expect_running(&mut self) -> Result<()> {
-        match self.child.try_wait()? {
-            None => Ok(()),
-            Some(status) => bail!("{} ended: {status}; its log is {}", self.name, self.log.display()),
-        }
-    }
+/// Starts a program of the bench, in a process group of its own.
+pub fn start(name: &'static str, folder: &Path, command: &mut Command) -> Result<Process> {
+    Process::start(name, folder, command.process_group(0))
 }
 
 /// The bench, while it runs.
 pub struct Lab {
     /// holds disks, logs and Busbar's state: made new for each run
     pub folder: PathBuf,
-    daemons: Vec<Daemon>,
+    daemons: Vec<Process>,
 }
 
 impl Lab {
@@ -229,7 +197,7 @@ impl Lab {
         fs::write("/etc/libvirt/libvirtd.conf", "auth_unix_rw = \"none\"\n")?;
         for (name, program) in [("virtlogd", "/usr/sbin/virtlogd"), ("libvirtd", "/usr/sbin/libvirtd")] {
             self.daemons
-                .push(Daemon::start(name, &self.folder, &mut Command::new(program))?);
+                .push(start(name, &self.folder, &mut Command::new(program))?);
         }
         self.wait("libvirt", || virsh("version").map(drop))
     }
@@ -320,7 +288,7 @@ impl Lab {
                 .arg("-out")
                 .arg(self.folder.join("bmc.crt")),
         )?;
-        let daemon = Daemon::start(
+        let daemon = start(
             "bmc",
             &self.folder,
             Command::new(python)
@@ -349,7 +317,7 @@ impl Lab {
         let start = Instant::now();
         loop {
             for daemon in &mut self.daemons {
-                daemon.expect_running()?;
+                daemon.lives()?;
             }
             match ready() {
                 Ok(()) => return Ok(()),

@@ -7,6 +7,7 @@
 
 mod bench;
 mod busbar;
+mod clock;
 mod command;
 mod console;
 mod daemon;

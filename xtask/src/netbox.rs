@@ -14,7 +14,8 @@ use anyhow::{Context, Result, bail, ensure};
 use serde_json::Value;
 
 use crate::command::{cmd, output, run};
-use crate::daemon::{Busbar, Server, free, until};
+use crate::daemon::{Busbar, free, until};
+use crate::process::Process;
 
 /// The release that the recorded shapes in the tests are of.
 const NETBOX: &str = "netbox==4.7.3";
@@ -89,7 +90,7 @@ fn as_postgres(program: &str) -> Command {
     command
 }
 
-fn postgres(folder: &Path, port: u16) -> Result<Server> {
+fn postgres(folder: &Path, port: u16) -> Result<Process> {
     let versions = fs::read_dir("/usr/lib/postgresql").context("PostgreSQL is not installed")?;
     let bin = versions
         .flatten()
@@ -124,7 +125,7 @@ fn postgres(folder: &Path, port: u16) -> Result<Server> {
         "-c",
         "synchronous_commit=off",
     ]);
-    let server = Server(server.stdout(Stdio::null()).stderr(Stdio::null()).spawn()?);
+    let server = Process::start("postgres", folder, &mut server)?;
     let psql = |what: &str| {
         let mut psql = Command::new(bin("psql"));
         output(psql.args([
@@ -147,7 +148,7 @@ fn postgres(folder: &Path, port: u16) -> Result<Server> {
     Ok(server)
 }
 
-fn redis(folder: &Path, port: u16) -> Result<Server> {
+fn redis(folder: &Path, port: u16) -> Result<Process> {
     let mut server = Command::new("redis-server");
     server
         .args([
@@ -160,7 +161,7 @@ fn redis(folder: &Path, port: u16) -> Result<Server> {
             "--dir",
         ])
         .arg(folder);
-    let server = Server(server.stdout(Stdio::null()).spawn().context("starting Redis")?);
+    let server = Process::start("redis", folder, &mut server)?;
     until("Redis", || TcpStream::connect(("127.0.0.1", port)).is_ok())?;
     Ok(server)
 }
@@ -198,7 +199,7 @@ fn configure(folder: &Path, venv: &Path, [database, queue, _]: [u16; 3]) -> Resu
     run(netbox(folder, venv, &["shell", "--verbosity", "0", "-c"]).arg(user))
 }
 
-fn serve(folder: &Path, venv: &Path, port: u16) -> Result<Server> {
+fn serve(folder: &Path, venv: &Path, port: u16) -> Result<Process> {
     let mut server = Command::new(venv.join("bin/gunicorn"));
     server.args([
         "--workers",
@@ -211,13 +212,8 @@ fn serve(folder: &Path, venv: &Path, port: u16) -> Result<Server> {
         &format!("127.0.0.1:{port}"),
         "netbox.wsgi",
     ]);
-    let log = fs::File::create(folder.join("gunicorn.log"))?;
-    server
-        .env("NETBOX_ROOT", folder.join("root"))
-        .current_dir(folder)
-        .stdout(log.try_clone()?)
-        .stderr(log);
-    let server = Server(server.spawn().context("starting NetBox")?);
+    server.env("NETBOX_ROOT", folder.join("root")).current_dir(folder);
+    let server = Process::start("gunicorn", folder, &mut server)?;
     until("NetBox", || api(port, "GET", "status", None).is_ok())?;
     Ok(server)
 }
@@ -244,7 +240,7 @@ fn scenario(folder: &Path, port: u16) -> Result<()> {
     const NODES: u32 = 9;
     let busbar = Busbar::up(folder, NODES, 27_431)?;
     let address = format!("http://127.0.0.1:{port}");
-    let token = busbar.folder.join("token");
+    let token = busbar.home.folder.join("token");
     fs::write(&token, TOKEN)?;
     let stamp = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH)?.as_secs();
     let site = format!("lab-{stamp}");

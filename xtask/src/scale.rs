@@ -17,7 +17,8 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, bail};
 use serde_json::{Value, json};
 
-use crate::command::{cmd, run as run_command};
+use crate::clock::{now, seconds};
+use crate::daemon::{built, emptied};
 use crate::failures;
 use crate::process::Used;
 use crate::test::Count;
@@ -167,15 +168,9 @@ pub fn count(args: &Args) -> Count {
 fn scale(args: &Args) -> Result<Count> {
     let binary = match &args.busbar {
         Some(path) => fs::canonicalize(path).with_context(|| path.display().to_string())?,
-        None => {
-            run_command(cmd("cargo build --locked --quiet").current_dir(crate::root()))?;
-            crate::target().join("x86_64-unknown-linux-gnu/debug/busbar")
-        }
+        None => built()?,
     };
-    let folder = crate::target().join("scale");
-    let _ = fs::remove_dir_all(&folder);
-    fs::create_dir_all(&folder)?;
-    let folder = fs::canonicalize(folder)?;
+    let folder = emptied(&crate::target().join("scale"))?;
     let bmcs = args.racks.map_or(args.bmcs, |racks| racks.saturating_mul(71));
     let fault = match args.faulty.as_str() {
         "none" => None,
@@ -435,7 +430,7 @@ struct Ready {
 
 /// Waits until so many boxes among those that `counts` are ready, or for as long as is fair.
 fn until_ready(daemon: &mut Daemon, bmcs: u32, begun: Instant, counts: &dyn Fn(&str) -> bool) -> Result<Ready> {
-    let wall = now()? - begun.elapsed().as_secs_f64();
+    let wall = now() - begun.elapsed().as_secs_f64();
     let limit = patience(bmcs);
     let mut started = false;
     loop {
@@ -509,7 +504,7 @@ fn boxes(daemon: &Daemon) -> Result<BTreeMap<String, Known>> {
             let read = readings.as_array().is_some_and(|r| !r.is_empty());
             let known = Known {
                 ready: read && (!node || one["live"]["power"].is_string() && one["live"]["silent"].is_null()),
-                discovered: one["discovered"].as_str().map(seconds).transpose()?,
+                discovered: seconds(&one["discovered"]).ok(),
             };
             all.insert(place, known);
         }
@@ -520,61 +515,12 @@ fn boxes(daemon: &Daemon) -> Result<BTreeMap<String, Known>> {
 /// Seconds since the reading of any node that was read the longest ago.
 fn oldest(daemon: &Daemon) -> Result<f64> {
     let list = daemon.get("/v1/nodes")?;
-    let now = now()?;
+    let now = now();
     let mut oldest = 0.0_f64;
     for node in list.as_array().context("the API lists")? {
-        let taken = node["live"]["readings"][0]["taken"].as_str();
-        let at = seconds(taken.with_context(|| format!("{} has no reading", node["place"]))?)?;
+        let taken = seconds(&node["live"]["readings"][0]["taken"]);
+        let at = taken.with_context(|| format!("{} has no reading", node["place"]))?;
         oldest = oldest.max(now - at);
     }
     Ok(oldest)
-}
-
-fn now() -> Result<f64> {
-    let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH)?;
-    Ok(since.as_secs_f64())
-}
-
-/// Seconds since 1970 of an RFC 3339 time in UTC (days by Howard Hinnant's `days_from_civil`).
-fn seconds(time: &str) -> Result<f64> {
-    let bad = || format!("`{time}` is a time in UTC");
-    let (date, clock) = time
-        .strip_suffix('Z')
-        .and_then(|t| t.split_once('T'))
-        .with_context(bad)?;
-    let parts: Vec<i64> = date
-        .split('-')
-        .map(str::parse)
-        .collect::<Result<_, _>>()
-        .with_context(bad)?;
-    let [y, m, d] = parts[..] else { bail!(bad()) };
-    let y = if m <= 2 { y - 1 } else { y };
-    let (era, year) = (y.div_euclid(400), y.rem_euclid(400));
-    let day = (153 * (if m > 2 { m - 3 } else { m + 9 }) + 2) / 5 + d - 1;
-    let days = era * 146_097 + year * 365 + year / 4 - year / 100 + day - 719_468;
-    let clock = clock.split(':').try_fold(0.0, |sum, part| {
-        Ok::<f64, anyhow::Error>(sum * 60.0 + part.parse::<f64>()?)
-    })?;
-    Ok(days as f64 * 86_400.0 + clock)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::seconds;
-
-    #[test]
-    fn times_are_seconds_since_1970() {
-        for (time, want) in [
-            ("1970-01-01T00:00:00Z", 0.0),
-            ("2026-11-29T08:29:24.5Z", 1_795_940_964.5),
-            ("2024-02-29T23:59:59Z", 1_709_251_199.0),
-        ] {
-            assert!(
-                (seconds(time).ok()).is_some_and(|s| (s - want).abs() < 1e-6),
-                "{time}: {:?}",
-                seconds(time)
-            );
-        }
-        assert!(seconds("2026-11-29").is_err());
-    }
 }

@@ -16,7 +16,8 @@ use crate::busbar::{self, Ask, Busbar, RACK};
 use crate::command::output;
 use crate::failures;
 use crate::image::{self, Variant};
-use crate::lab::{BMC_PASSWORD, Daemon, Firmware, Lab, Machine};
+use crate::lab::{self, BMC_PASSWORD, Firmware, Lab, Machine};
+use crate::process::Process;
 use crate::test::Count;
 
 #[derive(clap::Args)]
@@ -70,7 +71,7 @@ pub fn run(args: &Args) -> Result<()> {
         .collect();
     let busbar = Busbar::new(&args.busbar, &lab.folder, &lab.machines())?;
     let mut scenario = Scenario {
-        daemon: Daemon::start("busbar", &lab.folder, &mut busbar.up())?,
+        daemon: lab::start("busbar", &lab.folder, &mut busbar.up())?,
         busbar,
         lab,
         report: File::create(crate::scratch().join("report"))?,
@@ -93,7 +94,7 @@ pub fn run(args: &Args) -> Result<()> {
 struct Scenario {
     lab: Lab,
     busbar: Busbar,
-    daemon: Daemon,
+    daemon: Process,
     report: File,
     start: Instant,
     /// what took how long, machine by machine
@@ -178,7 +179,7 @@ impl Scenario {
                     Ok(s.written(name)?.filter(|&share| share > KILL_AT))
                 })?;
                 s.daemon.kill()?;
-                s.daemon = Daemon::start("busbar", &s.lab.folder, &mut s.busbar.up())?;
+                s.daemon = lab::start("busbar", &s.lab.folder, &mut s.busbar.up())?;
                 s.answers()
             },
         )?;
@@ -273,7 +274,7 @@ impl Scenario {
     ) -> Result<T> {
         let begin = Instant::now();
         loop {
-            self.daemon.expect_running()?;
+            self.daemon.lives()?;
             if let Some(answer) = ask(self)? {
                 return Ok(answer);
             }

@@ -2,27 +2,28 @@
 //!
 //! The built `busbar` watches emulated servers, PDUs and every captured box of the corpus (`redfish-trees.tar.xz` in the folder
 //! that `BUSBAR_CORPUS` names; without it the captured ones are left out, which is said aloud). While users make machines, switch
-//! them, give them back and ask things of boxes, faults come and go and the daemon is killed and started again. Then luck
+//! them, give them back and ask things of boxes, faults come and go, the daemon is killed and controllers are replaced. Then luck
 //! turns: faults are cleared, and everything must come to rest, by itself or by the way out that `busbar why` names, with
-//! nothing lost. It is driven by the command line only. Start at [`soak`]; the daemon is in [`daemon`], what a rack at rest
-//! is in [`rest`].
+//! nothing lost. It is driven by the command line only. Start at [`soak`]; the daemon is in [`daemon`], what happens in
+//! [`luck`], what a rack at rest is in [`rest`].
 
 mod daemon;
+mod luck;
 mod rest;
 
-use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
-use serde_json::{Value, json};
 
 use crate::command::{cmd, run as run_command};
+use crate::daemon::built;
 use crate::failures;
 use crate::peers;
 use crate::test::Count;
 use daemon::Daemon;
+use luck::Luck;
 
 /// What an ordinary run samples, and what a whole one lasts.
 pub const SAMPLE: u64 = 2;
@@ -33,11 +34,6 @@ const SEED: u64 = 1;
 const NODES: usize = 8;
 /// How much faster than real they are: a machine is made within seconds.
 const SPEED: &str = "50";
-/// Machines at once, faults at once: more, and nothing would ever run; fewer, and nothing would ever meet.
-const MACHINES: usize = 6;
-const FAULTS: usize = 5;
-/// How long a fault lasts, in seconds.
-const LASTS: std::ops::Range<u64> = 4..40;
 /// Pause between two acts.
 const BETWEEN: Duration = Duration::from_millis(400);
 /// How often the daemon is killed in a run, never more often than [`SHORTEST_LIFE`] allows.
@@ -45,13 +41,6 @@ const KILLS: u32 = 5;
 /// How long after its start a daemon has met every box, with connections and event streams: from then on nothing may grow.
 const WARM: Duration = Duration::from_secs(25);
 const SHORTEST_LIFE: Duration = Duration::from_secs(30);
-/// Runs from this length on have faults that only the longest deadlines of the life cycle end (15 minutes for firmware).
-const SLOW_FAULTS: u64 = 10;
-/// Exit codes that a daemon in bad luck may answer with: failed, not found, refused, conflict, too late, partly done, not
-/// allowed, a box did not answer. Not 2 (the command does not exist), and nothing that a panic or a signal gives.
-const FAIR: [i32; 8] = [1, 3, 4, 5, 6, 7, 8, 9];
-/// What is said when it is the daemon that does not answer.
-const NO_DAEMON: &str = "BB0601";
 
 #[derive(clap::Args)]
 pub struct Args {
@@ -98,10 +87,7 @@ pub fn count(args: &Args) -> Count {
 fn soak(args: &Args) -> Result<Count> {
     let binary = match &args.busbar {
         Some(path) => std::fs::canonicalize(path).with_context(|| path.display().to_string())?,
-        None => {
-            run_command(cmd("cargo build --locked --quiet").current_dir(crate::root()))?;
-            crate::target().join("x86_64-unknown-linux-gnu/debug/busbar")
-        }
+        None => built()?,
     };
     let trees = trees()?;
     let mut daemon = Daemon::start(&binary, &crate::target().join("soak"), &up(&trees))?;
@@ -116,6 +102,7 @@ fn soak(args: &Args) -> Result<Count> {
             .count(),
         trees.len()
     );
+    println!("{} PDUs and other boxes", before.devices.len());
     let mut luck = Luck::new(args, &before);
     let begun = Instant::now();
     let lasts = Duration::from_secs(args.minutes * 60);
@@ -127,8 +114,8 @@ fn soak(args: &Args) -> Result<Count> {
         // the last life is the longest: what grows is seen in it
         if begun.elapsed() > life * (kills + 1) && begun.elapsed() + life * 2 <= lasts {
             kills += 1;
-            daemon.kill()?;
-            daemon.up()?;
+            luck.may_replace_controllers(&daemon)?;
+            daemon.restart()?;
             luck.restarted();
             (size, alive) = (None, Instant::now());
         }
@@ -151,7 +138,7 @@ fn soak(args: &Args) -> Result<Count> {
         count.passed += u64::from(outcome.is_ok());
         count.failed += u64::from(outcome.is_err());
     }
-    println!("seed {}, log {}", args.seed, daemon.log.display());
+    println!("seed {}, log {}", args.seed, daemon.log().display());
     Ok(count)
 }
 
@@ -184,226 +171,4 @@ fn trees() -> Result<Vec<PathBuf>> {
     found.retain(|path| path.is_dir());
     found.sort();
     Ok(found)
-}
-
-/// What happens next, from one seed.
-struct Luck {
-    state: u64,
-    places: Vec<String>,
-    slow: bool,
-    made: u64,
-    /// Faults that are set, and when each ends.
-    faults: Vec<(u64, Instant)>,
-    /// By kind of act: how many were done, were refused, failed.
-    told: BTreeMap<&'static str, [u64; 3]>,
-}
-
-impl Luck {
-    fn new(args: &Args, before: &rest::Before) -> Luck {
-        Luck {
-            state: args.seed,
-            places: before.nodes.values().cloned().collect(),
-            slow: args.minutes >= SLOW_FAULTS,
-            made: 0,
-            faults: Vec::new(),
-            told: BTreeMap::new(),
-        }
-    }
-
-    /// SplitMix64.
-    fn below(&mut self, limit: u64) -> u64 {
-        self.state = self.state.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut z = self.state;
-        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        (z ^ (z >> 31)) % limit.max(1)
-    }
-
-    fn one_of<T: Clone>(&mut self, all: &[T]) -> Option<T> {
-        let n = self.below(all.len() as u64) as usize;
-        all.get(n).cloned()
-    }
-
-    /// Does one thing that a user or bad luck does.
-    fn act(&mut self, daemon: &mut Daemon) -> Result<()> {
-        daemon.lives()?;
-        self.end_faults(daemon)?;
-        match self.below(12) {
-            0..=2 => self.fault(daemon),
-            3..=4 => self.make(daemon),
-            5 => self.with_machine(daemon, "rm", &["rm", "", "--yes", "--detach"]),
-            6 => {
-                let signal = ["-TERM", "-KILL", "-CONT", "-CONT"];
-                let signal = self.one_of(&signal).unwrap_or("-CONT");
-                self.with_machine(daemon, "kill", &["kill", signal, ""])
-            }
-            7 => {
-                let cap = self.one_of(&["none", "600W", "900W", "100kW"]).unwrap_or("none");
-                self.with_place(daemon, "cap", &["cap", "", cap])
-            }
-            8 => {
-                let dark = ["locate", "", "--off"];
-                let words = if self.below(2) == 0 { &dark[..] } else { &dark[..2] };
-                self.with_place(daemon, "locate", words)
-            }
-            9 => {
-                let turbo = self.one_of(&["Turbo=false", "Turbo=true"]).unwrap_or("Turbo=true");
-                self.with_place(daemon, "bios", &["bios", "", turbo])
-            }
-            10 => self.outlet(daemon),
-            _ => {
-                let verb = self.one_of(&["log", "sensors", "why", "ls", "cat"]).unwrap_or("ls");
-                self.with_place(daemon, "read", &[verb, ""])
-            }
-        }
-    }
-
-    /// Runs a command, and counts how it ended.
-    fn tell(&mut self, daemon: &Daemon, kind: &'static str, words: &[&str]) -> Result<Option<String>> {
-        let answer = daemon.ask(&[words, &["--json"]].concat())?;
-        let code = answer.status.code().unwrap_or(-1);
-        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
-        let said = text(&answer.stdout) + &text(&answer.stderr);
-        let column = match code {
-            0 => 0,
-            code if FAIR.contains(&code) && !said.contains(NO_DAEMON) => 1,
-            _ => 2,
-        };
-        if column == 2 {
-            failures::tell(format_args!(
-                "FAILED  busbar {}: exit {code}: {}",
-                words.join(" "),
-                said.trim()
-            ));
-        }
-        self.told.entry(kind).or_default()[column] += 1;
-        Ok((code == 0).then(|| text(&answer.stdout)))
-    }
-
-    fn with_place(&mut self, daemon: &Daemon, kind: &'static str, words: &[&str]) -> Result<()> {
-        let places = self.places.clone();
-        match self.one_of(&places) {
-            Some(place) => self.tell(daemon, kind, &filled(words, &place)).map(drop),
-            None => Ok(()),
-        }
-    }
-
-    fn with_machine(&mut self, daemon: &Daemon, kind: &'static str, words: &[&str]) -> Result<()> {
-        let machines: Vec<String> = daemon.machines()?.into_keys().collect();
-        match self.one_of(&machines) {
-            Some(name) => self.tell(daemon, kind, &filled(words, &name)).map(drop),
-            None => Ok(()),
-        }
-    }
-
-    fn make(&mut self, daemon: &Daemon) -> Result<()> {
-        if daemon.machines()?.len() >= MACHINES {
-            return Ok(());
-        }
-        self.made += 1;
-        let name = format!("m{}", self.made);
-        // captured boxes have no software that could boot
-        let words = ["run", "demo", "--name", &name, "--on", "r1", "--detach"];
-        self.tell(daemon, "run", &words).map(drop)
-    }
-
-    /// Outlet n of each PDU feeds server n. Cutting what a machine uses is refused, unless it is insisted on.
-    fn outlet(&mut self, daemon: &Daemon) -> Result<()> {
-        let pdu = self.one_of(&["a", "b"]).unwrap_or("a");
-        let outlet = format!("r1/pdu-{pdu}/{}", self.below(NODES as u64 + 1) + 1);
-        let verb = self.one_of(&["off", "on", "on"]).unwrap_or("on");
-        let words = ["outlet", verb, &outlet, "--yes"];
-        let words = if verb == "off" { &words[..] } else { &words[..3] };
-        self.tell(daemon, "outlet", words).map(drop)
-    }
-
-    fn fault(&mut self, daemon: &Daemon) -> Result<()> {
-        if self.faults.len() >= FAULTS {
-            return Ok(());
-        }
-        let mut kinds = vec![
-            json!({"action": "hang"}),
-            json!({"action": "delay", "millis": 3000}),
-            json!({"action": "status", "code": 500}),
-            json!({"action": "status", "code": 503}),
-            json!({"action": "reset"}),
-            json!({"action": "broken_json"}),
-            json!({"action": "huge_body", "bytes": 50_000_000}),
-            json!({"action": "wrong_password"}),
-            json!({"action": "ignore_reset", "count": 1}),
-            json!({"action": "slow_disk", "millis": 500}),
-            json!({"action": "disk_error", "count": 1}),
-            json!({"action": "lose_power", "count": 1}),
-        ];
-        if self.slow {
-            kinds.extend([
-                json!({"action": "drop_dhcp", "count": 3}),
-                json!({"action": "stuck_post", "count": 1}),
-            ]);
-        }
-        let mut places = self.places.clone();
-        places.extend(["r1/pdu-a", "pdu-a", "pdu-b", "r1/*"].map(str::to_owned));
-        let (Some(mut fault), Some(place)) = (self.one_of(&kinds), self.one_of(&places)) else {
-            return Ok(());
-        };
-        fault["on"] = json!({"at": place});
-        let Some(told) = self.tell(daemon, "fault", &["emulate", "fault", &fault.to_string()])? else {
-            return Ok(());
-        };
-        let told: Value = serde_json::from_str(&told)?;
-        let id = told["id"].as_u64().context("a fault has an id")?;
-        let lasts = LASTS.start + self.below(LASTS.end - LASTS.start);
-        self.faults.push((id, Instant::now() + Duration::from_secs(lasts)));
-        Ok(())
-    }
-
-    fn end_faults(&mut self, daemon: &Daemon) -> Result<()> {
-        let now = Instant::now();
-        let (over, on): (Vec<_>, Vec<_>) = self.faults.drain(..).partition(|fault| fault.1 <= now);
-        self.faults = on;
-        for (id, _) in over {
-            self.tell(daemon, "clear", &["emulate", "clear", &id.to_string()])?;
-        }
-        Ok(())
-    }
-
-    /// The emulator is in the daemon's process: its faults died with it.
-    fn restarted(&mut self) {
-        self.faults.clear();
-    }
-
-    /// Luck turns: no faults, and every outlet is on.
-    fn turn(&mut self, daemon: &Daemon) -> Result<()> {
-        for (id, _) in std::mem::take(&mut self.faults) {
-            self.tell(daemon, "clear", &["emulate", "clear", &id.to_string()])?;
-        }
-        Ok(())
-    }
-
-    fn count(&self) -> Count {
-        let sum = |columns: &[usize]| {
-            let each = self.told.values().map(|t| columns.iter().map(|c| t[*c]).sum::<u64>());
-            each.sum()
-        };
-        Count {
-            passed: sum(&[0, 1]),
-            failed: sum(&[2]),
-        }
-    }
-
-    fn print(&self, kills: u32) {
-        println!("\n{:<10} {:>8} {:>8} {:>8}", "act", "done", "refused", "failed");
-        for (kind, [done, refused, failed]) in &self.told {
-            println!("{kind:<10} {done:>8} {refused:>8} {failed:>8}");
-        }
-        println!("{:<10} {kills:>8}\n", "kill -9");
-    }
-}
-
-/// The words, with `name` where there is none.
-fn filled<'a>(words: &[&'a str], name: &'a str) -> Vec<&'a str> {
-    words
-        .iter()
-        .map(|word| if word.is_empty() { name } else { word })
-        .collect()
 }

@@ -34,6 +34,11 @@ const PATIENCE: u32 = 300;
 const SERVER: &str = "127.10.1.1";
 const GPU_SERVER: &str = "127.10.1.10";
 const PDU: &str = "127.10.1.200";
+/// A rack with coolant and shelves, and in it a switch tray, the coolant unit and the first shelf: switch trays come first.
+const LIQUID: &str = "nvl72";
+const SWITCH_TRAY: &str = "127.10.251.1";
+const COOLANT_UNIT: &str = "127.10.251.10";
+const SHELF: &str = "127.10.251.11";
 /// What the rack of the example lets in.
 const LOGIN: [&str; 4] = ["-u", "admin", "-p", "emulated"];
 /// The tools must reach loopback directly, and must not be told to trust certificates of others: `requests` takes a
@@ -86,25 +91,31 @@ fn validate() -> Result<Count> {
         fs::remove_dir_all(&reports)?;
     }
     fs::create_dir_all(&reports)?;
-    let rack = Rack::start()?;
+    let rack = Rack::start("")?;
     let mut total = Count::default();
     let mut add = |count: Count| {
         total.passed += count.passed;
         total.failed += count.failed;
     };
-    for host in [SERVER, GPU_SERVER, PDU] {
+    let services = |rack: &Rack, host: &str| {
         let validator = rack.tool(&folder, "rf_service_validator", host);
-        add(summed(validator, &reports, |command, reports| {
+        summed(validator, &reports, |command, reports| {
             command.arg("--logdir").arg(reports).arg("--skipschema");
             command.arg("--schema_directory").arg(folder.join(SCHEMA_FOLDER));
-        })?);
-    }
-    for host in [SERVER, PDU] {
+        })
+    };
+    let protocol = |rack: &Rack, host: &str| {
         let validator = rack.tool(&folder, "rf_protocol_validator", host);
-        add(summed(validator, &reports, |command, reports| {
+        summed(validator, &reports, |command, reports| {
             command.args(["--no-cert-check", "--avoid-http-redirect", "--report-type", "tsv"]);
             command.arg("--report-dir").arg(reports);
-        })?);
+        })
+    };
+    for host in [SERVER, GPU_SERVER, PDU] {
+        add(services(&rack, host)?);
+    }
+    for host in [SERVER, PDU] {
+        add(protocol(&rack, host)?);
     }
     for host in [SERVER, GPU_SERVER] {
         let validator = rack.tool(&folder, "rf_interop_validator", host);
@@ -115,6 +126,13 @@ fn validate() -> Result<Count> {
                 .arg(folder.join("ironic").join(PROFILE));
         })?);
     }
+    // two racks can't have the same addresses at one time
+    drop(rack);
+    let rack = Rack::start(LIQUID)?;
+    for host in [SWITCH_TRAY, COOLANT_UNIT, SHELF] {
+        add(services(&rack, host)?);
+    }
+    add(protocol(&rack, COOLANT_UNIT)?);
     println!("reports: {}", reports.display());
     Ok(total)
 }
@@ -157,10 +175,14 @@ struct Rack {
 }
 
 impl Rack {
-    fn start() -> Result<Rack> {
+    /// The rack of this name; the usual one when empty.
+    fn start(name: &str) -> Result<Rack> {
         run(cmd("cargo build --locked --quiet -p emulator --example rack").current_dir(crate::root()))?;
-        let command = "cargo run --locked --quiet -p emulator --example rack -- 0 https";
-        let mut child = cmd(command)
+        let mut command = cmd("cargo run --locked --quiet -p emulator --example rack -- 0 https");
+        if !name.is_empty() {
+            command.arg(name);
+        }
+        let mut child = command
             .current_dir(crate::root())
             .stdout(Stdio::piped())
             .spawn()

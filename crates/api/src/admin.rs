@@ -17,7 +17,7 @@ use crate::problem::Problem;
 
 fn views(house: &House, nodes: &[std::sync::Arc<Node>]) -> Vec<NodeView> {
     let mut views: Vec<NodeView> = nodes.iter().map(|n| house.node_view(n)).collect();
-    views.sort_by_cached_key(|n| n.node.place.natural());
+    views.sort_by(|a, b| a.node.place.cmp(&b.node.place));
     views
 }
 
@@ -112,7 +112,7 @@ pub struct Trusted {
     certificate: String,
 }
 
-/// Pins the certificate that a BMC shows now.
+/// Pins the certificate that a node's BMC, or a PDU, shows now.
 #[utoipa::path(post, path = "/v1/trust", request_body = TrustRequest,
     responses((status = 200, body = Trusted), (status = "default", body = Problem)))]
 pub async fn trust(

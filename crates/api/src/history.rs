@@ -6,9 +6,10 @@ use axum::Json;
 use axum::extract::{Path, State};
 use control::House;
 use control::history::Ask;
-use rack::history::HistoryView;
+use rack::history::{HistoryView, TrendView};
 use rack::{Place, Time};
 use serde::Deserialize;
+use tokio::sync::Semaphore;
 
 use crate::auth::Reader;
 use crate::extract::{Query, named};
@@ -46,15 +47,50 @@ pub async fn history(
         let what = format!("the path names the reading `{path}`, the query another");
         return Err(Problem::new("BB0101", what));
     }
+    let reading = last.map(str::to_owned).or(span.reading);
+    let ask = ask(&house, reading, [&span.from, &span.to, &span.step])?;
+    Ok(Json(house.history(&place, &ask)?))
+}
+
+/// Which part of the trend.
+#[derive(Debug, Default, Deserialize, utoipa::IntoParams)]
+#[serde(default, deny_unknown_fields)]
+pub struct Reach {
+    /// From when: RFC 3339, or how long ago (`90s`, `15m`, `8h`, `1d`); a day ago when absent.
+    from: Option<String>,
+    /// Until when, in the same way; now when absent.
+    to: Option<String>,
+    /// Length of a step: seconds, or `15m`; chosen for some 240 steps when absent, which is the most.
+    step: Option<String>,
+}
+
+/// Watts of all nodes together and the hottest temperature of all boxes, in steps; null where nothing was known.
+#[utoipa::path(get, path = "/v1/history", params(Reach),
+    responses((status = 200, body = TrendView), (status = "default", body = Problem)))]
+pub async fn trend(
+    _: Reader,
+    State(house): State<House>,
+    Query(reach): Query<Reach>,
+) -> Result<Json<TrendView>, Problem> {
+    /// In a hall it takes a core for a second: others wait for their turn, and the API goes on meanwhile.
+    static TURN: Semaphore = Semaphore::const_new(1);
+    let ask = ask(&house, None, [&reach.from, &reach.to, &reach.step])?;
+    let broke = |what: String| Problem::new("BB0502", format!("the trend was not made: {what}"));
+    let _turn = TURN.acquire().await.map_err(|e| broke(e.to_string()))?;
+    let made = tokio::task::spawn_blocking(move || house.trend(&ask)).await;
+    Ok(Json(made.map_err(|e| broke(e.to_string()))??))
+}
+
+/// What is asked, as text: from, to and step.
+fn ask(house: &House, reading: Option<String>, [from, to, step]: [&Option<String>; 3]) -> Result<Ask, Problem> {
     let now = house.now();
     let time = |text: &Option<String>, field| text.as_deref().map(|t| when(t, field, now)).transpose();
-    let ask = Ask {
-        reading: last.map(str::to_owned).or(span.reading),
-        from: time(&span.from, "from")?,
-        to: time(&span.to, "to")?,
-        step: span.step.as_deref().map(seconds).transpose()?,
-    };
-    Ok(Json(house.history(&place, &ask)?))
+    Ok(Ask {
+        reading,
+        from: time(from, "from")?,
+        to: time(to, "to")?,
+        step: step.as_deref().map(seconds).transpose()?,
+    })
 }
 
 /// A place, and the name of a reading when the path goes on.

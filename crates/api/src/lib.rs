@@ -68,6 +68,7 @@ fn routes() -> OpenApiRouter<House> {
         .routes(routes!(look::tree))
         .routes(routes!(cat::cat))
         .routes(routes!(history::history))
+        .routes(routes!(history::trend))
         .routes(routes!(vitals::vitals))
         .routes(routes!(vitals::free))
         .routes(routes!(look::why))

@@ -93,13 +93,7 @@ pub async fn node(_: Reader, State(house): State<House>, Path(place): Path<Strin
 /// PDUs and other boxes that are no machine.
 #[utoipa::path(get, path = "/v1/devices", responses((status = 200, body = [DeviceView]), (status = "default", body = Problem)))]
 pub async fn devices(_: Reader, State(house): State<House>) -> Json<Vec<DeviceView>> {
-    Json(sorted_devices(&house))
-}
-
-fn sorted_devices(house: &House) -> Vec<DeviceView> {
-    let mut all = house.devices();
-    all.sort_by_cached_key(|d| d.place.natural());
-    all
+    Json(house.devices())
 }
 
 /// Everything that stands in the racks, and who holds it.
@@ -117,8 +111,7 @@ pub struct Tree {
 #[utoipa::path(get, path = "/v1/tree", responses((status = 200, body = Tree), (status = "default", body = Problem)))]
 pub async fn tree(_: Reader, State(house): State<House>) -> Json<Tree> {
     let world = house.world();
-    let mut nodes: Vec<NodeView> = world.nodes.values().map(|n| house.node_view(n)).collect();
-    nodes.sort_by_cached_key(|n| n.node.place.natural());
+    let nodes: Vec<NodeView> = world.nodes.in_order().map(|n| house.node_view(n)).collect();
     let held = |n: &NodeView| {
         n.node
             .holder
@@ -128,7 +121,7 @@ pub async fn tree(_: Reader, State(house): State<House>) -> Json<Tree> {
     Json(Tree {
         held: nodes.iter().filter_map(held).collect(),
         nodes,
-        devices: sorted_devices(&house),
+        devices: house.devices(),
     })
 }
 

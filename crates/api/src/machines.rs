@@ -23,7 +23,7 @@ pub async fn list(_: Reader, State(house): State<House>, Query(poll): Query<Poll
     let mut names: Vec<&Name> = world.machines.keys().collect();
     names.sort_by_cached_key(|n| {
         let place = world.machines[*n].status.place.as_ref();
-        (place.is_none(), place.map(rack::Place::natural), n.to_string())
+        (place.is_none(), place.cloned(), n.to_string())
     });
     let all: Vec<MachineView> = names.into_iter().filter_map(|n| house.machine_view(n)).collect();
     ([("busbar-change", change.to_string())], Json(all))

@@ -1,7 +1,6 @@
 //! A number that many wait for. Those who wait are woken in the order in which they came: tokio's `watch` wakes them by chance,
 //! and a simulated run would not be the same each time.
 
-use std::convert::Infallible;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -78,9 +77,8 @@ impl Listener {
     }
 
     /// Waits until the number is another one than was seen.
-    pub async fn changed(&mut self) -> Result<(), Infallible> {
+    pub async fn changed(&mut self) {
         let seen = self.seen;
         self.wait_for(|number| number != seen).await;
-        Ok(())
     }
 }

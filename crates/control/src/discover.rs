@@ -82,7 +82,7 @@ impl House {
                 Err(error) => problems.push(format!("{url}: {error}")),
             }
         }
-        nodes.sort_by_key(|n: &Arc<Node>| n.place.natural());
+        nodes.sort_by(|a: &Arc<Node>, b| a.place.cmp(&b.place));
         Ok((nodes, problems))
     }
 
@@ -229,6 +229,7 @@ impl House {
             firmware: device.identity.bmc_firmware.clone(),
             url: bmc.url.clone(),
             path: device.path.clone(),
+            mains: device.mains.clone(),
             health: rack::Health::Unknown,
             readings: Vec::new(),
             outlets: Vec::new(),
@@ -328,33 +329,39 @@ impl House {
         self.event(level, &node.place, what)
     }
 
-    /// Forgets the pinned certificate of a place's BMC and pins the one that it shows now.
+    /// Forgets the pinned certificate of the service behind a node or another box, and pins the one that it shows now.
     pub async fn trust(&self, who: &Who, place: &Place) -> Result<String, HouseError> {
-        let node = self.node_at(place)?;
-        must_have_bmc(&node, "certificate to trust")?;
+        let url = match self.record(|r| r.devices.get(place).map(|d| d.url.clone())) {
+            Some(url) => url,
+            None => {
+                let node = self.node_at(place)?;
+                must_have_bmc(&node, "certificate to trust")?;
+                node.bmc.url.clone()
+            }
+        };
         let shown = self
             .inner
             .env
             .dial
-            .certificate(&node.bmc.url)
+            .certificate(&url)
             .await
             .map_err(HouseError::Unreachable)?;
-        let host_key = keys::host_key(&node.bmc.url);
-        let known = self.record(|r| r.host_keys.get(&keys::service(&node.bmc.url)).cloned());
+        let host_key = keys::host_key(&url);
+        let known = self.record(|r| r.host_keys.get(&keys::service(&url)).cloned());
         let Some(shown) = shown else {
             let known = known.ok_or_else(|| HouseError::Invalid {
-                what: format!("{} does not speak TLS", node.bmc.url),
+                what: format!("{url} does not speak TLS"),
             })?;
             let event = self.audit(who, place, "trusts the next host key of its console");
             self.commit(self.tell(Txn::new().delete(host_key), &event)?).await?;
-            self.inner.fleet.close(&node.bmc.url);
+            self.inner.fleet.close(&url);
             return Ok(format!("the next host key instead of {}", known.fingerprint));
         };
-        let key = keys::bmc(&node.bmc.url);
+        let key = keys::bmc(&url);
         self.transact(|world| {
             // The console's host key goes with the certificate: a controller that was replaced has both anew.
             let mut txn = Txn::new().delete(&host_key);
-            for n in world.nodes.values().filter(|n| n.bmc.url == node.bmc.url) {
+            for n in world.nodes.values().filter(|n| n.bmc.url == url) {
                 let mut after = Node::clone(n);
                 after.bmc.certificate = Some(shown.clone());
                 let key = keys::node(&n.id);
@@ -373,7 +380,7 @@ impl House {
             ))
         })
         .await?;
-        self.inner.fleet.close(&node.bmc.url);
+        self.inner.fleet.close(&url);
         Ok(shown)
     }
 }

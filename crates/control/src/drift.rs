@@ -38,11 +38,7 @@ pub async fn run(house: House) -> Result<(), store::Error> {
         match compared {
             // What was not written is found again in the next round.
             Err(error) => tracing::warn!(%error, "what racks should be could not be compared; done again"),
-            Ok(()) => {
-                if revisions.changed().await.is_err() {
-                    return Ok(());
-                }
-            }
+            Ok(()) => revisions.changed().await,
         }
     }
 }

@@ -22,7 +22,7 @@ impl House {
                 racks.push(self.empty_rack(name));
             }
         }
-        racks.sort_by_cached_key(|r| Place::whole(&r.name).natural());
+        racks.sort_by_cached_key(|r| Place::whole(&r.name));
         racks
     }
 

@@ -10,6 +10,7 @@
 
 mod act;
 mod agents;
+mod armed;
 mod bell;
 mod change;
 pub mod consoles;

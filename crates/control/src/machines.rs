@@ -35,7 +35,7 @@ pub async fn run(house: House) -> Result<(), store::Error> {
                     reason: format!("its loop ended: {panic}"),
                 }),
             },
-            changed = revisions.changed() => if changed.is_err() { return Ok(()) },
+            () = revisions.changed() => {}
         }
     }
 }

@@ -6,6 +6,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use bytes::Bytes;
+pub use hardware::tally::Outcome;
+use hardware::tally::Tally;
 use hardware::transport::{ByteStream, Future, Limits, Transport, TransportError, Upgraded};
 use tokio::time::Instant;
 
@@ -45,50 +47,60 @@ impl Durations {
     }
 }
 
-/// How an exchange with a BMC ended.
+/// What is spoken with a device.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Outcome {
-    /// It answered with success.
-    Ok,
-    /// It refused: 4xx.
-    Refused,
-    /// It failed: 5xx.
-    Failed,
-    /// No answer in time.
-    Timeout,
-    /// No connection, no HTTP, another certificate, too large an answer.
-    Unreachable,
+pub enum Protocol {
+    /// HTTP.
+    Redfish,
+    /// IPMI 2.0.
+    Ipmi,
+    /// SNMP.
+    Snmp,
 }
 
-impl Outcome {
+impl Protocol {
     /// Every one.
-    pub const ALL: [Outcome; 5] = [
-        Outcome::Ok,
-        Outcome::Refused,
-        Outcome::Failed,
-        Outcome::Timeout,
-        Outcome::Unreachable,
-    ];
+    pub const ALL: [Protocol; 3] = [Protocol::Redfish, Protocol::Ipmi, Protocol::Snmp];
 
     /// One word.
     pub fn word(self) -> &'static str {
         match self {
-            Outcome::Ok => "ok",
-            Outcome::Refused => "refused",
-            Outcome::Failed => "failed",
-            Outcome::Timeout => "timeout",
-            Outcome::Unreachable => "unreachable",
+            Protocol::Redfish => "redfish",
+            Protocol::Ipmi => "ipmi",
+            Protocol::Snmp => "snmp",
         }
     }
+}
 
-    fn of<T>(answer: &Result<http::Response<T>, TransportError>) -> Outcome {
-        match answer {
-            Ok(a) if a.status().is_client_error() => Outcome::Refused,
-            Ok(a) if a.status().is_server_error() => Outcome::Failed,
-            Ok(_) => Outcome::Ok,
-            Err(TransportError::Timeout) => Outcome::Timeout,
-            Err(_) => Outcome::Unreachable,
-        }
+/// Exchanges over one protocol.
+#[derive(Debug, Default)]
+pub struct Exchanges {
+    ended: [AtomicU64; Outcome::ALL.len()],
+    /// How long they took, however they ended.
+    pub durations: Durations,
+}
+
+impl Exchanges {
+    /// How many ended so.
+    pub fn ended(&self, outcome: Outcome) -> u64 {
+        self.ended[outcome as usize].load(Ordering::Relaxed)
+    }
+}
+
+impl Tally for Exchanges {
+    fn exchanged(&self, took: Duration, outcome: Outcome) {
+        self.durations.took(took);
+        self.ended[outcome as usize].fetch_add(1, Ordering::Relaxed);
+    }
+}
+
+fn outcome<T>(answer: &Result<http::Response<T>, TransportError>) -> Outcome {
+    match answer {
+        Ok(a) if a.status().is_client_error() => Outcome::Refused,
+        Ok(a) if a.status().is_server_error() => Outcome::Failed,
+        Ok(_) => Outcome::Ok,
+        Err(TransportError::Timeout) => Outcome::Timeout,
+        Err(_) => Outcome::Unreachable,
     }
 }
 
@@ -96,9 +108,7 @@ impl Outcome {
 #[derive(Debug)]
 pub struct Meters {
     started: Instant,
-    exchanges: [AtomicU64; Outcome::ALL.len()],
-    /// Exchanges with BMCs over HTTP.
-    pub exchange: Durations,
+    exchanges: [Arc<Exchanges>; Protocol::ALL.len()],
     /// Looks at nodes and discoveries.
     pub look: Durations,
     /// Looks that are due and wait for a place.
@@ -118,7 +128,6 @@ impl Default for Meters {
         Meters {
             started: Instant::now(),
             exchanges: Default::default(),
-            exchange: Durations::default(),
             look: Durations::default(),
             due: AtomicU64::default(),
             looking: AtomicU64::default(),
@@ -130,9 +139,9 @@ impl Default for Meters {
 }
 
 impl Meters {
-    /// How many exchanges ended so.
-    pub fn exchanges(&self, outcome: Outcome) -> u64 {
-        self.exchanges[outcome as usize].load(Ordering::Relaxed)
+    /// Exchanges over this protocol; whoever speaks it counts there.
+    pub fn exchanges(&self, over: Protocol) -> &Arc<Exchanges> {
+        &self.exchanges[over as usize]
     }
 
     /// Since they count.
@@ -148,23 +157,32 @@ impl Meters {
             Err(_) => drop(self.failures.fetch_add(1, Ordering::Relaxed)),
         }
     }
-
-    fn exchanged<T>(&self, began: Instant, answer: &Result<http::Response<T>, TransportError>) {
-        self.exchange.took(began.elapsed());
-        self.exchanges[Outcome::of(answer) as usize].fetch_add(1, Ordering::Relaxed);
-    }
 }
 
 /// A way to a BMC that is counted.
 pub struct Metered<T> {
     inner: T,
-    meters: Arc<Meters>,
+    exchanges: Arc<Exchanges>,
 }
 
 impl<T> Metered<T> {
     /// Counts what goes over `inner`.
-    pub fn new(inner: T, meters: Arc<Meters>) -> Metered<T> {
-        Metered { inner, meters }
+    pub fn new(inner: T, meters: &Meters) -> Metered<T> {
+        Metered {
+            inner,
+            exchanges: Arc::clone(meters.exchanges(Protocol::Redfish)),
+        }
+    }
+
+    /// Waits for an answer, and counts it.
+    async fn count<A>(
+        &self,
+        answer: Future<'_, Result<http::Response<A>, TransportError>>,
+    ) -> Result<http::Response<A>, TransportError> {
+        let began = Instant::now();
+        let answer = answer.await;
+        self.exchanges.exchanged(began.elapsed(), outcome(&answer));
+        answer
     }
 }
 
@@ -174,12 +192,7 @@ impl<T: Transport> Transport for Metered<T> {
         request: http::Request<Bytes>,
         limits: Limits,
     ) -> Future<'_, Result<http::Response<Bytes>, TransportError>> {
-        Box::pin(async move {
-            let began = Instant::now();
-            let answer = self.inner.send(request, limits).await;
-            self.meters.exchanged(began, &answer);
-            answer
-        })
+        Box::pin(self.count(self.inner.send(request, limits)))
     }
 
     fn stream(
@@ -187,12 +200,7 @@ impl<T: Transport> Transport for Metered<T> {
         request: http::Request<Bytes>,
         limits: Limits,
     ) -> Future<'_, Result<http::Response<ByteStream>, TransportError>> {
-        Box::pin(async move {
-            let began = Instant::now();
-            let answer = self.inner.stream(request, limits).await;
-            self.meters.exchanged(began, &answer);
-            answer
-        })
+        Box::pin(self.count(self.inner.stream(request, limits)))
     }
 
     fn upgrade(
@@ -200,12 +208,7 @@ impl<T: Transport> Transport for Metered<T> {
         request: http::Request<Bytes>,
         limits: Limits,
     ) -> Future<'_, Result<http::Response<Option<Upgraded>>, TransportError>> {
-        Box::pin(async move {
-            let began = Instant::now();
-            let answer = self.inner.upgrade(request, limits).await;
-            self.meters.exchanged(began, &answer);
-            answer
-        })
+        Box::pin(self.count(self.inner.upgrade(request, limits)))
     }
 }
 
@@ -237,17 +240,18 @@ mod tests {
     #[test]
     fn an_exchange_is_counted_by_how_it_ended() {
         let answer = |status| Ok(http::Response::builder().status(status).body(()).unwrap());
-        for (answer, outcome) in [
+        for (answer, ended) in [
             (answer(200), Outcome::Ok),
             (answer(404), Outcome::Refused),
             (answer(503), Outcome::Failed),
             (Err(TransportError::Timeout), Outcome::Timeout),
             (Err(TransportError::Failed("reset".into())), Outcome::Unreachable),
         ] {
-            let meters = Meters::default();
-            meters.exchanged(Instant::now(), &answer);
-            assert_eq!(meters.exchanges(outcome), 1);
-            assert_eq!(Outcome::ALL.map(|o| meters.exchanges(o)).iter().sum::<u64>(), 1);
+            let exchanges = Exchanges::default();
+            exchanges.exchanged(Duration::from_millis(3), outcome(&answer));
+            assert_eq!(exchanges.ended(ended), 1);
+            assert_eq!(Outcome::ALL.map(|o| exchanges.ended(o)).iter().sum::<u64>(), 1);
+            assert_eq!(exchanges.durations.cumulative().1, 1);
         }
     }
 }

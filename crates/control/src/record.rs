@@ -15,6 +15,7 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use store::{Batch, Change, Revision};
 
+use crate::armed::Armed;
 use crate::consoles::StoredHostKey;
 use crate::secrets::Sealed;
 
@@ -111,56 +112,10 @@ pub struct Record {
     /// The latest events, oldest first.
     pub events: VecDeque<EventView>,
     /// What may be written to.
-    armed: Armed,
-}
-
-/// How many armed nodes answer at each URL, and are fed by each PDU.
-#[derive(Debug, Clone, Default)]
-struct Armed {
-    urls: HashMap<String, usize>,
-    pdus: HashMap<Place, usize>,
-}
-
-impl Armed {
-    fn add(&mut self, node: &Node) {
-        if node.armed {
-            *self.urls.entry(node.bmc.url.clone()).or_default() += 1;
-            for outlet in &node.outlets {
-                *self.pdus.entry(outlet.pdu.clone()).or_default() += 1;
-            }
-        }
-    }
-
-    fn take(&mut self, node: &Node) {
-        fn less<K: std::hash::Hash + Eq>(counts: &mut HashMap<K, usize>, key: &K) {
-            if let Some(count) = counts.get_mut(key) {
-                *count -= 1;
-                if *count == 0 {
-                    counts.remove(key);
-                }
-            }
-        }
-        if node.armed {
-            less(&mut self.urls, &node.bmc.url);
-            for outlet in &node.outlets {
-                less(&mut self.pdus, &outlet.pdu);
-            }
-        }
-    }
+    pub(crate) armed: Armed,
 }
 
 impl Record {
-    /// The PDUs that feed a node, as far as they are known.
-    pub fn pdus_of<'a>(&'a self, node: &'a Node) -> impl Iterator<Item = &'a Arc<DeviceView>> {
-        node.outlets.iter().filter_map(|o| self.devices.get(&o.pdu))
-    }
-
-    /// Whether anything behind `url` is armed. A PDU is written to for the sake of an armed box that it feeds.
-    pub fn may_write_to(&self, url: &str) -> bool {
-        let feeds = |d: &Arc<DeviceView>| d.url == url && self.armed.pdus.contains_key(&d.place);
-        self.armed.urls.contains_key(url) || !self.armed.pdus.is_empty() && self.devices.values().any(feeds)
-    }
-
     /// The record of a store as it was listed at `revision`.
     pub fn of(revision: Revision, objects: Vec<store::Object>) -> Record {
         let mut record = Record::default();
@@ -329,11 +284,11 @@ fn read<T: DeserializeOwned>(key: &str, value: &[u8]) -> Option<T> {
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use super::*;
     use crate::standing::tests::{node, system};
 
-    fn change(key: &str, value: Option<&impl Serialize>) -> Change {
+    pub fn change(key: &str, value: Option<&impl Serialize>) -> Change {
         Change {
             revision: 1,
             key: key.into(),
@@ -371,39 +326,5 @@ mod tests {
         server.parts.pop();
         record.change(&change("node/n1", Some(&server)));
         assert!(shared(&record), "it is as it was agreed to again");
-    }
-
-    #[test]
-    fn what_may_be_written_to_follows_what_is_armed_and_what_feeds_it() {
-        let mut record = Record::default();
-        let may = |record: &Record| (record.may_write_to("https://a"), record.may_write_to("snmp://pdu"));
-        let id: NodeId = "n1".parse().unwrap();
-        let mut server = node(&id, "https://a", &system("/1", None, None));
-        let pdu: Place = "r1/pdu-a".parse().unwrap();
-        server.outlets = ["1", "2"]
-            .map(|outlet| OutletRef {
-                pdu: pdu.clone(),
-                outlet: outlet.into(),
-            })
-            .into();
-        let device = serde_json::json!({
-            "place": pdu, "kind": "rack_pdu", "url": "snmp://pdu", "path": "/", "readings": [],
-        });
-        record.change(&change("device/r1/pdu-a", Some(&device)));
-        record.change(&change("node/n1", Some(&server)));
-        assert_eq!(record.devices.len(), 1);
-        assert_eq!(may(&record), (false, false));
-        server.armed = true;
-        // written twice, it counts once
-        record.change(&change("node/n1", Some(&server)));
-        record.change(&change("node/n1", Some(&server)));
-        assert_eq!(may(&record), (true, true));
-        server.bmc.url = "https://b".into();
-        server.outlets.clear();
-        record.change(&change("node/n1", Some(&server)));
-        assert_eq!(may(&record), (false, false));
-        assert!(record.may_write_to("https://b"));
-        record.change(&change("node/n1", None::<&Node>));
-        assert!(!record.may_write_to("https://b"));
     }
 }

@@ -9,7 +9,7 @@ use rack::request::{
     ArmRequest, CredentialRequest, DeviceView, EventView, MachineView, NodeLive, NodeView, Progress, RunRequest,
     Signal, Who, Why,
 };
-use rack::{Ask, Desired, Machine, Name, Node, NodeId, Place, State, Status, Unit};
+use rack::{Ask, Desired, Machine, Name, Node, NodeId, Place, Reading, State, Status, Unit};
 use store::Txn;
 
 use crate::House;
@@ -59,10 +59,8 @@ impl House {
         let mut shown = machine.clone();
         shown.ask.user_data = None;
         let live = machine.status.node.as_ref().map(|id| self.live(id)).unwrap_or_default();
-        let reading = |name: &str, unit: Unit| {
-            let found = live.readings.iter().find(|r| r.name == name && r.unit == unit);
-            found.and_then(|r| r.fresh(self.now(), self.inner.env.config.readings * 3))
-        };
+        let (now, age) = (self.now(), self.inner.env.config.readings * 3);
+        let reading = |name: &str, unit: Unit| Reading::named(&live.readings, name, unit, now, age);
         MachineView {
             progress: self.progress(&machine.name),
             watts: reading("watts", Unit::Watts),
@@ -72,7 +70,7 @@ impl House {
         }
     }
 
-    /// Every PDU and other box that is no machine.
+    /// Every PDU and other box that is no machine, in the order of places.
     pub fn devices(&self) -> Vec<DeviceView> {
         self.devices_where(|_| true)
     }

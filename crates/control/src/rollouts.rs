@@ -41,9 +41,7 @@ pub async fn run(house: House) -> Result<(), store::Error> {
             }
         }
         if active.is_empty() {
-            if revisions.changed().await.is_err() {
-                return Ok(());
-            }
+            revisions.changed().await;
         } else {
             tokio::time::sleep(EVERY).await;
         }

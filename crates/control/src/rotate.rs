@@ -7,8 +7,8 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use hardware::{Driver, Error, Receipt};
+use rack::Name;
 use rack::request::{CredentialRequest, Rotated, Who};
-use rack::{Name, Node};
 use store::Txn;
 
 use crate::House;
@@ -44,6 +44,7 @@ impl House {
             match outcome {
                 Ok(()) => result.done.push(bmc.url.clone()),
                 Err(HouseError::Store(error)) => return Err(error.into()),
+                Err(HouseError::Policy { what, hint }) => result.left.push(format!("{}: {what}: {hint}", bmc.url)),
                 Err(error) => result.left.push(format!("{}: {error}", bmc.url)),
             }
         }
@@ -90,9 +91,19 @@ impl House {
         let next = stored.next.as_ref().ok_or_else(|| HouseError::Conflict {
             what: "the rotation was ended by someone else".into(),
         })?;
-        let node = self.armed_behind(&bmc.url).ok_or_else(|| HouseError::Policy {
+        let behind = self.record(|r| {
+            r.armed_behind(&bmc.url)
+                .ok_or_else(|| r.to_arm_for(&bmc.url, bmc.rack.as_str()))
+        });
+        let (node, place) = behind.map_err(|to_arm| HouseError::Policy {
             what: "nothing behind it is armed, so its password is left as it is".into(),
-            hint: format!("busbar arm {}", bmc.rack),
+            hint: match to_arm {
+                Some(place) => format!("busbar arm {place}"),
+                None => format!(
+                    "no node in {} could be armed: change the password at the box itself, and give it a credential of its own",
+                    bmc.rack
+                ),
+            },
         })?;
         let secret = self.open_credential(name, next)?;
         let driver = self.bmc(&bmc.url, name, bmc.certificate.as_deref()).await?;
@@ -105,7 +116,7 @@ impl House {
         if lets_in(driver.as_ref()).await || !has_next().await? {
             let what = format!("new password for {}", secret.user);
             let permit = self
-                .permit(&node.id, node.place.as_ref(), what, "rotation", who.name.as_str())
+                .permit(&node.id, place.as_ref(), what, "rotation", who.name.as_str())
                 .await?;
             let accounts = driver
                 .accounts()
@@ -156,16 +167,6 @@ impl House {
             ))
         })
         .await
-    }
-
-    /// An armed node for whose sake the service at `url` may be written to: its own, or, as a PDU has none, one that it feeds.
-    fn armed_behind(&self, url: &str) -> Option<Arc<Node>> {
-        self.record(|r| {
-            let armed = || r.world.nodes.values().filter(|n| n.armed);
-            let own = armed().find(|n| n.bmc.url == url);
-            let fed = |n: &&Arc<Node>| r.pdus_of(n).any(|d| d.url == url);
-            own.or_else(|| armed().find(fed)).cloned()
-        })
     }
 
     fn stored(&self, name: &Name) -> Result<Arc<StoredCredential>, HouseError> {

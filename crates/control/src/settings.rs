@@ -47,7 +47,7 @@ pub async fn run(house: House) -> Result<(), store::Error> {
         let waits = house.record(|r| !r.settings.is_empty());
         tokio::select! {
             biased;
-            changed = revisions.changed() => if changed.is_err() { return Ok(()) },
+            () = revisions.changed() => {}
             () = tokio::time::sleep(EVERY / 4), if waits => {}
         }
     }

@@ -267,6 +267,7 @@ pub(crate) mod tests {
             watts: None,
             readings: Vec::new(),
             outlets: Vec::new(),
+            mains: Vec::new(),
         };
         let mut taken = BTreeSet::new();
         let mut stands = |bmc: &WatchedBmc, path: &str, before: Option<&Place>| {

@@ -4,10 +4,10 @@ use std::sync::Arc;
 
 use rack::free::FreeView;
 use rack::intent::Intent;
-use rack::request::NodeLive;
+use rack::request::{DeviceView, NodeLive};
 use rack::setting::CapWish;
 use rack::vitals::{Vital, VitalsView};
-use rack::{Health, Place, Reading, Unit};
+use rack::{Health, Node, Place, Reading, Unit};
 
 use crate::House;
 use crate::house::HouseError;
@@ -17,37 +17,21 @@ impl House {
     pub fn vitals(&self, only: Option<&Place>) -> VitalsView {
         let inside = |p: &Place| only.is_none_or(|o| p.is_in(o));
         let world = self.world();
-        let mut nodes: Vec<_> = world.nodes.values().filter(|n| inside(&n.place)).collect();
-        nodes.sort_by_cached_key(|n| n.place.natural());
-        let of_node = |live: &NodeLive| {
-            let vital = self.vital(&live.readings);
-            Vital {
-                power: live.power,
-                silent: live.silent.clone(),
-                ..vital
-            }
+        let nodes = world.nodes.in_order().filter(|n| inside(&n.place));
+        let of_node = |n: &Node, live: &NodeLive| Vital {
+            holder: n.holder.clone(),
+            power: live.power,
+            silent: live.silent.clone(),
+            ..self.vital(&n.place, "node", n.health, &live.readings)
         };
-        let mut boxes: Vec<Vital> = nodes
-            .into_iter()
-            .map(|n| Vital {
-                place: n.place.clone(),
-                holder: n.holder.clone(),
-                health: n.health,
-                kind: "node".into(),
-                ..self.look_at(&n.id, of_node)
-            })
-            .collect();
+        let mut boxes: Vec<Vital> = nodes.map(|n| self.look_at(&n.id, |live| of_node(n, live))).collect();
         let mut devices = self.devices();
         devices.retain(|d| inside(&d.place));
-        devices.sort_by_cached_key(|d| d.place.natural());
-        boxes.extend(devices.into_iter().map(|d| Vital {
-            health: d.health,
-            kind: d.kind,
-            ..Vital {
-                place: d.place,
-                ..self.vital(&d.readings)
-            }
-        }));
+        boxes.extend(
+            devices
+                .iter()
+                .map(|d| self.vital(&d.place, &d.kind, d.health, &d.readings)),
+        );
         VitalsView {
             at: self.now(),
             read_seconds: u32::try_from(self.inner.env.config.readings.as_secs()).unwrap_or(u32::MAX),
@@ -55,14 +39,11 @@ impl House {
         }
     }
 
-    /// What its readings say of a box, those that are fresh.
-    fn vital(&self, readings: &[Reading]) -> Vital {
+    /// A box that nobody holds, and what its readings say of it, those that are fresh.
+    fn vital(&self, place: &Place, kind: &str, health: Health, readings: &[Reading]) -> Vital {
         let (now, age) = (self.now(), self.reading_age());
         let fresh = |r: &Reading| r.fresh(now, age);
-        let named = |name: &str, unit: Unit| {
-            let found = readings.iter().find(|r| r.name == name && r.unit == unit)?;
-            fresh(found)
-        };
+        let named = |name: &str, unit: Unit| Reading::named(readings, name, unit, now, age);
         let highest = |unit: Unit| {
             let all = readings.iter().filter(|r| r.unit == unit);
             all.filter_map(|r| Some((fresh(r)?, &r.name)))
@@ -70,12 +51,11 @@ impl House {
         };
         let hottest = highest(Unit::Celsius);
         Vital {
-            // named by the caller, who knows what it is
-            place: Place::whole(&"r".parse().expect("`r` is a name")),
-            kind: String::new(),
+            place: place.clone(),
+            kind: kind.to_owned(),
             holder: None,
             power: None,
-            health: Health::Unknown,
+            health,
             silent: None,
             watts: named("watts", Unit::Watts),
             inlet: named("inlet", Unit::Celsius),
@@ -110,11 +90,8 @@ impl House {
         };
         let seen = |n: &Arc<rack::Node>| {
             self.look_at(&n.id, |live| {
-                let watts = live
-                    .readings
-                    .iter()
-                    .find(|r| r.name == "watts" && r.unit == Unit::Watts);
-                (watts.and_then(|r| r.fresh(now, age)), live.silent.is_some())
+                let watts = Reading::named(&live.readings, "watts", Unit::Watts, now, age);
+                (watts, live.silent.is_some())
             })
         };
         let seen: Vec<plan::free::Seen> = nodes
@@ -129,7 +106,25 @@ impl House {
                 }
             })
             .collect();
+        let mut devices = self.devices();
+        devices.retain(|d| inside(&d.place) && matches!(d.kind.as_str(), "cooling" | "enclosure"));
+        let beside: Vec<plan::free::Beside> = devices
+            .iter()
+            .map(|d| {
+                let told = |name: &str| {
+                    let mut all = d.readings.iter();
+                    all.find(|r| r.name == name && r.unit == Unit::Watts)?.fresh(now, age)
+                };
+                plan::free::Beside {
+                    watts: told("watts"),
+                    encloses: d.kind == "enclosure",
+                    removes: told("primary-heat"),
+                }
+            })
+            .collect();
         let intents: Vec<&Intent> = intents.iter().map(AsRef::as_ref).collect();
-        Ok(plan::free::free(&seen, &intents))
+        let devices: Vec<Arc<DeviceView>> = self.record(|r| r.devices.values().cloned().collect());
+        let devices: Vec<&DeviceView> = devices.iter().map(AsRef::as_ref).collect();
+        Ok(plan::free::free(&seen, &beside, &intents, &devices))
     }
 }

@@ -1,5 +1,5 @@
-//! An emulated rack alone, for tools that ask Redfish (DMTF's validators, Prometheus): `rack PORT [https]`, HTTP unless
-//! told otherwise, password `emulated`. Machines find no daemon on it.
+//! An emulated rack alone, for tools that ask Redfish (DMTF's validators, Prometheus): `rack PORT [https|http] [RACK]`, HTTP
+//! unless told otherwise, password `emulated`; RACK is a description's name or file. Machines find no daemon on it.
 
 use std::net::Ipv4Addr;
 use std::sync::Arc;
@@ -12,8 +12,12 @@ use emulator::{Config, Credential, Emulated, RackLayout};
 async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let port = std::env::args().nth(1).ok_or("give a port")?.parse()?;
     let tls = std::env::args().nth(2).is_some_and(|a| a == "https");
+    let layout = match std::env::args().nth(3) {
+        Some(name) => RackLayout::named(&name)?,
+        None => RackLayout::default(),
+    };
     let config = Config {
-        layout: RackLayout::default(),
+        layout,
         port,
         tls,
         disks: Disks::Memory,

@@ -13,11 +13,11 @@ use tokio::task::{AbortHandle, JoinSet};
 
 use bench::{Bench, Pace};
 pub use bench::{MOST_SPEED, MOST_STEP};
-pub use harm::BadFault;
 pub use power::{BMC_RESET, POWER_ON, RESETS, Refused, SHUTDOWN};
 
 use crate::config::{Config, Credential, StartError};
 use crate::disks::Drive;
+use crate::equipment::{EquipmentSpec, Job};
 use crate::faults::Faults;
 use crate::layout::{PduSpec, ServerSpec};
 use crate::life;
@@ -150,6 +150,15 @@ pub struct Pdu {
     pub(crate) body: BoxId,
 }
 
+/// A coolant unit, a power shelf, a box without processors.
+pub struct Equipment {
+    /// How it is built.
+    pub spec: EquipmentSpec,
+    pub(crate) core: BmcCore,
+    /// What it is in the plant.
+    pub(crate) body: BoxId,
+}
+
 /// Who answers at an address.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Bmc {
@@ -157,6 +166,8 @@ pub enum Bmc {
     Server(usize),
     /// The PDU with this index.
     Pdu(usize),
+    /// The coolant unit, shelf or other box with this index.
+    Equipment(usize),
 }
 
 /// A rack made of software.
@@ -167,6 +178,8 @@ pub struct Emulated {
     pub servers: Vec<Server>,
     /// Its PDUs.
     pub pdus: Vec<Pdu>,
+    /// What else answers.
+    pub equipment: Vec<Equipment>,
     /// The faults that are set.
     pub faults: Arc<Faults>,
     by_address: HashMap<IpAddr, Bmc>,
@@ -237,6 +250,15 @@ impl Emulated {
                 spec,
             })
             .collect();
+        let described = config.layout.describe();
+        let equipment: Vec<Equipment> = crate::equipment::build(&described, config.seed)
+            .into_iter()
+            .map(|spec| Equipment {
+                core: core(&spec.serial),
+                body: made.plant.find(&spec.name).unwrap_or(BoxId(u32::MAX)),
+                spec,
+            })
+            .collect();
         // the first look tells everybody that there is power: no news
         made.plant.settle();
         made.plant.events();
@@ -252,6 +274,12 @@ impl Emulated {
                 .enumerate()
                 .map(|(i, p)| (IpAddr::V4(p.spec.bmc), Bmc::Pdu(i))),
         );
+        by_address.extend(
+            equipment
+                .iter()
+                .enumerate()
+                .map(|(i, e)| (IpAddr::V4(e.spec.bmc), Bmc::Equipment(i))),
+        );
         if let Some(machines) = &config.machines {
             let places: Vec<&str> = servers.iter().map(|s| s.spec.place.as_str()).collect();
             machines.check(&places)?;
@@ -266,6 +294,7 @@ impl Emulated {
             config,
             servers,
             pdus,
+            equipment,
             faults: Arc::default(),
             ssh: Default::default(),
             trees: Default::default(),
@@ -287,12 +316,13 @@ impl Emulated {
         Ok(rack)
     }
 
-    /// Addresses of all BMCs and PDUs, for discovery.
+    /// Addresses of all that answers, for discovery.
     pub fn addresses(&self) -> Vec<Ipv4Addr> {
         self.servers
             .iter()
             .filter_map(|s| s.spec.bmc)
             .chain(self.pdus.iter().map(|p| p.spec.bmc))
+            .chain(self.equipment.iter().map(|e| e.spec.bmc))
             .collect()
     }
 
@@ -320,6 +350,7 @@ impl Emulated {
         match bmc {
             Bmc::Server(i) => &self.servers[i].core,
             Bmc::Pdu(i) => &self.pdus[i].core,
+            Bmc::Equipment(i) => &self.equipment[i].core,
         }
     }
 
@@ -327,6 +358,7 @@ impl Emulated {
         match bmc {
             Bmc::Server(i) => &self.servers[i].spec.place,
             Bmc::Pdu(i) => &self.pdus[i].spec.name,
+            Bmc::Equipment(i) => &self.equipment[i].spec.name,
         }
     }
 
@@ -335,6 +367,7 @@ impl Emulated {
         match bmc {
             Bmc::Server(i) => self.servers[i].spec.bmc.unwrap_or(Ipv4Addr::UNSPECIFIED),
             Bmc::Pdu(i) => self.pdus[i].spec.bmc,
+            Bmc::Equipment(i) => self.equipment[i].spec.bmc,
         }
     }
 
@@ -349,6 +382,14 @@ impl Emulated {
     pub fn answers(&self, bmc: Bmc) -> bool {
         match bmc {
             Bmc::Pdu(_) => true,
+            Bmc::Equipment(i) => {
+                let Equipment { spec, body, .. } = &self.equipment[i];
+                self.physics(|b| match spec.job {
+                    // its controller lives by either side
+                    Job::Shelf { .. } => b.plant.has_voltage(*body),
+                    _ => b.plant.body(*body).is_some_and(|b| b.live),
+                })
+            }
             Bmc::Server(i) => {
                 let live = self.live(i);
                 let back = self.state(i).bmc_back;

@@ -162,6 +162,15 @@ impl Action {
         }
     }
 
+    /// Its name, if it happens inside a machine: in its firmware, its agent, or its disks.
+    pub(crate) fn inside_machine(&self) -> Option<&'static str> {
+        match self {
+            Action::IgnoreReset => Some("ignore_reset"),
+            Action::StuckPost => Some("stuck_post"),
+            _ => self.inside(),
+        }
+    }
+
     /// Whether it acts on a request to the BMC, rather than inside the machine.
     fn on_request(&self) -> bool {
         use Action::*;

@@ -11,6 +11,7 @@ use uuid::Uuid;
 
 use crate::describe::file::BadRack;
 use crate::describe::{As, BoxAt, Cord, Described, Feed, Pdu, RACKS, Room};
+use crate::equipment::MOST_EQUIPMENT;
 use crate::physics::breaker::Curve;
 use crate::physics::kinds::{Kind, SERVER_2S, SERVER_8GPU, SERVER_BARE};
 use crate::physics::load::Trace;
@@ -121,6 +122,12 @@ pub enum BadLayout {
     /// Too many for the address plan.
     #[error("{0} emulated servers are more than the {MOST_SERVERS} that 127.10.R.U can tell apart: ask for fewer")]
     TooMany(u64),
+    /// The same of what is no server.
+    #[error(
+        "{0} coolant units, shelves and boxes without processors are more than the {MOST_EQUIPMENT} that there are \
+         addresses for: take some out, or say `managed = false` of boxes that nobody asks"
+    )]
+    TooMuchEquipment(usize),
 }
 
 /// One drive of a server.
@@ -194,6 +201,12 @@ pub struct PduSpec {
     pub outlets: Vec<Option<String>>,
     /// Its branch breakers, amps of each.
     pub branches: Vec<f64>,
+    /// Phases of its inlet: 1 or 3.
+    pub phases: u8,
+    /// Rated amps of each.
+    pub amps: f64,
+    /// Volts of a phase against neutral.
+    pub volts: f64,
 }
 
 /// The names of the racks that Busbar comes with.
@@ -252,6 +265,13 @@ impl RackLayout {
 
     /// Whether it can be built.
     pub fn check(&self) -> Result<(), BadLayout> {
+        if let Some(described) = &self.described {
+            let all = crate::equipment::count(described);
+            return match all > MOST_EQUIPMENT {
+                true => Err(BadLayout::TooMuchEquipment(all)),
+                false => Ok(()),
+            };
+        }
         let all = u64::from(self.servers) + u64::from(self.gpu_servers) + u64::from(self.bare_servers);
         if all > u64::from(MOST_SERVERS) {
             Err(BadLayout::TooMany(all))
@@ -337,7 +357,7 @@ impl RackLayout {
     /// Its servers: each with where it stands in the description's boxes.
     pub fn build_servers(&self, seed: u64) -> Vec<(usize, ServerSpec)> {
         let described = self.describe();
-        let boxes = described.boxes.iter().enumerate().filter(|(_, b)| b.as_ != As::Load);
+        let boxes = described.boxes.iter().enumerate().filter(|(_, b)| b.as_.is_server());
         boxes
             .enumerate()
             .map(|(i, (at, b))| (at, self.server(seed, i, b, &described)))
@@ -419,13 +439,16 @@ impl RackLayout {
                     name: pdu.name.clone(),
                     outlets: (0..pdu.outlets).map(|o| label(n, o)).collect(),
                     branches: vec![pdu.branch_amps; pdu.branches],
+                    phases: described.feeds[pdu.feed].phases,
+                    amps: described.feeds[pdu.feed].amps,
+                    volts: described.feeds[pdu.feed].volts,
                 }
             })
             .collect()
     }
 }
 
-fn derived(seed: u64, name: &str) -> Uuid {
+pub(crate) fn derived(seed: u64, name: &str) -> Uuid {
     Uuid::new_v5(
         &Uuid::NAMESPACE_OID,
         format!("busbar emulator {seed} {name}").as_bytes(),

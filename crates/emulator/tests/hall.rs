@@ -268,7 +268,7 @@ async fn who_has_vanished_says_not_a_word_and_comes_back() {
         count: None,
         hits: 0,
     };
-    let id = hall.hall.faults().set(fault).unwrap().id;
+    let id = hall.hall.set_fault(fault).unwrap().id;
     let control = format!("http://{}/faults/{id}/boxes", hall.control.unwrap());
     let hit = client().get(control).send().await.unwrap().bytes().await.unwrap();
     let hit: Vec<String> = serde_json::from_slice(&hit).unwrap();
@@ -278,12 +278,129 @@ async fn who_has_vanished_says_not_a_word_and_comes_back() {
     let waits = tokio::spawn(client().get(&root).send());
     tokio::time::sleep(Duration::from_millis(300)).await;
     assert!(!waits.is_finished());
-    hall.hall.faults().clear(Some(id));
+    hall.hall.clear_faults(Some(id));
     assert!(
         waits.await.unwrap().is_err(),
         "what it was told while it was gone is lost"
     );
     get(&root).await;
+}
+
+fn fault(text: &str) -> Fault {
+    serde_json::from_str(text).unwrap()
+}
+
+/// Through the endpoint: what is set, or why not.
+async fn set(hall: &Handle, fault: Value) -> Result<u64, String> {
+    let post = client().post(format!("http://{}/faults", hall.control.unwrap()));
+    let post = post.header("content-type", "application/json").body(fault.to_string());
+    let answer = post.send().await.unwrap();
+    let ok = answer.status().is_success();
+    let body: Value = serde_json::from_slice(&answer.bytes().await.unwrap()).unwrap();
+    match ok {
+        true => Ok(body["id"].as_u64().unwrap()),
+        false => Err(body["detail"].as_str().unwrap().to_owned()),
+    }
+}
+
+#[tokio::test]
+async fn what_happens_to_a_rack_happens_to_its_boxes_and_to_no_other_rack() {
+    let hall = hall(71 * 2).await;
+    let sensor = |name: &str| format!("{}/redfish/v1/Chassis/powershelf/{name}", url(&hall, SHELF));
+    let rectifier = sensor("PowerSubsystem/PowerSupplies/2");
+    assert_eq!(get(&rectifier).await["Status"]["Health"], "OK");
+    let id = set(
+        &hall,
+        json!({"on": {"at": "r1/p1"}, "action": "fail_supply", "supply": 2}),
+    )
+    .await
+    .unwrap();
+    assert_eq!(get(&rectifier).await["Status"]["Health"], "Critical");
+    assert_eq!(get(&sensor("Sensors/power_p2_pout")).await["Reading"], 0.0);
+    assert_eq!(found(&hall, SHELF).await.devices[0].health, rack::Health::Critical);
+    assert_eq!(found(&hall, SHELF + 1).await.devices[0].health, rack::Health::Ok);
+    let hit = get(&format!("http://{}/faults/{id}/boxes", hall.control.unwrap())).await;
+    assert_eq!(hit, json!(["r1/p1"]));
+    assert_eq!(hall.hall.clear_faults(Some(id)), 1);
+    assert_eq!(get(&rectifier).await["Status"]["Health"], "OK");
+
+    // the loop is nobody's own: trays tell of it
+    let detector = |n: usize| {
+        let of = "Chassis/Chassis_0/ThermalSubsystem/LeakDetection/LeakDetectors/Chassis_0_LeakDetector_0";
+        let at = format!("{}/redfish/v1/{of}", url(&hall, n));
+        async move { get(&at).await["DetectorState"].clone() }
+    };
+    assert_eq!(detector(TRAY).await, "OK");
+    set(
+        &hall,
+        json!({"on": {"at": "r1/coolant"}, "action": "leak", "litres_per_minute": 60.0}),
+    )
+    .await
+    .unwrap();
+    // a hundred times real time
+    tokio::time::sleep(Duration::from_millis(300)).await;
+    assert_eq!(detector(TRAY).await, "Critical");
+    hall.hall.clear_faults(None);
+    tokio::time::sleep(Duration::from_millis(300)).await;
+    assert_eq!(detector(TRAY).await, "OK");
+
+    // without feeds nobody in the rack answers, in the next all do; trays come back switched off
+    let dark = set(&hall, json!({"on": {"at": "r1/feed-*"}, "action": "lose_feed"}))
+        .await
+        .unwrap();
+    let root = |n: usize| client().get(format!("{}/redfish/v1", url(&hall, n))).send();
+    for n in [TRAY, DPU, SWITCH, SHELF] {
+        assert!(root(n).await.is_err(), "{n}");
+    }
+    let next = hall.hall.boxes()[71].name();
+    assert_eq!(next, "r2/c1");
+    let other = Layout::of(142).unwrap().addresses()[71];
+    let other = client().get(format!("https://{other}:{}/redfish/v1", hall.port)).send();
+    assert_eq!(other.await.unwrap().status(), StatusCode::OK);
+    hall.hall.clear_faults(Some(dark));
+    let power = |n: usize, system: &'static str| {
+        let at = format!("{}/redfish/v1/Systems/{system}", url(&hall, n));
+        async move { get(&at).await["PowerState"].clone() }
+    };
+    assert_eq!(power(TRAY, "System_0").await, "Off");
+    assert_eq!(found(&hall, SHELF).await.devices[0].health, rack::Health::Ok);
+}
+
+#[tokio::test]
+async fn a_fault_that_a_hall_can_t_have_is_refused_in_words() {
+    let hall = hall(6).await;
+    for (wrong, why) in [
+        (json!({"action": "stuck_post"}), "run no firmware"),
+        (
+            json!({"on": {"at": "r1/c9"}, "action": "pull_cable", "supply": 7}),
+            "`r1/c9` has supplies 0 to 0",
+        ),
+        (
+            json!({"on": {"at": "r9/feed-a"}, "action": "lose_feed"}),
+            "r1 to r1 have c1 to c18",
+        ),
+        (
+            json!({"on": {"at": "r1/c1-dpu1"}, "action": "fail_fan"}),
+            "there is no `r1/c1-dpu1`",
+        ),
+        (
+            json!({"on": {"at": "r1/p1"}, "action": "leak", "litres_per_minute": 1.0}),
+            "`r1/p1` has no coolant",
+        ),
+        (
+            json!({"on": {"at": "r1/feed-a"}, "action": "lose_feed", "count": 2}),
+            "leave `count` out",
+        ),
+    ] {
+        let refused = set(&hall, wrong).await.unwrap_err();
+        assert!(refused.contains(why), "{refused}");
+    }
+    assert!(hall.hall.faults().is_empty());
+    assert!(
+        hall.hall
+            .set_fault(fault(r#"{"action": "hang", "on": {"at": "r1/c1"}}"#))
+            .is_ok()
+    );
 }
 
 #[test]

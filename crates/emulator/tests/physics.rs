@@ -2,65 +2,21 @@
 
 #![allow(clippy::unwrap_used)]
 
-use std::net::Ipv4Addr;
+mod common;
+
 use std::sync::Arc;
 use std::time::Duration;
 
 use axum::body::Body;
-use emulator::disks::Disks;
 use emulator::emulated::Bmc;
 use emulator::model::{Activity, Power};
-use emulator::net::{Future, Net, NetError};
 use emulator::physics::Quantity;
-use emulator::{Config, Credential, Emulated, Fault, RackLayout};
+use emulator::{Emulated, Fault, RackLayout};
 use http::{Method, Request, StatusCode};
 use serde_json::{Value, json};
 use tower::ServiceExt as _;
 
-/// A network on which nobody answers.
-struct Nobody;
-
-impl Net for Nobody {
-    fn dhcp(&self, _: Ipv4Addr, _: Vec<u8>) -> Future<'_, Option<Vec<u8>>> {
-        Box::pin(async { None })
-    }
-    fn http(&self, from: Ipv4Addr, _: Request<bytes::Bytes>) -> Future<'_, Result<http::Response<Body>, NetError>> {
-        Box::pin(async move { Err(nobody("ask", from)) })
-    }
-    fn login(&self, from: Ipv4Addr) -> Future<'_, Result<Box<dyn Send + Sync>, NetError>> {
-        Box::pin(async move { Err(nobody("listen", from)) })
-    }
-}
-
-fn nobody(attempt: &str, from: Ipv4Addr) -> NetError {
-    NetError {
-        attempt: attempt.into(),
-        from,
-        why: "nobody".into(),
-    }
-}
-
-fn config(layout: RackLayout) -> Config {
-    Config {
-        layout,
-        port: 0,
-        tls: false,
-        disks: Disks::Memory,
-        state: None,
-        speed: 1.0,
-        seed: 7,
-        relay: Ipv4Addr::LOCALHOST,
-        metadata: "http://127.0.0.1:9".into(),
-        net: Arc::new(Nobody),
-        credential: Credential {
-            user: "admin".into(),
-            password: "secret".into(),
-        },
-        control: None,
-        machines: None,
-        clock: Arc::new(|| rack::Time::from_millis(0)),
-    }
-}
+use common::config;
 
 /// A rack whose server 0 runs a system.
 async fn running(layout: RackLayout) -> Arc<Emulated> {
@@ -228,12 +184,12 @@ async fn a_fault_that_hits_nothing_is_refused_and_says_what_there_is() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn every_described_rack_starts_and_has_an_address_for_each_of_its_servers() {
+async fn every_described_rack_starts_and_has_an_address_for_each_of_its_boxes() {
     for name in emulator::layout::rack_names().split(", ") {
         let rack = Emulated::build(config(RackLayout::named(name).unwrap())).unwrap();
         let addresses: std::collections::BTreeSet<_> = rack.addresses().into_iter().collect();
         let bmcs = rack.servers.iter().filter(|s| s.spec.bmc.is_some()).count();
-        assert_eq!(addresses.len(), bmcs + rack.pdus.len(), "{name}");
+        assert_eq!(addresses.len(), bmcs + rack.pdus.len() + rack.equipment.len(), "{name}");
         let (status, all) = control(&rack, Method::GET, "/rack", Value::Null).await;
         assert_eq!(status, StatusCode::OK);
         assert!(all["boxes"].as_array().unwrap().len() >= rack.servers.len(), "{name}");

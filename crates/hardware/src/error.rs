@@ -67,7 +67,7 @@ pub enum Error {
     },
     /// Another certificate than the first time.
     #[error(
-        "{address} shows certificate {seen} instead of {expected}; if it was replaced on purpose, run `busbar trust {address}`"
+        "{address} shows certificate {seen} instead of {expected}; if it was replaced on purpose, run `busbar trust` for its place"
     )]
     CertificateChanged {
         /// The BMC.

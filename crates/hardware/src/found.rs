@@ -116,6 +116,8 @@ pub struct FoundDevice {
     pub readings: Vec<Raw>,
     /// Its outlets, when it has some.
     pub outlets: Vec<Outlet>,
+    /// What each input of a PDU is rated for; empty when it does not tell that of all.
+    pub mains: Vec<rack::free::Rating>,
 }
 
 /// What became of an order.

@@ -19,6 +19,7 @@ pub mod permit;
 pub mod redfish;
 mod resolve;
 pub mod snmp;
+pub mod tally;
 pub mod transport;
 pub mod wol;
 
@@ -32,5 +33,6 @@ pub use ipmi::Ipmi;
 pub use permit::{Credential, Mode, Permit};
 pub use redfish::Redfish;
 pub use snmp::Pdu;
+pub use tally::{Outcome, Tally};
 pub use transport::{HttpTransport, Limits, Pin, Transport, TransportError};
 pub use wol::Wol;

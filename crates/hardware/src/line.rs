@@ -2,16 +2,21 @@
 //! asked, whether it answers.
 
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use std::sync::{Arc, OnceLock};
+
+use tokio::time::Instant;
 
 use crate::found::Contact;
 use crate::pace::Breaker;
 use crate::permit::Mode;
+use crate::tally::{Outcome, Tally};
 
 /// The line to one device.
 pub struct Line {
     url: String,
     armed: AtomicBool,
     requests: AtomicU32,
+    tally: OnceLock<Arc<dyn Tally>>,
     /// Stops asking a device that does not answer.
     pub breaker: Breaker,
 }
@@ -23,6 +28,7 @@ impl Line {
             url: url.to_owned(),
             armed: AtomicBool::new(mode == Mode::Act),
             requests: AtomicU32::new(0),
+            tally: OnceLock::new(),
             breaker: Breaker::default(),
         }
     }
@@ -54,6 +60,18 @@ impl Line {
     /// One more request leaves.
     pub fn count(&self) {
         self.requests.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// Has exchanges counted by someone from now on; the first one who asks for that does.
+    pub fn counted_by(&self, tally: Arc<dyn Tally>) {
+        let _ = self.tally.set(tally);
+    }
+
+    /// An exchange that began then has ended.
+    pub fn ended(&self, began: Instant, outcome: Outcome) {
+        if let Some(tally) = self.tally.get() {
+            tally.exchanged(began.elapsed(), outcome);
+        }
     }
 
     /// Whether the device answers, and since when not.

@@ -8,7 +8,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use common::{Folder, bmc, credential};
+use common::{Folder, bmc, credential, unpack};
 use hardware::redfish::capture::{self, Options, capture, redact};
 use hardware::redfish::client::Client;
 use hardware::{Found, HttpTransport, Mode, Pin};
@@ -219,21 +219,7 @@ fn shape(found: &Found) -> BTreeMap<String, usize> {
 
 #[tokio::test(start_paused = true)]
 async fn a_redacted_tree_has_the_same_parts_and_none_of_the_serials() {
-    let Some(corpus) = std::env::var_os("BUSBAR_CORPUS") else {
-        eprintln!("SKIPPED: BUSBAR_CORPUS names no folder with redfish-trees.tar.xz");
-        return;
-    };
-    let trees = tempfile::tempdir().unwrap();
-    let archive = Path::new(&corpus).join("redfish-trees.tar.xz");
-    let mut tar = std::process::Command::new("tar");
-    let status = tar
-        .arg("xJf")
-        .arg(archive)
-        .arg("-C")
-        .arg(trees.path())
-        .status()
-        .unwrap();
-    assert!(status.success(), "tar could not unpack the corpus");
+    let Some(trees) = unpack() else { return };
     for entry in std::fs::read_dir(trees.path()).unwrap() {
         let from = entry.unwrap().path();
         let name = from.file_name().unwrap().to_string_lossy().into_owned();

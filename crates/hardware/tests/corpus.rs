@@ -7,21 +7,25 @@
 mod common;
 mod golden;
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use common::{Folder, address, bmc, unpack};
 use hardware::Driver;
 use hardware::Mode;
 use rack::Time;
 
+/// What is in a folder, in order.
+fn folders(folder: &Path) -> Vec<PathBuf> {
+    let entries = std::fs::read_dir(folder).unwrap().map(|e| e.unwrap().path());
+    let mut all: Vec<_> = entries.collect();
+    all.sort();
+    all
+}
+
 #[tokio::test(start_paused = true)]
 async fn every_tree_is_discovered_as_its_golden_inventory_says() {
     let Some(trees) = unpack() else { return };
-    let mut folders: Vec<_> = std::fs::read_dir(trees.path())
-        .unwrap()
-        .map(|e| e.unwrap().path())
-        .collect();
-    folders.sort();
+    let folders = folders(trees.path());
     assert!(!folders.is_empty());
     let mut differ = Vec::new();
     for folder in folders {
@@ -93,11 +97,7 @@ const DRAWS: u32 = 2;
 #[tokio::test(start_paused = true)]
 async fn an_inventory_takes_a_minute_where_a_crawl_takes_hours() {
     let Some(trees) = unpack() else { return };
-    let mut folders: Vec<_> = std::fs::read_dir(trees.path())
-        .unwrap()
-        .map(|e| e.unwrap().path())
-        .collect();
-    folders.sort();
+    let folders = folders(trees.path());
     println!(
         "{:<45} {:>9} {:>9} {:>15} {:>15}",
         "tree", "resources", "requests", "s, 1 in 300 slow", "s, 1 in 100 slow"

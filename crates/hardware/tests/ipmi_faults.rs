@@ -10,7 +10,7 @@ use std::time::Duration;
 use bmc::{Bmc, Wire, padded};
 use futures_util::StreamExt as _;
 use hardware::ipmi::crypt::Suite;
-use hardware::{Contact, Credential, Driver, Error, Ipmi, Mode, Permit, Receipt};
+use hardware::{Contact, Credential, Driver, Error, Ipmi, Mode, Outcome, Permit, Receipt, Tally};
 use rack::node::BmcAddress;
 use rack::{BootTarget, PowerState, ResetKind, Time};
 
@@ -116,6 +116,49 @@ async fn a_session_that_the_bmc_forgot_is_opened_again() {
     let before = tokio::time::Instant::now();
     power(&driver).await.unwrap();
     assert_eq!(before.elapsed(), Duration::ZERO);
+}
+
+#[derive(Default)]
+struct Counted(Mutex<Vec<Outcome>>);
+
+impl Tally for Counted {
+    fn exchanged(&self, _: Duration, outcome: Outcome) {
+        self.0.lock().unwrap().push(outcome);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn each_exchange_and_each_login_is_counted_by_how_it_ended() {
+    let counted = async |bmc: Bmc| {
+        let (driver, _) = driver(bmc, Mode::Observe);
+        let tally = Arc::new(Counted::default());
+        let driver = driver.counted_by(tally.clone());
+        let _ = power(&driver).await;
+        let counted = tally.0.lock().unwrap().clone();
+        assert_eq!(counted.len(), driver.requests() as usize);
+        counted
+    };
+    let well = counted(Bmc::new()).await;
+    assert_eq!(well[..2], [Outcome::Ok; 2], "a login, and what it asked");
+    assert!(
+        well.iter().all(|o| matches!(o, Outcome::Ok | Outcome::Refused)),
+        "{well:?}"
+    );
+    let stranger = Bmc {
+        password: padded("another"),
+        ..Bmc::new()
+    };
+    assert_eq!(counted(stranger).await, [Outcome::Refused]);
+    let deaf = Bmc {
+        deaf: vec![(0, 1)],
+        ..Bmc::new()
+    };
+    assert!(counted(deaf).await.contains(&Outcome::Timeout));
+    let dead = Bmc {
+        dead: true,
+        ..Bmc::new()
+    };
+    assert_eq!(counted(dead).await, [Outcome::Timeout]);
 }
 
 #[tokio::test(start_paused = true)]

@@ -11,15 +11,42 @@ mod played;
 #[path = "snmp/simulator.rs"]
 mod simulator;
 
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
 use common::permit;
 use hardware::capability::{Driver, OutletOrder};
-use hardware::{Contact, Credential, Error, Found, FoundDevice, Mode, Pdu, Receipt};
+use hardware::{Contact, Credential, Error, Found, FoundDevice, Mode, Outcome, Pdu, Receipt, Tally};
 use played::Played;
 use rack::{Health, PowerState, Time};
 
 fn played(name: &str, mode: Mode) -> (Pdu, Played) {
     let agent = Played::recording(name);
     (Pdu::with_agent("snmp://played", Box::new(agent.clone()), mode), agent)
+}
+
+#[derive(Default)]
+struct Counted(Mutex<Vec<Outcome>>);
+
+impl Tally for Counted {
+    fn exchanged(&self, _: Duration, outcome: Outcome) {
+        self.0.lock().unwrap().push(outcome);
+    }
+}
+
+#[tokio::test]
+async fn each_question_is_counted_by_how_it_ended() {
+    let (pdu, agent) = played("apc-rpdu", Mode::Observe);
+    agent.refuse_bulk();
+    let tally = Arc::new(Counted::default());
+    let pdu = pdu.counted_by(tally.clone());
+    pdu.discover().await.unwrap();
+    let counted = tally.0.lock().unwrap().clone();
+    let of = |outcome| counted.iter().filter(|o| **o == outcome).count();
+    assert_eq!(counted.len(), pdu.requests() as usize);
+    assert!(of(Outcome::Ok) > 10, "{counted:?}");
+    assert_eq!(of(Outcome::Ok) + of(Outcome::Refused), counted.len());
+    assert!(of(Outcome::Refused) >= 1, "it knows no GETBULK: {counted:?}");
 }
 
 async fn found(name: &str) -> Found {

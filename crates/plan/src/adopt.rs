@@ -77,22 +77,12 @@ pub fn bill(node: &Node) -> Bill {
     let of = |kind: fn(&PartKind) -> bool| node.parts.iter().filter(|p| kind(&p.kind)).count() as u32;
     let some = |n: u32| Some(n).filter(|n| *n > 0);
     let size = |n: u64| Some(Bytes(n)).filter(|b| b.0 > 0);
-    let storage = node
-        .drives()
-        .map(|p| {
-            if let PartKind::Drive { size, .. } = p.kind {
-                size.0
-            } else {
-                0
-            }
-        })
-        .sum();
     Bill {
         processors: some(of(|k| matches!(k, PartKind::Processor { .. }))),
         cores: some(node.cores()),
         memory: size(node.memory().0),
         drives: some(of(|k| matches!(k, PartKind::Drive { .. }))),
-        storage: size(storage),
+        storage: size(node.storage().0),
         gpus: some(node.gpus()),
         nics: some(of(|k| matches!(k, PartKind::Nic { .. }))),
     }

@@ -3,7 +3,10 @@
 
 use rack::free::{FreeRow, FreeView};
 use rack::intent::{IntendedBox, Intent};
+use rack::request::DeviceView;
 use rack::{Node, invariants};
+
+use crate::feeds;
 
 /// A node and what is seen of it.
 #[derive(Debug, Clone, Copy)]
@@ -26,13 +29,24 @@ impl Seen<'_> {
     }
 }
 
-/// What is left of these nodes, and of the racks that are written down.
-pub fn free(nodes: &[Seen], intents: &[&Intent]) -> FreeView {
+/// A box that is no machine and draws power itself; PDUs and shelves pass on what others draw.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Beside {
+    /// Its power, when there is a fresh reading, in watts.
+    pub watts: Option<f64>,
+    /// Whether machines may stand in it, so that what it tells may be what they draw.
+    pub encloses: bool,
+    /// Heat that it takes away, when it tells, in watts.
+    pub removes: Option<f64>,
+}
+
+/// What is left of these nodes, which some of these devices feed, and of the racks that are written down.
+pub fn free(nodes: &[Seen], beside: &[Beside], intents: &[&Intent], devices: &[&DeviceView]) -> FreeView {
     let busy = "nothing tells how much of it machines really use";
     let memory = |n: &Node| n.memory().0 as f64;
     let rows = vec![
-        power(nodes),
-        cooling(nodes),
+        power(nodes, beside, devices),
+        cooling(nodes, beside),
         parts(nodes, "cores", "", |n| f64::from(n.cores()), busy),
         parts(nodes, "memory", "bytes", memory, busy),
         parts(nodes, "gpus", "", |n| f64::from(n.gpus()), busy),
@@ -73,9 +87,9 @@ fn parts(nodes: &[Seen], resource: &str, unit: &str, of: impl Fn(&Node) -> f64, 
     }
 }
 
-/// Watts that are drawn, and how many nodes don't tell theirs.
-fn drawn(nodes: &[Seen]) -> (Option<f64>, Vec<String>) {
-    let known: Vec<f64> = nodes.iter().filter_map(|s| s.watts).collect();
+/// Watts that are drawn, by nodes and by what cools them, and how many don't tell theirs.
+fn drawn(nodes: &[Seen], beside: &[Beside]) -> (Option<f64>, Vec<String>) {
+    let mut known: Vec<f64> = nodes.iter().filter_map(|s| s.watts).collect();
     let missing = nodes.len() - known.len();
     let mut notes = Vec::new();
     if missing > 0 {
@@ -92,31 +106,51 @@ fn drawn(nodes: &[Seen]) -> (Option<f64>, Vec<String>) {
             ),
         });
     }
+    let (around, cools): (Vec<&Beside>, Vec<&Beside>) = beside.iter().partition(|b| b.encloses);
+    let silent = cools.iter().filter(|b| b.watts.is_none()).count();
+    if silent > 0 {
+        notes.push(format!(
+            "used is more: {silent} coolant units have no fresh reading of their power"
+        ));
+    }
+    known.extend(cools.iter().filter_map(|b| b.watts));
+    let around: f64 = around.iter().filter_map(|b| b.watts).fold(0.0, std::ops::Add::add);
+    if around > 0.0 {
+        notes.push(format!(
+            "not counted: {around:.0} W that enclosures tell, as it may be what nodes in them draw"
+        ));
+    }
     ((!known.is_empty()).then(|| known.iter().sum()), notes)
 }
 
-fn power(nodes: &[Seen]) -> FreeRow {
-    let (used, mut notes) = drawn(nodes);
+fn power(nodes: &[Seen], beside: &[Beside], devices: &[&DeviceView]) -> FreeRow {
+    let (used, mut notes) = drawn(nodes, beside);
     let held: Vec<&Seen> = nodes.iter().filter(|s| s.node.holder.is_some()).collect();
     let capless = held.iter().filter(|s| s.cap.is_none()).count();
     if capless > 0 {
         notes.push(format!("reserved is not known: {capless} held nodes have no power cap"));
     }
-    notes.push("total and free are not known: no limit of a feed is written down".into());
+    let feeds = feeds::feeds(nodes, devices);
+    notes.extend(feeds.notes);
     FreeRow {
         resource: "power".into(),
         unit: "W".into(),
-        total: None,
+        total: feeds.total,
         reserved: (capless == 0).then(|| held.iter().filter_map(|s| s.cap).fold(0.0, std::ops::Add::add)),
         used,
-        free: None,
-        largest: None,
+        free: feeds.free,
+        largest: feeds.largest,
         notes,
     }
 }
 
-fn cooling(nodes: &[Seen]) -> FreeRow {
-    let (used, mut notes) = drawn(nodes);
+fn cooling(nodes: &[Seen], beside: &[Beside]) -> FreeRow {
+    let (used, mut notes) = drawn(nodes, beside);
+    let removed: Vec<f64> = beside.iter().filter_map(|b| b.removes).collect();
+    if !removed.is_empty() {
+        let watts = removed.iter().fold(0.0, std::ops::Add::add);
+        notes.push(format!("coolant units take away {watts:.0} W now"));
+    }
     notes.push("used is the heat of all power that is drawn; what can be taken away is written down nowhere".into());
     FreeRow {
         resource: "cooling".into(),
@@ -208,50 +242,17 @@ fn units(nodes: &[Seen], intents: &[&Intent]) -> FreeRow {
 mod tests {
     use std::collections::BTreeMap;
 
-    use rack::node::{Abilities, BmcAddress};
-    use rack::{Bytes, Health, Identity, Part, PartKind, Tenancy, Time};
+    use rack::PartKind;
 
     use super::*;
 
     fn node(slot: &str, cores: u32, holder: Option<&str>) -> Node {
-        let part = |id: &str, kind| Part {
-            id: id.into(),
-            kind,
-            maker: None,
-            model: None,
-            serial: None,
-            firmware: None,
-            health: Health::Ok,
-        };
-        Node {
-            id: slot.parse().unwrap(),
-            place: format!("r1/{slot}").parse().unwrap(),
-            identity: Identity::default(),
-            bmc: BmcAddress {
-                url: "https://bmc".into(),
-                system: "/redfish/v1/Systems/1".into(),
-                manager: None,
-                chassis: None,
-                credential: "default".parse().unwrap(),
-                certificate: None,
-            },
-            health: Health::Ok,
-            abilities: Abilities::default(),
-            parts: vec![
-                part("cpu1", PartKind::Processor { cores, threads: cores }),
-                part("dimm1", PartKind::Memory { size: Bytes::gib(64) }),
-            ]
-            .into(),
-            armed: true,
-            holder: holder.map(|h| h.parse().unwrap()),
-            tenancy: Tenancy::Fresh,
-            cordoned: None,
-            boots: 0,
-            outlets: Vec::new(),
-            firmware: Vec::new(),
-            discovered: Time::from_millis(1),
-            inventoried: Time::from_millis(1),
-        }
+        let mut node = crate::lifecycle::tests::node(slot);
+        node.holder = holder.map(|h| h.parse().unwrap());
+        let mut parts = node.parts.to_vec();
+        parts[0].kind = PartKind::Processor { cores, threads: cores };
+        node.parts = parts.into();
+        node
     }
 
     fn rows(view: FreeView) -> BTreeMap<String, FreeRow> {
@@ -272,7 +273,7 @@ mod tests {
             seen(&silent, None, true),
             seen(&spare, Some(90.0), false),
         ];
-        let rows = rows(free(&all, &[]));
+        let rows = rows(free(&all, &[], &[], &[]));
         let cores = &rows["cores"];
         assert_eq!(
             (cores.total, cores.reserved, cores.used, cores.free, cores.largest),
@@ -289,7 +290,37 @@ mod tests {
             power.notes
         );
         assert_eq!(rows["rack_units"].total, None);
-        assert_eq!(free(&all[1..2], &[]).rows[0].used, None, "no reading is no zero");
+        assert_eq!(
+            free(&all[1..2], &[], &[], &[]).rows[0].used,
+            None,
+            "no reading is no zero"
+        );
+    }
+
+    #[test]
+    fn what_cools_draws_too_and_what_encloses_is_not_counted_twice() {
+        let only = node("u1", 16, None);
+        let seen = [Seen {
+            node: &only,
+            watts: Some(1000.0),
+            cap: None,
+            silent: false,
+        }];
+        let beside = |watts, encloses, removes| Beside {
+            watts,
+            encloses,
+            removes,
+        };
+        let all = [
+            beside(Some(150.0), false, Some(900.0)),
+            beside(None, false, None),
+            beside(Some(1000.0), true, None),
+        ];
+        let rows = rows(free(&seen, &all, &[], &[]));
+        let told = |row: &str, what: &str| rows[row].notes.iter().any(|n| n.contains(what));
+        assert_eq!((rows["power"].used, rows["cooling"].used), (Some(1150.0), Some(1150.0)));
+        assert!(told("power", "1 coolant units") && told("power", "not counted: 1000 W"));
+        assert!(told("cooling", "take away 900 W"), "{:?}", rows["cooling"].notes);
     }
 
     #[test]
@@ -310,7 +341,7 @@ mod tests {
             cap: None,
             silent: false,
         }];
-        let units = &rows(free(&seen, &[&intent]))["rack_units"];
+        let units = &rows(free(&seen, &[], &[&intent], &[]))["rack_units"];
         assert_eq!(
             (units.total, units.reserved, units.used, units.free, units.largest),
             (Some(10.0), Some(3.5), Some(1.5), Some(6.5), Some(4.0))

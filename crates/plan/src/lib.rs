@@ -6,6 +6,7 @@
 
 pub mod adopt;
 pub mod elevation;
+mod feeds;
 pub mod filter;
 pub mod free;
 pub mod fsck;

@@ -109,8 +109,6 @@ pub fn place(world: &World, ask: &Ask, avoid: &[NodeId]) -> Result<NodeId, Box<R
         let because = constraints(node, ask, avoid);
         if because.is_empty() {
             let room = spare(node, ask);
-            // Of what can be watched and switched there is always the choice first.
-            let rank = |room, n: &Node| (n.abilities.no_bmc, room, n.place.natural());
             if best.is_none_or(|(least, n)| rank(room, node) < rank(least, n)) {
                 best = Some((room, node));
             }
@@ -202,6 +200,11 @@ fn largest_drive(node: &Node) -> Option<Bytes> {
         .max()
 }
 
+/// The least is taken. Of what can be watched and switched there is always the choice first.
+fn rank(room: u64, node: &Node) -> (bool, u64, &Place) {
+    (node.abilities.no_bmc, room, &node.place)
+}
+
 /// How much is left over, in gibibytes of memory with cores and GPUs weighed as what a node loses with them.
 fn spare(node: &Node, ask: &Ask) -> u64 {
     const CORE: u64 = 8;
@@ -213,7 +216,7 @@ fn spare(node: &Node, ask: &Ask) -> u64 {
 }
 
 fn refusal(ask: &Ask, mut ruled_out: Vec<RuledOut>) -> Refusal {
-    ruled_out.sort_by_key(|r| (r.because.len(), r.because.first().cloned(), r.place.natural()));
+    ruled_out.sort_by_cached_key(|r| (r.because.len(), r.because.first().cloned(), r.place.clone()));
     let asked = ruled_out.iter().any(|r| !r.because.contains(&Constraint::Elsewhere));
     let headline = match (&ask.on, ruled_out.is_empty()) {
         (_, true) => "no node is known yet".to_owned(),

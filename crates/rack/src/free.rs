@@ -30,3 +30,23 @@ pub struct FreeView {
     /// One for each resource.
     pub rows: Vec<FreeRow>,
 }
+
+/// What an input of a PDU is rated for.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct Rating {
+    /// Amperes of each line, after any de-rating that is required.
+    pub amps: f64,
+    /// Volts: between two lines where there are several, else of the one; the lowest of a range.
+    pub volts: f64,
+    /// Lines of alternating current: 1 to 3; 1 for direct current too.
+    pub phases: u8,
+}
+
+impl Rating {
+    /// Watts that it carries at most: of three lines √3 · V · A. For two lines as for one, which is less than some wirings carry
+    /// and more than none.
+    pub fn watts(&self) -> f64 {
+        let lines = if self.phases == 3 { 3_f64.sqrt() } else { 1.0 };
+        lines * self.volts * self.amps
+    }
+}

@@ -1,4 +1,5 @@
-//! What readings were over time, as it is asked for and answered: `GET /v1/history/{place or place/reading}`.
+//! What readings were over time, as it is asked for and answered: `GET /v1/history/{place or place/reading}`, and for all boxes
+//! together `GET /v1/history`.
 
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
@@ -43,4 +44,18 @@ pub struct SeriesView {
     pub missed: Vec<u32>,
     /// The last value and when it was taken, as far as it lies in the time asked for.
     pub last: Option<(Time, f64)>,
+}
+
+/// What all boxes together drew and how hot the hottest was, in equal steps of time. The lists have a value for each step: the
+/// latest that was known in it, null when there was none or all were too old.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct TrendView {
+    /// Start of the first step: a multiple of the step since the Unix epoch.
+    pub from: Time,
+    /// Length of a step, in seconds.
+    pub step_seconds: u32,
+    /// Watts of the nodes that told theirs.
+    pub watts: Vec<Option<f64>>,
+    /// The hottest temperature of any box, in °C.
+    pub hottest: Vec<Option<f64>>,
 }

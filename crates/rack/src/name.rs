@@ -1,5 +1,6 @@
 //! Names and addresses of things: what a user types, checked once, at the border.
 
+use std::cmp::Ordering;
 use std::fmt;
 use std::str::FromStr;
 
@@ -76,7 +77,9 @@ impl FromStr for Name {
 }
 
 /// Where something stands: a rack, or a rack and a position in it (`r1`, `r1/u12`, `r1/pdu-a`, `r1/u12/psu1`).
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, ToSchema)]
+///
+/// Places are ordered as people count: `r1/u2` before `r1/u12`, `c2-dpu1` before `c10-dpu1`.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, ToSchema)]
 #[serde(transparent)]
 pub struct Place(String);
 checked_string!(Place);
@@ -106,25 +109,27 @@ impl Place {
     pub fn is_in(&self, other: &Place) -> bool {
         self == other || self.0.strip_prefix(&other.0).is_some_and(|rest| rest.starts_with('/'))
     }
+}
 
-    /// Order as people count: `r1/u2` before `r1/u12`, `c2-dpu1` before `c10-dpu1`.
-    pub fn count(&self, other: &Place) -> std::cmp::Ordering {
+impl Ord for Place {
+    fn cmp(&self, other: &Self) -> Ordering {
         let (mut ours, mut theirs) = (self.0.split('/'), other.0.split('/'));
         loop {
             let order = match (ours.next(), theirs.next()) {
                 (Some(a), Some(b)) => counted(a).cmp(counted(b)),
-                (a, b) => return a.is_some().cmp(&b.is_some()),
+                // places that count alike (`u1`, `u01`) are still two
+                (a, b) => return a.is_some().cmp(&b.is_some()).then_with(|| self.0.cmp(&other.0)),
             };
             if order.is_ne() {
                 return order;
             }
         }
     }
+}
 
-    /// Key for sorting as [`Place::count`] does.
-    pub fn natural(&self) -> Vec<Vec<(String, u64)>> {
-        let owned = |(word, number): (&str, u64)| (word.to_owned(), number);
-        self.0.split('/').map(|s| counted(s).map(owned).collect()).collect()
+impl PartialOrd for Place {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
     }
 }
 
@@ -294,6 +299,7 @@ mod tests {
             "r1/c2-dpu1",
             "r1/c10",
             "r1/c10-dpu2",
+            "r1/u02",
             "r1/u2",
             "r1/u12/psu1",
             "r1-a/u1",
@@ -302,8 +308,7 @@ mod tests {
         ];
         for (i, a) in order.iter().enumerate() {
             for (j, b) in order.iter().enumerate() {
-                assert_eq!(at(a).count(&at(b)), i.cmp(&j), "{a} {b}");
-                assert_eq!(at(a).natural().cmp(&at(b).natural()), i.cmp(&j), "{a} {b}");
+                assert_eq!(at(a).cmp(&at(b)), i.cmp(&j), "{a} {b}");
             }
         }
         assert_eq!(at("r1/u12/psu1").slot(), Some("u12"));
@@ -326,7 +331,7 @@ mod tests {
         #[test]
         fn no_text_makes_a_parser_panic(s in ".{0,200}") {
             let _ = s.parse::<Name>();
-            let _ = s.parse::<Place>().map(|p| p.natural());
+            let _ = s.parse::<Place>();
             let _ = s.parse::<Mac>();
             let _ = NodeId::from_identity(Some(&s), Some(&s), Some(&s));
         }

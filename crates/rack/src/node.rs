@@ -160,9 +160,18 @@ impl Node {
         self.abilities.no_bmc && self.outlets.is_empty()
     }
 
-    /// Sizes of the drives that the BMC knows of. Some BMCs see no drives; the agent then does.
+    /// The drives that the BMC knows of. Some BMCs see no drives; the agent then does.
     pub fn drives(&self) -> impl Iterator<Item = &Part> {
         self.parts.iter().filter(|p| matches!(p.kind, PartKind::Drive { .. }))
+    }
+
+    /// Sum of those drives.
+    pub fn storage(&self) -> Bytes {
+        let size = |p: &Part| match p.kind {
+            PartKind::Drive { size, .. } => Some(size.0),
+            _ => None,
+        };
+        Bytes(self.parts.iter().filter_map(size).sum())
     }
 
     /// Addresses of its network ports.

@@ -66,6 +66,12 @@ impl Reading {
     pub fn fresh(&self, now: Time, limit: Duration) -> Option<f64> {
         self.value.filter(|_| now.within(self.taken, limit))
     }
+
+    /// The value of this name and unit among the readings of a box, when it is no older than `limit` at `now`.
+    pub fn named(all: &[Reading], name: &str, unit: Unit, now: Time, limit: Duration) -> Option<f64> {
+        let found = all.iter().find(|r| r.name == name && r.unit == unit)?;
+        found.fresh(now, limit)
+    }
 }
 
 #[cfg(test)]
@@ -86,5 +92,12 @@ mod tests {
             Some(412.0)
         );
         assert_eq!(r.fresh(t + Duration::from_secs(31), Duration::from_secs(30)), None);
+        let named = |name, unit, after| {
+            Reading::named(std::slice::from_ref(&r), name, unit, t + after, Duration::from_secs(30))
+        };
+        assert_eq!(named("watts", Unit::Watts, Duration::ZERO), Some(412.0));
+        assert_eq!(named("watts", Unit::Percent, Duration::ZERO), None);
+        assert_eq!(named("inlet", Unit::Watts, Duration::ZERO), None);
+        assert_eq!(named("watts", Unit::Watts, Duration::from_secs(31)), None);
     }
 }

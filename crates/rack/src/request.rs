@@ -201,6 +201,9 @@ pub struct DeviceView {
     /// Its path there.
     #[serde(default)]
     pub path: String,
+    /// What each input of a PDU is rated for; empty when it does not tell that of all.
+    #[serde(default)]
+    pub mains: Vec<crate::free::Rating>,
     /// Worst health of its parts.
     #[serde(default)]
     pub health: crate::Health,

@@ -1,6 +1,5 @@
 //! The snapshot that decisions are made from.
 
-use std::cmp::Ordering;
 use std::ops::Deref;
 use std::sync::Arc;
 
@@ -26,7 +25,7 @@ pub struct World {
 #[derive(Debug, Clone, Default)]
 pub struct Nodes {
     by_id: OrdMap<NodeId, Arc<Node>>,
-    by_place: OrdMap<(Counted, NodeId), Arc<Node>>,
+    by_place: OrdMap<(Place, NodeId), Arc<Node>>,
 }
 
 impl Nodes {
@@ -34,7 +33,7 @@ impl Nodes {
     pub fn insert(&mut self, id: NodeId, node: Arc<Node>) -> Option<Arc<Node>> {
         let before = self.remove(&id);
         self.by_place
-            .insert((Counted(node.place.clone()), id.clone()), Arc::clone(&node));
+            .insert((node.place.clone(), id.clone()), Arc::clone(&node));
         self.by_id.insert(id, node);
         before
     }
@@ -42,14 +41,14 @@ impl Nodes {
     /// Forgets a node.
     pub fn remove(&mut self, id: &NodeId) -> Option<Arc<Node>> {
         let before = self.by_id.remove(id)?;
-        self.by_place.remove(&(Counted(before.place.clone()), id.clone()));
+        self.by_place.remove(&(before.place.clone(), id.clone()));
         Some(before)
     }
 
     /// The node that stands at a place.
     pub fn at(&self, place: &Place) -> Option<&Arc<Node>> {
         // no identity is less than the empty one
-        let from = (Counted(place.clone()), NodeId::least());
+        let from = (place.clone(), NodeId::least());
         let (_, node) = self.by_place.range(from..).next()?;
         Some(node).filter(|n| n.place == *place)
     }
@@ -65,23 +64,6 @@ impl Deref for Nodes {
 
     fn deref(&self) -> &Self::Target {
         &self.by_id
-    }
-}
-
-/// A place, ordered as people count: `r1/u2` before `r1/u12`.
-#[derive(Debug, Clone, PartialEq, Eq)]
-struct Counted(Place);
-
-impl Ord for Counted {
-    fn cmp(&self, other: &Self) -> Ordering {
-        // places that count alike (`u1`, `u01`) are still two
-        self.0.count(&other.0).then_with(|| self.0.cmp(&other.0))
-    }
-}
-
-impl PartialOrd for Counted {
-    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
-        Some(self.cmp(other))
     }
 }
 

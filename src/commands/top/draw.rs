@@ -77,7 +77,7 @@ fn dash(look: Look) -> &'static str {
     if look.ascii { "-" } else { "—" }
 }
 
-/// Three lines: the panes, the watts and the heat of all, each with its last minutes.
+/// Three lines: the panes, the watts and the heat of all, each with how it was.
 pub fn summary(state: &State, width: u16, look: Look) -> Vec<Line<'static>> {
     let empty = Vec::new();
     let boxes = state.vitals.as_ref().map_or(&empty, |v| &v.boxes);
@@ -107,11 +107,10 @@ pub fn summary(state: &State, width: u16, look: Look) -> Vec<Line<'static>> {
     if ill > 0 {
         panes.push(Span::styled(format!(", {ill} not well"), look.style(Color::Red)));
     }
-    let drawn = |values: &std::collections::VecDeque<Option<f64>>| {
+    let drawn = |pick| {
         /// What stands before the bars.
         const BEFORE: u16 = 44;
-        let values: Vec<Option<f64>> = values.iter().copied().collect();
-        spark(&values, width.saturating_sub(BEFORE).into(), look.ascii)
+        spark(&state.drawn(pick), width.saturating_sub(BEFORE).into(), look.ascii)
     };
     let (sum, missing) = watts(boxes);
     let missing = match missing {
@@ -125,7 +124,7 @@ pub fn summary(state: &State, width: u16, look: Look) -> Vec<Line<'static>> {
         Line::from(panes),
         Line::from(vec![
             Span::raw(format!("power   {:>9}  {missing:<22} ", number(sum, "W", look))),
-            Span::styled(drawn(&state.watts), look.style(Color::Cyan)),
+            Span::styled(drawn(|p| p.0), look.style(Color::Cyan)),
         ]),
         Line::from(vec![
             Span::raw(format!(
@@ -133,7 +132,7 @@ pub fn summary(state: &State, width: u16, look: Look) -> Vec<Line<'static>> {
                 number(hot.and_then(|b| b.hottest), look.degrees(), look),
                 at.unwrap_or_default()
             )),
-            Span::styled(drawn(&state.hottest), look.style(Color::Magenta)),
+            Span::styled(drawn(|p| p.1), look.style(Color::Magenta)),
         ]),
     ]
 }
@@ -242,7 +241,7 @@ fn footer(state: &State, look: Look) -> Line<'static> {
 }
 
 /// What keys do.
-const HELP: [&str; 9] = [
+const HELP: [&str; 10] = [
     "1 2 3, Tab, left, right   rack, power, heat",
     "up, down, PgUp, PgDn      select a box",
     "s                         sort by the next column",
@@ -250,6 +249,7 @@ const HELP: [&str; 9] = [
     "?                         this",
     "q, Esc, Ctrl-C            leave",
     "",
+    "The bars are the last hour, or as long as it is known.",
     "A dash is no fresh reading: it is never zero.",
     "busbar why PLACE says why a box is as it is.",
 ];

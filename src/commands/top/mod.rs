@@ -9,6 +9,7 @@ use std::time::Duration;
 use anyhow::Result;
 use crossterm::event::{Event, EventStream, KeyCode, KeyEvent, KeyEventKind, KeyModifiers};
 use futures_util::StreamExt as _;
+use rack::history::TrendView;
 use rack::vitals::VitalsView;
 use tokio::sync::mpsc;
 
@@ -17,7 +18,7 @@ use crate::cli::Cli;
 use crate::client::Client;
 use crate::output::{self, Table};
 use draw::Look;
-use state::{Key, Pane, State, watts};
+use state::{Key, Pane, REMEMBERED, State, watts};
 
 /// Longest wait of one poll, in seconds.
 const WAIT: u64 = 30;
@@ -58,6 +59,10 @@ async fn watch(
     let (tell, mut told) = mpsc::channel::<Result<VitalsView>>(1);
     let polling = poll(client, change, tell);
     tokio::pin!(polling);
+    let apart = state.vitals.as_ref().map_or(1, |v| v.read_seconds.max(1));
+    let recalling = recall(client, apart);
+    tokio::pin!(recalling);
+    let mut recalled = false;
     let mut keys = EventStream::new();
     let stop = crate::up::told_to_stop();
     tokio::pin!(stop);
@@ -66,6 +71,13 @@ async fn watch(
         tokio::select! {
             () = &mut stop => return Ok(()),
             () = &mut polling => return Ok(()),
+            trend = &mut recalling, if !recalled => {
+                recalled = true;
+                // Without it the bars begin now; whether the daemon answers is told by the poll.
+                if let Ok(trend) = trend {
+                    state.recall(&trend);
+                }
+            }
             Some(seen) = told.recv() => match seen {
                 Ok(vitals) => state.see(vitals),
                 Err(error) => state.lost = Some(error.to_string()),
@@ -85,6 +97,13 @@ async fn watch(
             },
         }
     }
+}
+
+/// How the racks were before this began, in steps as long as readings are apart.
+async fn recall(client: &Client, apart: u32) -> Result<TrendView> {
+    let back = u64::from(apart) * u64::from(REMEMBERED - 1);
+    let answer = client.get(&format!("/v1/history?from={back}s&step={apart}")).await?;
+    Ok(serde_json::from_value(answer)?)
 }
 
 /// Asks again whenever something changed, for ever.

@@ -1,10 +1,11 @@
 //! What `busbar top` shows and what keys do to it. Nothing here knows a terminal or a clock.
 
 use std::cmp::Ordering;
-use std::collections::VecDeque;
+use std::collections::BTreeMap;
 
-use rack::Health;
+use rack::history::TrendView;
 use rack::vitals::{Vital, VitalsView};
+use rack::{Health, Time};
 
 /// Which part of the rack is looked at.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -80,8 +81,11 @@ pub enum Key {
     Reverse,
 }
 
-/// How many looks the drawn histories remember.
-pub const REMEMBERED: usize = 120;
+/// How many steps the drawn histories remember, each as long as readings are apart.
+pub const REMEMBERED: u32 = 120;
+
+/// What is drawn of one step: watts of all nodes, and the hottest temperature of all boxes.
+pub type Point = (Option<f64>, Option<f64>);
 
 /// Everything that is shown.
 #[derive(Debug, Clone)]
@@ -98,10 +102,8 @@ pub struct State {
     pub selected: usize,
     /// How the racks are.
     pub vitals: Option<VitalsView>,
-    /// Watts of all nodes, of the latest looks; nothing when none was told.
-    pub watts: VecDeque<Option<f64>>,
-    /// The hottest part of all, of the latest looks.
-    pub hottest: VecDeque<Option<f64>>,
+    /// The latest steps of time, by their number since the Unix epoch.
+    points: BTreeMap<i64, Point>,
     /// Why the daemon does not answer, when it does not.
     pub lost: Option<String>,
 }
@@ -115,8 +117,7 @@ impl Default for State {
             help: false,
             selected: 0,
             vitals: None,
-            watts: VecDeque::new(),
-            hottest: VecDeque::new(),
+            points: BTreeMap::new(),
             lost: None,
         }
     }
@@ -125,18 +126,42 @@ impl Default for State {
 impl State {
     /// Takes in how the racks are now.
     pub fn see(&mut self, vitals: VitalsView) {
-        let remember = |list: &mut VecDeque<Option<f64>>, value| {
-            list.push_back(value);
-            if list.len() > REMEMBERED {
-                list.pop_front();
-            }
-        };
-        remember(&mut self.watts, watts(&vitals.boxes).0);
         let hot = vitals.boxes.iter().filter_map(|b| b.hottest).reduce(f64::max);
-        remember(&mut self.hottest, hot);
+        let step = number(vitals.at, vitals.read_seconds);
+        // What comes after now was before the clock went back.
+        self.points.retain(|at, _| *at < step);
+        self.points.insert(step, (watts(&vitals.boxes).0, hot));
+        self.forget();
         self.selected = self.selected.min(vitals.boxes.len().saturating_sub(1));
         self.vitals = Some(vitals);
         self.lost = None;
+    }
+
+    /// Takes in how the racks were before anyone looked. What was seen since holds.
+    pub fn recall(&mut self, trend: &TrendView) {
+        let first = number(trend.from, trend.step_seconds);
+        let last = self.points.last_key_value().map_or(i64::MAX, |(step, _)| *step);
+        let points = trend.watts.iter().copied().zip(trend.hottest.iter().copied());
+        for (step, point) in (first..last).zip(points) {
+            self.points.entry(step).or_insert(point);
+        }
+        self.forget();
+    }
+
+    fn forget(&mut self) {
+        if let Some((last, _)) = self.points.last_key_value() {
+            self.points = self.points.split_off(&(last - i64::from(REMEMBERED) + 1));
+        }
+    }
+
+    /// The latest steps, oldest first; nothing where nothing was seen.
+    pub fn drawn(&self, pick: fn(Point) -> Option<f64>) -> Vec<Option<f64>> {
+        let ends = self.points.first_key_value().zip(self.points.last_key_value());
+        let Some(((first, _), (last, _))) = ends else {
+            return Vec::new();
+        };
+        let point = |step| self.points.get(&step).copied().and_then(pick);
+        (*first..=*last).map(point).collect()
     }
 
     /// Does what a key means; false when it means to leave.
@@ -199,6 +224,11 @@ impl State {
         }
         rows
     }
+}
+
+/// Which step of this length a time lies in.
+fn number(time: Time, seconds: u32) -> i64 {
+    time.as_millis().div_euclid(i64::from(seconds.max(1)) * 1000)
 }
 
 /// How much a box needs a look.
@@ -298,7 +328,41 @@ pub mod tests {
         assert_eq!(watts(&vitals().boxes), (Some(508.0), 1));
         assert_eq!(watts(&[]), (None, 0));
         let mut state = State::default();
-        (0..REMEMBERED + 9).for_each(|_| state.see(vitals()));
-        assert_eq!((state.watts.len(), state.watts[0]), (REMEMBERED, Some(508.0)));
+        for step in 0..i64::from(REMEMBERED) + 9 {
+            let at = Time::from_millis(step * 30_000);
+            state.see(VitalsView { at, ..vitals() });
+        }
+        let drawn = state.drawn(|p| p.0);
+        assert_eq!((drawn.len(), drawn[0]), (REMEMBERED as usize, Some(508.0)));
+    }
+
+    #[test]
+    fn what_was_before_is_drawn_with_its_gaps_and_what_is_seen_holds() {
+        let mut state = State::default();
+        let seen = |seconds: i64| VitalsView {
+            at: Time::from_millis(seconds * 1000),
+            ..vitals()
+        };
+        let trend = |from: i64, watts: &[Option<f64>]| TrendView {
+            from: Time::from_millis(from * 1000),
+            step_seconds: 30,
+            watts: watts.to_vec(),
+            hottest: vec![None; watts.len()],
+        };
+        let drawn = |state: &State| state.drawn(|p| p.0);
+        state.recall(&trend(6000, &[]));
+        assert_eq!(drawn(&state), []);
+        state.see(seen(6095));
+        state.see(seen(6119));
+        assert_eq!(drawn(&state), [Some(508.0)], "one step, however often it is looked at");
+        state.recall(&trend(6000, &[Some(1.0), None, Some(3.0), Some(4.0), Some(5.0)]));
+        assert_eq!(drawn(&state), [Some(1.0), None, Some(3.0), Some(508.0)]);
+        state.see(seen(6185));
+        let gap = [Some(1.0), None, Some(3.0), Some(508.0), None, None, Some(508.0)];
+        assert_eq!(drawn(&state), gap);
+        state.see(seen(6035));
+        assert_eq!(drawn(&state), [Some(1.0), Some(508.0)], "the clock went back");
+        state.see(seen(9_000_000));
+        assert_eq!(drawn(&state), [Some(508.0)], "an hour is remembered");
     }
 }

@@ -13,6 +13,7 @@ use anyhow::{Context, Result, bail};
 use serde_json::Value;
 
 use super::{Daemon, NODES, Row};
+use crate::clock::seconds;
 use crate::command::{cmd, output};
 
 /// Where the period of readings is written down.
@@ -69,11 +70,11 @@ pub fn sweeps(binary: &Path, folder: &Path, rows: &mut Vec<Row>, notes: &mut Vec
     let spent = daemon.used()?.cpu - before;
     let sweeps = begun.elapsed().as_secs_f64() / period.as_secs_f64();
     let all = nodes(&daemon)?;
-    let oldest = all.iter().map(|n| n["live"]["seen"].as_str().unwrap_or_default()).min();
-    let newest = all.iter().map(|n| n["live"]["seen"].as_str().unwrap_or_default()).max();
-    let seconds = |at: Option<&str>| super::clock(&Value::from(at.unwrap_or_default()));
-    if seconds(newest)? - seconds(oldest)? > (period + LATE).as_secs_f64() {
-        bail!("not every node was looked at in a sweep: {oldest:?} to {newest:?}");
+    let seen = all.iter().map(|n| seconds(&n["live"]["seen"]));
+    let seen = seen.collect::<Result<Vec<f64>>>()?;
+    let apart = seen.iter().copied().fold(0.0, f64::max) - seen.iter().copied().fold(f64::MAX, f64::min);
+    if apart > (period + LATE).as_secs_f64() {
+        bail!("not every node was looked at in a sweep: the looks are {apart:.0} s apart");
     }
     rows.push(Row {
         what: format!("sweep of {} BMCs, CPU time", all.len()),

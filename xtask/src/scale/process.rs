@@ -2,26 +2,24 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
-use std::thread::sleep;
+use std::process::Command;
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result};
 use serde_json::Value;
 
 use crate::command::output;
-use crate::process::{Used, curl, free_port, used};
+use crate::daemon::Home;
+use crate::process::{Process, Used, free_port};
 
 /// How long either may take until it answers.
 const READY: Duration = Duration::from_secs(120);
 /// The login of every emulated BMC.
 const LOGIN: (&str, &str) = ("admin", "emulated");
-/// What the daemon is asked for by the second, at most.
-const ASK: Duration = Duration::from_millis(100);
 
 /// An emulator; it ends with the value.
 pub struct Emulator {
-    child: Child,
+    process: Process,
     /// Rack files, one for each rack.
     pub racks: Vec<PathBuf>,
     control: String,
@@ -30,10 +28,12 @@ pub struct Emulator {
 impl Emulator {
     /// Starts a hall of so many BMCs.
     pub fn start(binary: &Path, folder: &Path, bmcs: u32) -> Result<Emulator> {
-        let (racks, log) = (folder.join("racks"), folder.join("emulator.log"));
+        let racks = folder.join("racks");
         let _ = fs::remove_dir_all(&racks);
+        let _ = fs::remove_file(folder.join("emulator.log"));
         let password = password(folder)?;
-        let child = Command::new(binary)
+        let mut emulate = Command::new(binary);
+        emulate
             .args(["emulate", "--json", "--tls", "--user", LOGIN.0])
             .args(["--hall", &bmcs.to_string()])
             .args(["--listen", &format!("127.0.0.1:{}", free_port(21_000..22_400)?)])
@@ -41,41 +41,26 @@ impl Emulator {
             .arg("--password-file")
             .arg(password)
             .arg("--rack-files")
-            .arg(&racks)
-            .stdin(Stdio::null())
-            .stdout(fs::File::create(&log)?)
-            .stderr(fs::File::create(folder.join("emulator.err"))?)
-            .spawn()
-            .context("starting the emulator")?;
-        let mut emulator = Emulator {
-            child,
-            racks: Vec::new(),
-            control: String::new(),
-        };
-        let begun = Instant::now();
-        let told: Value = loop {
-            if let Some(line) = fs::read_to_string(&log)?.lines().next() {
-                break serde_json::from_str(line)?;
-            }
-            if begun.elapsed() > READY || emulator.child.try_wait()?.is_some() {
-                let said = fs::read_to_string(folder.join("emulator.err"))?;
-                bail!("the emulator is not ready: {said}");
-            }
-            sleep(ASK);
-        };
-        emulator.control = told["control"]
-            .as_str()
-            .context("the emulator has a control endpoint")?
-            .to_owned();
-        for entry in fs::read_dir(&racks)? {
-            emulator.racks.push(entry?.path());
-        }
-        emulator.racks.sort();
-        Ok(emulator)
+            .arg(&racks);
+        let mut process = Process::start("emulator", folder, &mut emulate)?;
+        let log = process.log.clone();
+        let mut control = None;
+        process.until(READY, || {
+            control = fs::read_to_string(&log).ok().and_then(|text| told(&text));
+            control.is_some()
+        })?;
+        let entries = fs::read_dir(&racks)?.map(|entry| Ok(entry?.path()));
+        let mut racks = entries.collect::<Result<Vec<_>>>()?;
+        racks.sort();
+        Ok(Emulator {
+            process,
+            racks,
+            control: control.context("the emulator has a control endpoint")?,
+        })
     }
 
     pub fn used(&self) -> Result<Used> {
-        used(&self.child, "emulator")
+        self.process.used()
     }
 
     /// Sets a fault; says its number, and the places that it hits.
@@ -104,18 +89,17 @@ impl Emulator {
     }
 }
 
-impl Drop for Emulator {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
+/// Where it is controlled, from the line that it prints when it is ready.
+fn told(text: &str) -> Option<String> {
+    let line = text.lines().find(|line| line.starts_with('{'))?;
+    let told: Value = serde_json::from_str(line).ok()?;
+    Some(told["control"].as_str()?.to_owned())
 }
 
 /// A daemon that only watches; it ends with the value.
 pub struct Daemon {
-    child: Option<Child>,
-    binary: PathBuf,
-    folder: PathBuf,
+    process: Option<Process>,
+    home: Home,
     port: u16,
 }
 
@@ -125,9 +109,8 @@ impl Daemon {
         let _ = fs::remove_dir_all(folder.join("state"));
         let _ = fs::remove_file(folder.join("context.json"));
         let mut daemon = Daemon {
-            child: None,
-            binary: binary.to_owned(),
-            folder: folder.to_owned(),
+            process: None,
+            home: Home::new(binary, folder),
             port: free_port(23_400..25_000)?,
         };
         daemon.up(&[])?;
@@ -135,10 +118,8 @@ impl Daemon {
         while daemon.status().is_err() {
             daemon.waits(begun)?;
         }
-        let mut set = Command::new(binary);
-        set.args(["credential", "set", "hall", "--user", LOGIN.0, "--password-file"]);
-        daemon.at_home(set.arg(password(folder)?));
-        output(&mut set)?;
+        let words = ["credential", "set", "hall", "--user", LOGIN.0, "--password-file"];
+        output(daemon.home.command(&words).arg(password(folder)?))?;
         let empty = daemon.used()?;
         daemon.down()?;
         Ok((daemon, empty))
@@ -146,44 +127,28 @@ impl Daemon {
 
     /// Starts it on the folder that it has.
     pub fn up(&mut self, racks: &[PathBuf]) -> Result<()> {
-        let log = fs::OpenOptions::new()
-            .create(true)
-            .append(true)
-            .open(self.folder.join("daemon.log"))?;
-        let mut command = Command::new(&self.binary);
-        command.args(["up", "--listen", &format!("127.0.0.1:{}", self.port)]);
+        let listen = format!("127.0.0.1:{}", self.port);
+        let mut command = self.home.command(&["up", "--listen", &listen]);
         for rack in racks {
             command.arg("--rack").arg(rack);
         }
-        self.at_home(&mut command);
-        command.stdin(Stdio::null()).stdout(log.try_clone()?).stderr(log);
-        self.child = Some(command.spawn().context("starting the daemon")?);
+        self.process = Some(Process::start("daemon", &self.home.folder, &mut command)?);
         Ok(())
     }
 
     /// Asks it to end, and waits for that.
     pub fn down(&mut self) -> Result<()> {
-        if let Some(mut child) = self.child.take() {
-            output(Command::new("kill").arg(child.id().to_string()))?;
-            child.wait()?;
-        }
-        Ok(())
+        self.process.take().map_or(Ok(()), |mut process| process.end())
     }
 
     /// A pause between two questions; an error when it has ended, or does not answer at all.
     pub fn waits(&mut self, since: Instant) -> Result<()> {
-        sleep(ASK);
-        let ended = self.child.as_mut().map(Child::try_wait).transpose()?.flatten();
-        if ended.is_some() || since.elapsed() > READY {
-            let log = fs::read_to_string(self.folder.join("daemon.log"))?;
-            let tail: Vec<&str> = log.lines().rev().take(10).collect();
-            bail!("the daemon is not ready: {}", tail.join("\n"));
-        }
-        Ok(())
+        let process = self.process.as_mut().context("the daemon was stopped")?;
+        process.waits(since, READY)
     }
 
     pub fn used(&self) -> Result<Used> {
-        used(self.child.as_ref().context("the daemon was stopped")?, "daemon")
+        self.process.as_ref().context("the daemon was stopped")?.used()
     }
 
     /// What it says of itself in few words.
@@ -207,29 +172,7 @@ impl Daemon {
     }
 
     fn curl(&self, path: &str, times: usize, more: &str) -> Result<String> {
-        curl(
-            &self.folder.join("context.json"),
-            path,
-            times,
-            &format!("compressed\n{more}"),
-        )
-    }
-
-    fn at_home(&self, command: &mut Command) {
-        command
-            .env("HOME", &self.folder)
-            .env("BUSBAR_STATE", self.folder.join("state"))
-            .env("BUSBAR_CONTEXT", self.folder.join("context.json"))
-            .env("NO_COLOR", "1");
-    }
-}
-
-impl Drop for Daemon {
-    fn drop(&mut self) {
-        if let Some(mut child) = self.child.take() {
-            let _ = child.kill();
-            let _ = child.wait();
-        }
+        self.home.ask(path, times, &format!("compressed\n{more}"))
     }
 }
 

@@ -2,113 +2,75 @@
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Output, Stdio};
-use std::thread::sleep;
-use std::time::{Duration, Instant};
+use std::path::Path;
+use std::process::Output;
+use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
 use serde_json::Value;
 
 use crate::command::cmd;
-use crate::process::{Used, free_port, used};
+use crate::daemon::{Home, emptied};
+use crate::process::{Process, Used, free_port};
 
 /// How long it may take until it answers. A store is opened and a rack of this size read anew.
 const READY: Duration = Duration::from_secs(120);
 /// No command may take longer: the daemon answers in seconds even when a box hangs for as long as it is waited for (30 s, and
 /// again for a login before it).
 const COMMAND: u32 = 150;
+
 /// A daemon and its folder; it ends with the value.
 pub struct Daemon {
-    child: Option<Child>,
-    binary: PathBuf,
-    folder: PathBuf,
+    process: Process,
+    home: Home,
     arguments: Vec<String>,
-    /// What it logs, of all its lives.
-    pub log: PathBuf,
 }
 
 impl Daemon {
     /// Starts one in an empty folder.
     pub fn start(binary: &Path, folder: &Path, more: &[String]) -> Result<Daemon> {
-        if folder.exists() {
-            fs::remove_dir_all(folder)?;
-        }
-        fs::create_dir_all(folder)?;
-        let folder = fs::canonicalize(folder)?;
+        let home = Home::new(binary, &emptied(folder)?);
         let mut arguments = ["up", "--emulate", "--listen"].map(str::to_owned).to_vec();
         arguments.push(format!("127.0.0.1:{}", free_port(25_000..26_600)?));
         arguments.extend_from_slice(more);
-        let mut daemon = Daemon {
-            child: None,
-            binary: binary.to_owned(),
-            log: folder.join("log"),
-            folder,
+        Ok(Daemon {
+            process: ready(&home, &arguments)?,
+            home,
             arguments,
-        };
-        daemon.up()?;
-        Ok(daemon)
+        })
     }
 
-    /// Starts it on the folder that it has, and waits until it has the image that machines are made of, and its rack answers.
-    pub fn up(&mut self) -> Result<()> {
-        let log = fs::OpenOptions::new().create(true).append(true).open(&self.log)?;
-        let mut command = self.command();
-        command
-            .args(&self.arguments)
-            .env("RUST_LOG", "info")
-            .stdout(log.try_clone()?)
-            .stderr(log);
-        self.child = Some(command.spawn().context("starting the daemon")?);
-        let begun = Instant::now();
-        loop {
-            let answer = self.ask(&["image", "ls", "--json"])?;
-            let has_image = String::from_utf8_lossy(&answer.stdout).contains("\"demo\"");
-            if has_image && self.ask(&["emulate", "ls"])?.status.success() {
-                return Ok(());
-            }
-            self.lives()?;
-            if begun.elapsed() > READY {
-                bail!(
-                    "the daemon was not ready in {} s: see {}",
-                    READY.as_secs(),
-                    self.log.display()
-                );
-            }
-            sleep(Duration::from_millis(200));
-        }
-    }
-
-    /// SIGKILL.
-    pub fn kill(&mut self) -> Result<()> {
-        if let Some(mut child) = self.child.take() {
-            child.kill()?;
-            child.wait()?;
-        }
+    /// SIGKILL, and another life on the folder that it has.
+    pub fn restart(&mut self) -> Result<()> {
+        self.process.kill()?;
+        self.process = ready(&self.home, &self.arguments)?;
         Ok(())
+    }
+
+    /// Every emulated controller shows another certificate from the next life on, as one does that was replaced.
+    pub fn forget_certificates(&self) -> Result<()> {
+        let certificate = self.home.state().join("emulator/state.cert.pem");
+        fs::remove_file(&certificate).with_context(|| certificate.display().to_string())
     }
 
     /// An error when it has ended by itself.
     pub fn lives(&mut self) -> Result<()> {
-        if let Some(child) = &mut self.child
-            && let Some(status) = child.try_wait()?
-        {
-            bail!("the daemon ended by itself: {status}: see {}", self.log.display());
-        }
-        Ok(())
+        self.process.lives()
     }
 
     /// What it holds now.
     pub fn size(&self) -> Result<Used> {
-        used(self.child.as_ref().context("the daemon was killed")?, "daemon")
+        self.process.used()
+    }
+
+    /// What it logs, of all its lives.
+    pub fn log(&self) -> &Path {
+        &self.process.log
     }
 
     /// Runs `busbar` with these words.
     pub fn ask(&self, words: &[&str]) -> Result<Output> {
-        let mut command = cmd("timeout --kill-after 5");
-        command.arg(COMMAND.to_string()).arg(&self.binary).args(words);
-        self.at_home(&mut command);
-        command.output().context("running busbar")
+        ask(&self.home, words)
     }
 
     /// The answer of a command with `--json`, which must be success or a finding (`doctor`).
@@ -134,32 +96,29 @@ impl Daemon {
 
     /// What it logged when it panicked.
     pub fn no_panic(&self) -> Result<String> {
-        let log = String::from_utf8_lossy(&fs::read(&self.log)?).into_owned();
+        let log = String::from_utf8_lossy(&fs::read(self.log())?).into_owned();
         match log.lines().find(|line| line.contains("panicked at")) {
             Some(line) => bail!("{line}"),
             None => Ok(format!("{} lines", log.lines().count())),
         }
     }
-
-    fn command(&self) -> Command {
-        let mut command = Command::new(&self.binary);
-        self.at_home(&mut command);
-        command
-    }
-
-    fn at_home(&self, command: &mut Command) {
-        command
-            .env("HOME", &self.folder)
-            .env("BUSBAR_STATE", self.folder.join("state"))
-            .env("BUSBAR_CONTEXT", self.folder.join("context.json"))
-            .env("NO_COLOR", "1")
-            .stdin(Stdio::null());
-    }
 }
 
-impl Drop for Daemon {
-    fn drop(&mut self) {
-        // Err: it has ended already
-        let _ = self.kill();
-    }
+/// Starts it, and waits until it has the image that machines are made of, and its rack answers.
+fn ready(home: &Home, arguments: &[String]) -> Result<Process> {
+    let mut up = home.command(&[]);
+    let mut process = Process::start("daemon", &home.folder, up.args(arguments).env("RUST_LOG", "info"))?;
+    process.until(READY, || {
+        let has_image = |answer: Output| String::from_utf8_lossy(&answer.stdout).contains("\"demo\"");
+        ask(home, &["image", "ls", "--json"]).is_ok_and(has_image)
+            && ask(home, &["emulate", "ls"]).is_ok_and(|answer| answer.status.success())
+    })?;
+    Ok(process)
+}
+
+fn ask(home: &Home, words: &[&str]) -> Result<Output> {
+    let mut command = cmd("timeout --kill-after 5");
+    command.arg(COMMAND.to_string()).arg(&home.binary).args(words);
+    home.at_home(&mut command);
+    command.output().context("running busbar")
 }

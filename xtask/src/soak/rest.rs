@@ -8,6 +8,7 @@ use anyhow::{Context, Result, bail};
 use serde_json::Value;
 
 use super::daemon::Daemon;
+use crate::clock::{now, seconds};
 use crate::process::Used;
 
 /// For every box to be read once; the largest captured ones answer thousands of requests.
@@ -31,6 +32,8 @@ const FILES_OF_A_BOX: u64 = 4;
 pub struct Before {
     /// Places of nodes by id.
     pub nodes: BTreeMap<String, String>,
+    /// Places of PDUs and of what else is no machine.
+    pub devices: Vec<String>,
     /// Checks of the doctor that were not fine already, as loopback has no bench to stand on.
     pub findings: Vec<String>,
 }
@@ -63,6 +66,7 @@ pub fn settle(daemon: &Daemon, servers: usize, trees: bool) -> Result<Before> {
     }
     Ok(Before {
         nodes: nodes(daemon)?,
+        devices: devices(daemon)?.iter().map(place).collect(),
         findings: findings(daemon)?.into_iter().map(|(name, _)| name).collect(),
     })
 }
@@ -77,6 +81,12 @@ pub fn checks(daemon: &Daemon, before: &Before, size: Used) -> Vec<Check> {
             let silent = |n: &&Value| !n["live"]["silent"].is_null();
             let one = all.as_array().context("`busbar ls` prints a list")?.iter().find(silent);
             Ok(one.map(|n| format!("{} is silent: {}", n["place"], n["live"]["silent"])))
+        }),
+        rest("every PDU and other box is read", &|| {
+            let all = devices(daemon)?;
+            let unread = |d: &&Value| !d["readings"].as_array().is_some_and(|all| all.iter().any(fresh));
+            let one = all.iter().find(unread);
+            Ok(one.map(|d| format!("{} has no fresh reading: {}", place(d), d["readings"])))
         }),
         rest("every machine runs, or is stopped", &|| {
             let machines = daemon.machines()?;
@@ -101,8 +111,11 @@ pub fn checks(daemon: &Daemon, before: &Before, size: Used) -> Vec<Check> {
         let one = new.into_iter().find(|(name, _)| !before.findings.contains(name));
         Ok(one.map(|(name, found)| format!("{name}: {found}")))
     }));
-    let more_files = MORE_FILES + FILES_OF_A_BOX * before.nodes.len() as u64;
+    // a daemon that was measured while no controller was trusted had a connection to none
+    let boxes = before.nodes.len() + before.devices.len();
+    let more_files = MORE_FILES + FILES_OF_A_BOX * boxes as u64;
     checks.push(("no node was lost".to_owned(), same_nodes(daemon, before)));
+    checks.push(("no other box was lost".to_owned(), same_devices(daemon, before)));
     checks.push((
         "memory is bounded".to_owned(),
         bounded(daemon, size, "kB", MORE_KB, |s| s.resident),
@@ -182,6 +195,25 @@ fn nodes(daemon: &Daemon) -> Result<BTreeMap<String, String>> {
     Ok(all.iter().map(|n| (text(&n["id"]), text(&n["place"]))).collect())
 }
 
+/// PDUs and what else is no machine.
+fn devices(daemon: &Daemon) -> Result<Vec<Value>> {
+    let mut tree = daemon.json(&["tree"])?;
+    match tree["devices"].take() {
+        Value::Array(all) => Ok(all),
+        other => bail!("`busbar tree` printed no devices: {other}"),
+    }
+}
+
+fn place(device: &Value) -> String {
+    device["place"].as_str().unwrap_or_default().to_owned()
+}
+
+/// Whether a reading was taken lately: three times as long ago as readings are apart, at most.
+fn fresh(reading: &Value) -> bool {
+    const FRESH: f64 = 90.0;
+    seconds(&reading["taken"]).is_ok_and(|taken| now() - taken < FRESH)
+}
+
 /// Checks of the doctor that are not fine: name, and what it found.
 fn findings(daemon: &Daemon) -> Result<Vec<(String, String)>> {
     let all = daemon.json(&["doctor"])?;
@@ -201,6 +233,14 @@ fn same_nodes(daemon: &Daemon, before: &Before) -> Result<String> {
         let gone: Vec<_> = before.nodes.iter().filter(|n| after.get(n.0) != Some(n.1)).collect();
         let new: Vec<_> = after.iter().filter(|n| before.nodes.get(n.0) != Some(n.1)).collect();
         bail!("gone or moved: {gone:?}; new: {new:?}");
+    }
+    Ok(format!("{} are there", after.len()))
+}
+
+fn same_devices(daemon: &Daemon, before: &Before) -> Result<String> {
+    let after: Vec<String> = devices(daemon)?.iter().map(place).collect();
+    if after != before.devices {
+        bail!("there were {:?}, now {after:?}", before.devices);
     }
     Ok(format!("{} are there", after.len()))
 }

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
-use std::process::{Command, Stdio};
+use std::process::Command;
 use std::thread::sleep;
 use std::time::Duration;
 
@@ -11,7 +11,8 @@ use anyhow::{Context, Result, bail, ensure};
 use serde_json::Value;
 
 use crate::command::output;
-use crate::daemon::{Busbar, Server, free, until};
+use crate::daemon::{Busbar, free, until};
+use crate::process::Process;
 use crate::test::Tally;
 
 /// The page that the names are documented on.
@@ -59,7 +60,7 @@ pub fn check(tally: &mut Tally, busbar: &Busbar, folder: &Path, port: u16) -> Re
             .call(&["token", "make", "prometheus", "--role", "reader"])?
             .trim(),
     )?;
-    let certificate = busbar.folder.join("state/tls-cert.pem");
+    let certificate = busbar.home.state().join("tls-cert.pem");
     let address = format!("https://127.0.0.1:{port}");
     let curl = |path: &str, token: Option<&Path>| -> Result<String> {
         let mut curl = Command::new("curl");
@@ -139,7 +140,7 @@ fn promtool(folder: &Path, text: &str) -> Result<()> {
     Ok(())
 }
 
-fn start(folder: &Path, token: &Path, certificate: &Path, target: u16, at: u16) -> Result<Server> {
+fn start(folder: &Path, token: &Path, certificate: &Path, target: u16, at: u16) -> Result<Process> {
     let job = |name: &str, more: &str| {
         format!(
             "  - job_name: {name}\n    scheme: https\n    authorization: {{ credentials_file: {} }}\n    \
@@ -160,16 +161,12 @@ fn start(folder: &Path, token: &Path, certificate: &Path, target: u16, at: u16) 
     if data.exists() {
         fs::remove_dir_all(&data)?;
     }
-    let log = fs::File::create(folder.join("prometheus.log"))?;
     let mut server = Command::new("prometheus");
     server
         .arg(format!("--config.file={}", file.display()))
         .arg(format!("--storage.tsdb.path={}", data.display()))
-        .arg(format!("--web.listen-address=127.0.0.1:{at}"))
-        .stdin(Stdio::null())
-        .stdout(log.try_clone()?)
-        .stderr(log);
-    Ok(Server(server.spawn().context("starting Prometheus")?))
+        .arg(format!("--web.listen-address=127.0.0.1:{at}"));
+    Process::start("prometheus", folder, &mut server)
 }
 
 /// An answer of Prometheus' own API.

@@ -23,14 +23,8 @@ impl Pane {
             socket: format!("busbar-watch-{}", std::process::id()),
         };
         let mut shell = pane.tmux(&["-f", "/dev/null", "new-session", "-d", "-x", "80", "-y", "24"]);
-        for (name, value) in [
-            ("BUSBAR_STATE", busbar.folder.join("state").to_string_lossy().as_ref()),
-            (
-                "BUSBAR_CONTEXT",
-                busbar.folder.join("context.json").to_string_lossy().as_ref(),
-            ),
-        ] {
-            shell.args(["-e", &format!("{name}={value}")]);
+        for (name, value) in busbar.home.environment() {
+            shell.args(["-e", &format!("{name}={}", value.display())]);
         }
         for (name, value) in environment {
             shell.args(["-e", &format!("{name}={value}")]);
@@ -77,7 +71,7 @@ impl Drop for Pane {
 
 /// Everything.
 pub fn check(tally: &mut Tally, busbar: &Busbar) -> Result<()> {
-    let top = format!("{} top", busbar.binary.display());
+    let top = format!("{} top", busbar.home.binary.display());
     let pane = Pane::open(busbar, &[("LC_ALL", "C.UTF-8")])?;
     pane.keys(&[&top, "Enter"])?;
     tally.check(

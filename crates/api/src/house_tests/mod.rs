@@ -114,6 +114,7 @@ async fn desk() -> Desk {
         firmware: Some(HOSTILE.into()),
         url: "https://127.0.0.1:1".into(),
         path: HOSTILE.into(),
+        mains: Vec::new(),
         health: Health::Ok,
         readings: Vec::new(),
         outlets: vec![OutletView {

@@ -6,11 +6,11 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use control::House;
-use control::meters::{CLASSES, Durations, Outcome};
+use control::meters::{CLASSES, Durations, Exchanges, Outcome, Protocol};
 use rack::request::{DeviceView, NodeLive};
 use rack::{Health, Node, Place, PowerState, Reading, Time, Unit};
 
-use super::text::{Head, Kind, Writer};
+use super::text::{Head, Kind, Labels, Writer};
 
 /// Where samples come from. What is of boxes is written some boxes at a time.
 #[derive(Clone, Copy)]
@@ -68,18 +68,20 @@ pub const FAMILIES: &[Family] = families! {
         Source::House(|h, w| w.sample(&[], h.world().revision as f64));
     Counter "busbar_events" "" [""] "Events that were recorded, in all the state's life."
         Source::House(|h, w| w.sample(&[], h.last_event() as f64));
-    Counter "busbar_bmc_requests" "" ["outcome"] "Exchanges with BMCs over HTTP, by how they ended: ok, refused (4xx), failed (5xx), timeout, unreachable. IPMI, SNMP and wake-ups are not counted."
-        Source::House(|h, w| Outcome::ALL.iter().for_each(|o| w.sample(&[("outcome", o.word())], h.meters().exchanges(*o) as f64)));
-    Histogram "busbar_bmc_request_duration_seconds" "seconds" ["le"] "How long exchanges with BMCs over HTTP took, failed ones too."
-        Source::House(|h, w| durations(&h.meters().exchange, w));
+    Counter "busbar_bmc_requests" "" ["protocol, outcome"] "Exchanges with BMCs and PDUs over redfish, ipmi or snmp, by how they ended: ok, refused (4xx, an error code), failed (5xx, busy), timeout, unreachable. Wake-ups, which nobody answers, are not counted."
+        Source::House(|h, w| each_exchange(&h, |protocol, exchanges| {
+            Outcome::ALL.iter().for_each(|o| w.sample(&[protocol, ("outcome", o.word())], exchanges.ended(*o) as f64));
+        }));
+    Histogram "busbar_bmc_request_duration_seconds" "seconds" ["protocol, le"] "How long those exchanges took, failed ones too."
+        Source::House(|h, w| each_exchange(&h, |protocol, exchanges| durations(&[protocol], &exchanges.durations, w)));
     Histogram "busbar_look_duration_seconds" "seconds" ["le"] "How long it took to look at a box: its power and, when due, its readings or its inventory."
-        Source::House(|h, w| durations(&h.meters().look, w));
+        Source::House(|h, w| durations(&[], &h.meters().look, w));
     Gauge "busbar_looks_due" "" [""] "Boxes that are due to be looked at and wait for a place."
         Source::House(|h, w| w.sample(&[], h.meters().due.load(Ordering::Relaxed) as f64));
     Gauge "busbar_looks_running" "" [""] "Boxes that are being looked at."
         Source::House(|h, w| w.sample(&[], h.meters().looking.load(Ordering::Relaxed) as f64));
     Histogram "busbar_store_commit_duration_seconds" "seconds" ["le"] "How long commits took that were made."
-        Source::House(|h, w| durations(&h.meters().commit, w));
+        Source::House(|h, w| durations(&[], &h.meters().commit, w));
     Counter "busbar_store_commits_refused" "" ["reason"] "Commits that were not made: conflict (something else was faster; it is made anew) or failure."
         Source::House(|h, w| {
             w.sample(&[("reason", "conflict")], h.meters().conflicts.load(Ordering::Relaxed) as f64);
@@ -110,9 +112,9 @@ pub const FAMILIES: &[Family] = families! {
     Gauge "busbar_node_health" "" ["place"] "Health of the node from its leaves: 0 ok, 1 warning, 2 critical; nothing when it is not told."
         Source::Node(|n, _, _, _, w| of(n, health(n.health), w));
     Gauge "busbar_node_power_watts" "watts" ["place"] "Power that the node draws."
-        Source::Node(|n, l, t, a, w| of(n, named(&l.readings, "watts", Unit::Watts, t, a), w));
+        Source::Node(|n, l, t, a, w| of(n, Reading::named(&l.readings, "watts", Unit::Watts, t, a), w));
     Gauge "busbar_node_inlet_celsius" "celsius" ["place"] "Air or coolant at the node's inlet."
-        Source::Node(|n, l, t, a, w| of(n, named(&l.readings, "inlet", Unit::Celsius, t, a), w));
+        Source::Node(|n, l, t, a, w| of(n, Reading::named(&l.readings, "inlet", Unit::Celsius, t, a), w));
     Gauge "busbar_node_hottest_celsius" "celsius" ["place"] "The hottest temperature that the node tells."
         Source::Node(|n, l, t, a, w| of(n, hottest(&l.readings, t, a), w));
     Info "busbar_node" "" ["place, machine"] "Which machine holds the node, to join with; machine is empty when none does."
@@ -123,7 +125,7 @@ pub const FAMILIES: &[Family] = families! {
     Gauge "busbar_device_health" "" ["place, kind"] "Health of a PDU or another box that is no machine: 0 ok, 1 warning, 2 critical; nothing when it is not told."
         Source::Device(|d, _, _, w| device(d, health(d.health), w));
     Gauge "busbar_device_power_watts" "watts" ["place, kind"] "Power through a PDU or another box that is no machine."
-        Source::Device(|d, t, a, w| device(d, named(&d.readings, "watts", Unit::Watts, t, a), w));
+        Source::Device(|d, t, a, w| device(d, Reading::named(&d.readings, "watts", Unit::Watts, t, a), w));
     Gauge "busbar_reading_power_watts" "watts" ["place, reading"] "Every reading of power." Source::Reading(Unit::Watts, 1.0);
     Gauge "busbar_reading_temperature_celsius" "celsius" ["place, reading"] "Every reading of a temperature." Source::Reading(Unit::Celsius, 1.0);
     Gauge "busbar_reading_speed_rpm" "rpm" ["place, reading"] "Every reading of a fan or pump in revolutions a minute." Source::Reading(Unit::Rpm, 1.0);
@@ -135,9 +137,15 @@ pub const FAMILIES: &[Family] = families! {
     Gauge "busbar_reading_energy_joules" "joules" ["place, reading"] "Every reading of energy, counted by the box itself." Source::Reading(Unit::KilowattHours, 3.6e6);
 };
 
-fn durations(d: &Durations, w: &mut Writer) {
+fn each_exchange(house: &House, mut tell: impl FnMut((&str, &str), &Exchanges)) {
+    for protocol in Protocol::ALL {
+        tell(("protocol", protocol.word()), house.meters().exchanges(protocol));
+    }
+}
+
+fn durations(labels: Labels, d: &Durations, w: &mut Writer) {
     let (below, count, sum) = d.cumulative();
-    w.histogram(&CLASSES, &below, count, sum);
+    w.histogram(labels, &CLASSES, &below, count, sum);
 }
 
 fn flag(set: bool) -> f64 {
@@ -163,12 +171,6 @@ fn device(device: &DeviceView, value: Option<f64>, w: &mut Writer) {
     if let Some(value) = value {
         w.sample(&[("place", device.place.as_str()), ("kind", &device.kind)], value);
     }
-}
-
-/// A reading that is not past its age.
-fn named(readings: &[Reading], name: &str, unit: Unit, now: Time, age: Duration) -> Option<f64> {
-    let found = readings.iter().find(|r| r.name == name && r.unit == unit)?;
-    found.fresh(now, age)
 }
 
 fn hottest(readings: &[Reading], now: Time, age: Duration) -> Option<f64> {
@@ -237,11 +239,11 @@ fn racks(house: &House, nodes: &[Arc<Node>], now: Time, w: &mut Writer, pick: fn
     for node in nodes {
         let sum = sums.entry(node.place.rack()).or_default();
         house.look_at(&node.id, |l| {
-            match named(&l.readings, "watts", Unit::Watts, now, age) {
+            match Reading::named(&l.readings, "watts", Unit::Watts, now, age) {
                 Some(watts) => (sum.watts, sum.told) = (sum.watts + watts, true),
                 None => sum.unknown += 1.0,
             }
-            let inlet = named(&l.readings, "inlet", Unit::Celsius, now, age);
+            let inlet = Reading::named(&l.readings, "inlet", Unit::Celsius, now, age);
             sum.inlet = sum.inlet.into_iter().chain(inlet).reduce(f64::max);
         });
     }

@@ -85,11 +85,9 @@ impl Scrape {
         let rack = extent.rack.as_ref().map(Place::whole);
         let inside = |p: &Place| rack.as_ref().is_none_or(|r| p.is_in(r));
         let world = house.world();
-        let mut nodes: Vec<Arc<Node>> = world.nodes.values().filter(|n| inside(&n.place)).cloned().collect();
-        nodes.sort_by_cached_key(|n| n.place.natural());
+        let nodes = world.nodes.in_order().filter(|n| inside(&n.place)).cloned().collect();
         let mut devices = house.devices();
         devices.retain(|d| inside(&d.place));
-        devices.sort_by_cached_key(|d| d.place.natural());
         let all = extent.readings == Some(Readings::All);
         Scrape {
             now: house.now(),

@@ -131,14 +131,16 @@ impl Writer {
     }
 
     /// A histogram: counts up to each upper end, the count of all, and their sum.
-    pub fn histogram(&mut self, ends: &[f64], below: &[u64], count: u64, sum: f64) {
-        for (end, count) in ends.iter().zip(below) {
-            // OpenMetrics 1.0 wants these as floats: 1.0, not 1
-            self.written("_bucket", &[("le", &format!("{end:?}"))], *count as f64);
+    pub fn histogram(&mut self, labels: Labels, ends: &[f64], below: &[u64], count: u64, sum: f64) {
+        // OpenMetrics 1.0 wants these as floats: 1.0, not 1
+        let ends = ends.iter().map(|end| format!("{end:?}"));
+        let counts = below.iter().copied().chain([count]);
+        for (end, count) in ends.chain(["+Inf".to_owned()]).zip(counts) {
+            let labels = [labels, &[("le", &*end)]].concat();
+            self.written("_bucket", &labels, count as f64);
         }
-        self.written("_bucket", &[("le", "+Inf")], count as f64);
-        self.written("_count", &[], count as f64);
-        self.written("_sum", &[], sum);
+        self.written("_count", labels, count as f64);
+        self.written("_sum", labels, sum);
     }
 
     /// Ends the document.
@@ -230,8 +232,11 @@ mod tests {
     fn a_histogram_has_its_classes_count_and_sum() {
         let mut writer = Writer::new(Format::Open);
         writer.name = "h";
-        writer.histogram(&[0.5, 1.0], &[1, 3], 4, 7.25);
+        writer.histogram(&[], &[0.5, 1.0], &[1, 3], 4, 7.25);
         let want = "h_bucket{le=\"0.5\"} 1\nh_bucket{le=\"1.0\"} 3\nh_bucket{le=\"+Inf\"} 4\nh_count 4\nh_sum 7.25\n";
+        assert_eq!(writer.take(), want);
+        writer.histogram(&[("by", "x")], &[0.5], &[1], 1, 0.25);
+        let want = "h_bucket{by=\"x\",le=\"0.5\"} 1\nh_bucket{by=\"x\",le=\"+Inf\"} 1\nh_count{by=\"x\"} 1\nh_sum{by=\"x\"} 0.25\n";
         assert_eq!(writer.take(), want);
     }
 

@@ -66,7 +66,7 @@ pub(crate) async fn run(house: House) -> Result<(), store::Error> {
                 held.remove(&id);
             }
             () = consoles.poke.notified() => {}
-            _ = revisions.changed() => tokio::time::sleep_until(looked + THROTTLE).await,
+            () = revisions.changed() => tokio::time::sleep_until(looked + THROTTLE).await,
             () = tokio::time::sleep(ASKED / 10) => {}
         }
     }
@@ -240,7 +240,7 @@ async fn session(
                 spool.append(&piece, || recording.copy()).await;
             }
             // Another machine may take the node while its console stays open.
-            _ = world.changed() => {
+            () = world.changed() => {
                 world.borrow_and_update();
                 if let Some(node) = house.world().nodes.get(id) {
                     begin_record(house, node, recording, spool).await;

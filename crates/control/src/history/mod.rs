@@ -11,6 +11,7 @@ mod column;
 mod fold;
 #[cfg(test)]
 mod tests;
+mod trend;
 
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
@@ -175,7 +176,7 @@ impl House {
             let inside = r.devices.keys().filter(|p| p.is_in(place));
             all.extend(inside.map(|p| (p.clone(), Of::Device(p.clone()))));
         });
-        all.sort_by_cached_key(|(place, _)| place.natural());
+        all.sort_by(|a, b| a.0.cmp(&b.0));
         all
     }
 }

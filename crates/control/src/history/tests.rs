@@ -2,8 +2,9 @@ use proptest::prelude::*;
 use rack::{Reading, Time, Unit};
 
 use super::archive::{Archive, Limits, float};
-use super::block::{ROWS, Sensor};
+use super::block::{ROWS, Rows, Sensor};
 use super::fold::Steps;
+use super::trend::latest;
 
 /// A day that starts at a round time.
 const DAY: u32 = 1_764_028_800;
@@ -260,4 +261,23 @@ fn a_moment_shows_what_was_last_told_before_it_while_that_was_fresh() {
     assert_eq!(inlet.unwrap().value, Some(21.5));
     assert_eq!(at(DAY - 1), (None, None));
     assert_eq!(at(DAY + 6_091), (None, None), "nothing was told for too long");
+}
+
+#[test]
+fn a_value_holds_until_it_is_too_old_or_the_sensor_says_none() {
+    let rows = Rows {
+        times: vec![DAY - 30, DAY + 10, DAY + 15, DAY + 130],
+        values: vec![Some(1_000), Some(2_000), Some(3_000), None],
+    };
+    let steps = |from| Steps {
+        from,
+        step: 30,
+        count: 6,
+    };
+    let held = latest(&steps(DAY), &rows, 60);
+    assert_eq!(held, [Some(3.0), Some(3.0), Some(3.0), None, None, None]);
+    // one from before the first step holds in it
+    let held = latest(&steps(DAY - 20), &rows, 60);
+    assert_eq!(held[..2], [Some(1.0), Some(3.0)]);
+    assert_eq!(latest(&steps(DAY), &Rows::default(), 60), [None; 6]);
 }

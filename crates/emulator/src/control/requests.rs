@@ -23,7 +23,7 @@ async fn list(State(faults): State<Arc<Faults>>) -> Json<Vec<Fault>> {
 }
 
 async fn set(State(faults): State<Arc<Faults>>, Json(fault): Json<Fault>) -> Result<Json<Fault>, Bad> {
-    if fault.action.physical() {
+    if fault.action.physical() || fault.action.inside_machine().is_some() {
         let why = "nothing here takes this fault: only those that a request to a BMC meets";
         return Err(bad(StatusCode::CONFLICT, why));
     }

@@ -9,10 +9,9 @@ use std::ops::Range;
 
 use toml::Spanned;
 
-use form::{FeedIn, File, Fluid, LoopIn};
+use form::{FeedIn, File, LoopIn};
 
 use super::{Described, Door, Feed, Loop, Pdu, Room, Shelf};
-use crate::physics::circuit::{IMMERSION, PG25, WATER};
 
 /// Mistakes that are told of one file.
 const MOST_MISTAKES: usize = 12;
@@ -208,11 +207,7 @@ fn coolant(l: &LoopIn) -> Loop {
     let flow = l.litres_per_minute.clamp(0.1, 1e5);
     Loop {
         name: l.name.get_ref().clone(),
-        heat: match l.fluid {
-            Fluid::Pg25 => PG25,
-            Fluid::Water => WATER,
-            Fluid::Immersion => IMMERSION,
-        },
+        fluid: l.fluid,
         litres: l.litres.clamp(1.0, 1e6),
         litres_per_minute: flow,
         supply: l.supply_celsius,

@@ -5,7 +5,10 @@
 pub mod file;
 pub mod plant;
 
+use serde::Deserialize;
+
 use crate::physics::breaker::Curve;
+use crate::physics::circuit::{IMMERSION, PG25, WATER};
 use crate::physics::kinds::Kind;
 use crate::physics::load::Trace;
 
@@ -32,7 +35,8 @@ pub struct Described {
     pub boxes: Vec<BoxAt>,
 }
 
-/// The air that boxes breathe.
+/// The air that boxes breathe. What cools it stands elsewhere, on feeds of its own: what that draws is nobody's watts here,
+/// as nothing measured says how much it is.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Room {
     /// What its cooling blows, °C.
@@ -47,7 +51,8 @@ pub struct Room {
     pub restart: f64,
 }
 
-/// A heat exchanger in the rear door.
+/// A heat exchanger in the rear door: a passive one, through which the fans of boxes push. It draws nothing; of doors with
+/// fans there is no measured figure to go by.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Door {
     /// ε.
@@ -56,13 +61,14 @@ pub struct Door {
     pub water: f64,
 }
 
-/// A loop of coolant, or a tank of fluid, with its pumps and its exchanger.
+/// A loop of coolant, or a tank of fluid, with its pumps and its exchanger. Its pumps draw their watts through the unit that
+/// moves it; what cools and moves the facility's water stands elsewhere, and draws nothing here.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Loop {
     /// Its name.
     pub name: String,
-    /// J/(l·K).
-    pub heat: f64,
+    /// What goes round in it.
+    pub fluid: Fluid,
     /// All of it.
     pub litres: f64,
     /// At full speed.
@@ -79,6 +85,30 @@ pub struct Loop {
     pub pumps: u8,
     /// Watts of one.
     pub pump_watts: f64,
+}
+
+/// What goes round in a loop.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Fluid {
+    /// Water with a quarter of propylene glycol.
+    #[default]
+    Pg25,
+    /// Water.
+    Water,
+    /// A dielectric that boxes lie in, of one phase.
+    Immersion,
+}
+
+impl Fluid {
+    /// J/(l·K).
+    pub fn heat(self) -> f64 {
+        match self {
+            Fluid::Pg25 => PG25,
+            Fluid::Water => WATER,
+            Fluid::Immersion => IMMERSION,
+        }
+    }
 }
 
 /// A feed: a source with a breaker, perhaps behind a transfer switch and an uninterruptible supply.
@@ -122,7 +152,7 @@ pub struct Pdu {
 pub struct Shelf {
     /// Its name.
     pub name: String,
-    /// The feed that it takes three phases of.
+    /// The feed that it takes all phases of.
     pub feed: usize,
     /// The bus bar that it gives to.
     pub bus: String,
@@ -169,6 +199,8 @@ pub enum As {
     Server,
     /// A server without one.
     Bare,
+    /// A box with a controller that answers for it and no machine in it: a coolant unit, a switch, accelerators, drives.
+    Managed,
     /// A load in its place: nothing on the network.
     Load,
 }
@@ -180,8 +212,13 @@ impl As {
             "server-bare" | "n100" => As::Bare,
             "ex-blade" => As::Load,
             _ if kind.cpus > 0 => As::Server,
-            _ => As::Load,
+            _ => As::Managed,
         }
+    }
+
+    /// Whether machines run on it, which somebody starts.
+    pub fn is_server(self) -> bool {
+        matches!(self, As::Server | As::Bare)
     }
 }
 

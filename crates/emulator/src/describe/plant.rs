@@ -1,7 +1,7 @@
 //! A plant made of a description.
 
 use super::{Cord, Described, Loop, Pdu};
-use crate::physics::circuit::{AIR, Circuit, Cooler, Leak, Pumps, Steel, WATER};
+use crate::physics::circuit::{AIR, Circuit, Cooler, Leak, PUMP_RPM, Pumps, Steel, WATER};
 use crate::physics::gear::{Battery, Gear, GearId, Phases, Piece};
 use crate::physics::kinds::Cooled;
 use crate::physics::{BoxId, Plant};
@@ -22,7 +22,8 @@ pub struct Made {
 }
 
 impl Described {
-    /// Makes the plant. Boxes with a BMC are off; what nobody manages is on and does what it is asked to.
+    /// Makes the plant. Servers are off until somebody starts them; what has no power button is on and does what it is asked
+    /// to.
     pub fn plant(&self) -> Made {
         let mut plant = Plant::new();
         let air = plant.add_circuit(self.air());
@@ -57,9 +58,9 @@ impl Described {
             if let Some(loop_) = on.filter(|_| b.moves) {
                 plant.set_pumps(it, loop_);
             }
-            let managed = b.as_ != super::As::Load;
-            plant.starts_itself(it, !managed);
-            if !managed {
+            let started = b.as_.is_server();
+            plant.starts_itself(it, !started);
+            if !started {
                 plant.set_on(it, true);
             }
             plant.set_load(it, b.load.clone());
@@ -205,7 +206,8 @@ impl Described {
                 battery,
                 off: false,
             };
-            let piece = Piece::new(&s.name, shelf, &[feeds[s.feed]], Phases::Three, f.volts);
+            let phases = if f.phases == 3 { Phases::Three } else { Phases::One(0) };
+            let piece = Piece::new(&s.name, shelf, &[feeds[s.feed]], phases, f.volts);
             let id = plant.add_gear(piece, Some(air));
             match buses.iter_mut().find(|(name, _)| *name == s.bus) {
                 Some((_, shelves)) => shelves.push(id),
@@ -224,7 +226,7 @@ impl Described {
 fn circuit(l: &Loop) -> Circuit {
     Circuit {
         name: l.name.clone(),
-        heat: l.heat,
+        heat: l.fluid.heat(),
         cold: l.supply,
         hot: l.supply,
         cold_volume: l.litres / 2.0,
@@ -248,7 +250,7 @@ fn circuit(l: &Loop) -> Circuit {
             needed: l.pumps.saturating_sub(1).max(1),
             litres_per_minute: l.litres_per_minute,
             watts: l.pump_watts,
-            rpm: 4200.0,
+            rpm: PUMP_RPM,
             speed: 0.0,
             fed: false,
         }),

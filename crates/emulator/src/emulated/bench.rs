@@ -188,22 +188,36 @@ impl Emulated {
 
     fn happened(&self, event: Event) {
         let server = event.body.and_then(|of| self.servers.iter().position(|s| s.body == of));
-        let Some(i) = server else {
-            tracing::info!(at = event.to, second = event.second, "emulated rack: {:?}", event.what);
-            return;
+        let other = event.body.and_then(|of| self.equipment.iter().find(|e| e.body == of));
+        let core = match (server, other) {
+            (Some(i), _) => &self.servers[i].core,
+            (None, Some(other)) => &other.core,
+            (None, None) => {
+                tracing::info!(at = event.to, second = event.second, "emulated rack: {:?}", event.what);
+                return;
+            }
         };
         let critical = "ResourceEvent.1.3.ResourceStatusChangedCritical";
         let tell = |severity: &'static str, kind: &'static str, text: &str, origin: &str| {
-            let core = &self.servers[i].core;
             core.tell((self.config.clock)(), severity, kind, text, origin);
+        };
+        let off = || {
+            if let Some(i) = server {
+                self.off(i, true);
+            }
         };
         match event.what {
             Happened::Dark => {
-                self.servers[i].serial.hang_up();
-                self.off(i, true);
+                if let Some(i) = server {
+                    self.servers[i].serial.hang_up();
+                }
+                off();
             }
             // a BMC boots from nothing as long as after a reset
-            Happened::Lit => self.reset_bmc(i),
+            Happened::Lit => match server {
+                Some(i) => self.reset_bmc(i),
+                None => core.forget_sessions(),
+            },
             Happened::Supply(supply, on) => {
                 let origin = format!("/redfish/v1/Chassis/1/PowerSubsystem/PowerSupplies/{supply}");
                 if on {
@@ -215,16 +229,16 @@ impl Emulated {
                 }
             }
             Happened::TooHot => {
-                let text = "The server was switched off: a temperature is beyond its limit.";
+                let text = "It was switched off: a temperature is beyond its limit.";
                 tell("Critical", critical, text, "/redfish/v1/Chassis/1/ThermalSubsystem");
-                self.off(i, true);
+                off();
             }
             Happened::Overloaded => {
-                let text = "The server was switched off: it draws more than its power supplies give.";
+                let text = "It was switched off: it draws more than its power supplies give.";
                 tell("Critical", critical, text, "/redfish/v1/Chassis/1/PowerSubsystem");
-                self.off(i, true);
+                off();
             }
-            Happened::Gear(_) => {}
+            Happened::Gear(what) => tell("Critical", critical, what, "/redfish/v1/Chassis/1/PowerSubsystem"),
         }
     }
 
@@ -241,11 +255,23 @@ impl Emulated {
         let _ = self.physics(|b| b.plant.pull_cable(place, supply as u8, !on));
     }
 
-    /// Sets whether every supply of a server has its cable.
-    pub(crate) fn feed_all(&self, i: usize, on: bool) {
-        let of = self.servers[i].body;
-        let supplies = self.physics(|b| b.plant.supplies(of).len());
-        (0..supplies).for_each(|supply| self.feed(i, supply, on));
+    /// Sets whether every supply of a box has its cable.
+    pub(crate) fn feed_all(&self, of: BoxId, on: bool) {
+        self.physics(|b| {
+            let name = b.plant.name_of(of).to_owned();
+            for supply in 0..b.plant.supplies(of).len() {
+                // its supplies have just been counted
+                let _ = b.plant.pull_cable(&name, supply as u8, !on);
+            }
+        });
+    }
+
+    /// Whether a box is on, or a shelf gives: what its controller knows without a sensor.
+    pub(crate) fn is_on(&self, of: BoxId) -> bool {
+        self.physics(|b| match b.plant.body(of) {
+            Some(body) => body.on,
+            None => b.plant.gives(of),
+        })
     }
 
     /// Switches an outlet of a PDU, from 0.

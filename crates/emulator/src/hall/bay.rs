@@ -65,6 +65,24 @@ impl Bay {
             _ => "OK",
         })
     }
+
+    /// Health of a rectifier.
+    fn works(&self, n: &str) -> Value {
+        let works = n
+            .parse()
+            .ok()
+            .and_then(|n| self.common.plants.read(self.at, Quantity::SupplyWorks(n)));
+        json!(if works == Some(0.0) { "Critical" } else { "OK" })
+    }
+
+    /// The line before a rectifier.
+    fn input(&self, n: &str) -> Value {
+        let volts = n
+            .parse()
+            .ok()
+            .and_then(|n| self.common.plants.read(self.at, Quantity::SupplyInputVolts(n)));
+        json!(if volts == Some(0.0) { "LossOfInput" } else { "Normal" })
+    }
 }
 
 impl Fill for Bay {
@@ -73,6 +91,8 @@ impl Fill for Bay {
         match word {
             "read" => self.read(of),
             "leak" => self.leak(of),
+            "works" => self.works(of),
+            "input" => self.input(of),
             "serial" => json!(self.serial(of)),
             "uuid" => json!(self.uuid(of)),
             "mac" => json!(self.mac(of)),

@@ -29,34 +29,31 @@ fn bad(status: StatusCode, detail: String) -> Bad {
 }
 
 async fn list(State(hall): All) -> Json<Vec<Fault>> {
-    Json(hall.faults.list())
+    Json(hall.faults())
 }
 
 async fn set(State(hall): All, Json(fault): Json<Fault>) -> Result<Json<Fault>, Bad> {
-    let set = hall.faults.set(fault);
+    let set = hall.set_fault(fault);
     set.map(Json).map_err(|e| bad(StatusCode::CONFLICT, e.to_string()))
 }
 
 async fn clear_all(State(hall): All) -> Json<Cleared> {
     Json(Cleared {
-        cleared: hall.faults.clear(None),
+        cleared: hall.clear_faults(None),
     })
 }
 
 async fn clear(State(hall): All, Path(id): Path<u64>) -> Result<Json<Cleared>, Bad> {
-    match hall.faults.clear(Some(id)) {
+    match hall.clear_faults(Some(id)) {
         0 => Err(bad(StatusCode::NOT_FOUND, format!("there is no fault {id}"))),
         cleared => Ok(Json(Cleared { cleared })),
     }
 }
 
-/// The boxes that a fault names.
+/// What a fault names.
 async fn hit(State(hall): All, Path(id): Path<u64>) -> Result<Json<Vec<String>>, Bad> {
-    let faults = hall.faults.list();
+    let faults = hall.faults();
     let fault = faults.iter().find(|f| f.id == id);
     let fault = fault.ok_or_else(|| bad(StatusCode::NOT_FOUND, format!("there is no fault {id}")))?;
-    let names = hall.boxes.iter().map(|tree| tree.name());
-    let mut hit: Vec<String> = names.filter(|n| fault.on.names(n)).map(str::to_owned).collect();
-    hit.sort();
-    Ok(Json(hit))
+    Ok(Json(hall.hit(fault)))
 }

@@ -24,11 +24,13 @@ use http::Request;
 use tokio::task::JoinSet;
 
 use crate::config::{Clock, Credential, StartError};
-use crate::faults::{Action, Faults};
+use crate::faults::{Action, Fault, Faults};
+use crate::harm::{self, BadFault};
 use crate::redfish::closed;
 use crate::serve::{self, Gate, Peer};
 use crate::tree::{Options, Tree};
 pub use kind::{Kind, Shapes};
+use layout::At;
 pub use layout::{Layout, TooMany};
 pub use plants::BadPlant;
 
@@ -60,6 +62,7 @@ pub struct Hall {
     shapes: Shapes,
     boxes: Vec<Arc<Tree>>,
     faults: Arc<Faults>,
+    common: Arc<bay::Common>,
 }
 
 impl Hall {
@@ -91,12 +94,51 @@ impl Hall {
             shapes,
             boxes,
             faults,
+            common,
         }))
     }
 
     /// The faults that are set.
-    pub fn faults(&self) -> &Arc<Faults> {
-        &self.faults
+    pub fn faults(&self) -> Vec<Fault> {
+        self.faults.list()
+    }
+
+    /// Sets a fault, and does it if it is one of the racks' plants.
+    pub fn set_fault(&self, fault: Fault) -> Result<Fault, BadFault> {
+        if let Some(word) = fault.action.inside_machine() {
+            let why = "boxes of a hall run no firmware, agent or system; `busbar up --emulate` has some that do";
+            return Err(BadFault::NotHere(word, why));
+        }
+        harm::set(&self.faults, fault, |fault, on| self.common.plants.harm(fault, on))
+    }
+
+    /// Clears one fault, or all, and undoes what they did to the plants; says how many.
+    pub fn clear_faults(&self, id: Option<u64>) -> usize {
+        harm::clear(&self.faults, id, |fault, on| self.common.plants.harm(fault, on)).0
+    }
+
+    /// What a fault names: boxes that answer, and of a fault of plants what stands in those.
+    pub fn hit(&self, fault: &Fault) -> Vec<String> {
+        let mut hit: Vec<String> = match fault.action.physical() {
+            true => self.common.plants.names(fault),
+            false => {
+                let names = self.boxes.iter().map(|tree| tree.name());
+                names.filter(|n| fault.on.names(n)).map(str::to_owned).collect()
+            }
+        };
+        hit.sort();
+        hit
+    }
+
+    /// Whether a box answers: its plant gives it power. What its plant has switched off is off for it too.
+    fn answers(&self, index: usize) -> bool {
+        let Some(stand) = self.common.plants.stand(At::of(index as u32)) else {
+            return true;
+        };
+        if stand.lit && stand.on == Some(false) {
+            self.boxes[index].went_off();
+        }
+        stand.lit
     }
 
     /// Its boxes, rack by rack.
@@ -111,8 +153,12 @@ impl Hall {
 
     /// The box that answers at an address.
     pub fn at(&self, address: IpAddr) -> Option<&Arc<Tree>> {
+        self.boxes.get(self.index_at(address)?)
+    }
+
+    fn index_at(&self, address: IpAddr) -> Option<usize> {
         let IpAddr::V4(address) = address else { return None };
-        self.boxes.get(self.layout.index_at(address)?)
+        self.layout.index_at(address)
     }
 
     /// Answers on its sockets until the handle is stopped or dropped.
@@ -209,8 +255,8 @@ pub fn router(hall: Arc<Hall>) -> Router {
 
 async fn answer(State(hall): State<Arc<Hall>>, request: Request<Body>) -> Response {
     let called = request.extensions().get::<Peer>().map(|p| p.local.ip());
-    match called.and_then(|at| hall.at(at)).cloned() {
-        Some(tree) => crate::tree::answer(State(tree), request).await,
-        None => closed(),
+    match called.and_then(|at| hall.index_at(at)) {
+        Some(index) if hall.answers(index) => crate::tree::answer(State(Arc::clone(&hall.boxes[index])), request).await,
+        _ => closed(),
     }
 }

@@ -1,6 +1,7 @@
 //! The physics of a hall: a plant for each rack, all of them like the one in `racks/nvl72.toml`, each with what was done to
 //! it. A plant is brought up to the present when one of its boxes is asked, so that a hall that nobody asks costs nothing.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use tokio::time::Instant;
@@ -8,6 +9,9 @@ use tokio::time::Instant;
 use super::Kind;
 use super::layout::{At, COMPUTE, Layout, SHELVES, SWITCHES};
 use crate::describe::file::{BadRack, read};
+use crate::faults::Fault;
+use crate::harm::{Tally, harm};
+use crate::physics::act::NoSuch;
 use crate::physics::kinds::{GB200_TRAY, NVLINK_TRAY};
 use crate::physics::load::{BadTrace, Trace};
 use crate::physics::sensor::Sensors;
@@ -38,6 +42,8 @@ struct Places {
     trays: Vec<BoxId>,
     switches: Vec<BoxId>,
     shelves: Vec<BoxId>,
+    /// Everything by its name in a rack of the hall (`c1`, `p8`, `coolant`, `feed-a`), and in its plant.
+    names: Vec<(String, String)>,
 }
 
 /// Every rack.
@@ -45,6 +51,17 @@ pub(super) struct Plants {
     racks: Vec<Mutex<Rack>>,
     places: Places,
     speed: f64,
+    /// Whether anything ever happened to a plant from outside: until then no box has lost its power or its cool.
+    harmed: AtomicBool,
+}
+
+/// How a box of the hall stands in its plant.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Stand {
+    /// Whether its controller has power.
+    pub(super) lit: bool,
+    /// Whether it is on; as its controller has it when absent.
+    pub(super) on: Option<bool>,
 }
 
 /// A description that does not have the boxes of a hall's rack.
@@ -77,10 +94,25 @@ impl Plants {
                 .or_else(|| made.plant.find(&format!("{}/{name}", described.name)))
         };
         let shelves: Vec<BoxId> = described.shelves.iter().filter_map(|s| named(&s.name)).collect();
+        let numbered = |all: &[BoxId], id: BoxId, letter: char| {
+            let n = all.iter().position(|i| *i == id)?;
+            Some(format!("{letter}{}", n + 1))
+        };
+        let own = format!("{}/", described.name);
+        let named = |id: BoxId| {
+            let plant = made.plant.name_of(id);
+            let told = numbered(&trays, id, 'c')
+                .or_else(|| numbered(&switches, id, 's'))
+                .or_else(|| numbered(&shelves, id, 'p'))
+                .unwrap_or_else(|| plant.strip_prefix(&own).unwrap_or(plant).to_owned());
+            (told, plant.to_owned())
+        };
+        let names = made.plant.all().map(named).collect();
         let places = Places {
             trays,
             switches,
             shelves,
+            names,
         };
         for (found, what, wanted) in [
             (&places.trays, GB200_TRAY.name, COMPUTE),
@@ -118,12 +150,17 @@ impl Plants {
             racks: racks.collect(),
             places,
             speed,
+            harmed: AtomicBool::new(false),
         })
     }
 
     /// The rack of a box, as it is now.
     fn rack(&self, at: At) -> Option<MutexGuard<'_, Rack>> {
         let rack = self.racks.get(at.rack as usize - 1)?;
+        Some(self.present(rack))
+    }
+
+    fn present<'a>(&self, rack: &'a Mutex<Rack>) -> MutexGuard<'a, Rack> {
         let mut rack = rack.lock().unwrap_or_else(PoisonError::into_inner);
         let now = Instant::now();
         let passed = (now - rack.at).as_secs_f64() * self.speed;
@@ -131,7 +168,75 @@ impl Plants {
             rack.plant.advance(passed);
             rack.at = now;
         }
-        Some(rack)
+        rack
+    }
+
+    /// What a fault names, rack by rack: where in the list of racks, and as which of its names.
+    fn named<'a>(&'a self, fault: &'a Fault) -> impl Iterator<Item = (usize, &'a (String, String), String)> {
+        (0..self.racks.len()).flat_map(move |n| {
+            let all = self.places.names.iter();
+            let told = all.map(move |name| (n, name, format!("r{}/{}", n + 1, name.0)));
+            told.filter(|(_, _, told)| fault.on.names(told))
+        })
+    }
+
+    /// Everything that a fault names, by its name in the hall.
+    pub(super) fn names(&self, fault: &Fault) -> Vec<String> {
+        self.named(fault).map(|(_, _, told)| told).collect()
+    }
+
+    /// Does or undoes a fault on everything that it names.
+    pub(super) fn harm(&self, fault: &Fault, on: bool) -> Result<(), NoSuch> {
+        let mut tally = Tally::default();
+        for (n, (_, name), told) in self.named(fault) {
+            let mut rack = self.present(&self.racks[n]);
+            let Rack { plant, sensors, .. } = &mut *rack;
+            let done = harm(plant, sensors, name, &fault.action, on);
+            if plant.changed() {
+                self.harmed.store(true, Ordering::Relaxed);
+                plant.settle();
+                sensors.all_look_again();
+            }
+            // who set it knows the box by another name than the plant does
+            tally.note(done.map_err(|e| NoSuch(e.0.replace(&format!("`{name}`"), &format!("`{told}`")))));
+        }
+        tally.end(|| {
+            let boxes = COMPUTE + SWITCHES + SHELVES;
+            let numbered = |name: &str| (1..=boxes).any(|n| ["c", "s", "p"].iter().any(|l| *name == format!("{l}{n}")));
+            let others = self.places.names.iter().map(|n| n.0.as_str()).filter(|n| !numbered(n));
+            NoSuch(format!(
+                "there is no `{}` in the plants of this hall; r1 to r{} have c1 to c{COMPUTE}, s1 to s{SWITCHES}, p1 to \
+                 p{SHELVES}, {} each",
+                fault.on.at,
+                self.racks.len(),
+                others.collect::<Vec<_>>().join(", ")
+            ))
+        })
+    }
+
+    /// How a box stands, once anything has happened to a plant; before, all of them have power and are as they were set.
+    pub(super) fn stand(&self, at: At) -> Option<Stand> {
+        if !self.harmed.load(Ordering::Relaxed) {
+            return None;
+        }
+        let of = self.body(at)?;
+        let rack = self.rack(at)?;
+        let body = rack.plant.body(of);
+        Some(match at.kind {
+            Kind::ComputeTray | Kind::SwitchTray => Stand {
+                lit: body?.live,
+                on: Some(body?.on),
+            },
+            // a card lives by its tray's input, whether the tray is on or not
+            Kind::Dpu => Stand {
+                lit: body?.live,
+                on: None,
+            },
+            Kind::PowerShelf => Stand {
+                lit: rack.plant.has_voltage(of),
+                on: None,
+            },
+        })
     }
 
     /// The body of a box in its plant; a DPU's is its tray's.

@@ -232,7 +232,7 @@ impl Plant {
         Ok(())
     }
 
-    /// Opens a leak of so many litres a minute, or closes and mops it up at 0.
+    /// Opens a leak of so many litres a minute; at 0 it is mended and mopped up, and what was lost is filled in again.
     pub fn leak(&mut self, name: &str, litres_per_minute: f64) -> Done {
         let n = self.circuit_called(name)?;
         let circuit = &mut self.circuits[n];
@@ -242,6 +242,7 @@ impl Plant {
         circuit.leak.rate = litres_per_minute.clamp(0.0, MOST_LEAK);
         if litres_per_minute <= 0.0 {
             circuit.leak.gone = 0.0;
+            circuit.fill_up();
         }
         self.touch();
         Ok(())

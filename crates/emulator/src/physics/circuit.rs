@@ -17,6 +17,8 @@ pub const AIR: f64 = 1200.0;
 const BY_ITSELF: f64 = 0.005;
 /// A loop that has lost more than this share of its filling draws air.
 const DRAWS_AIR: f64 = 0.3;
+/// Pumps' full speed, revolutions a minute.
+pub const PUMP_RPM: f64 = 4200.0;
 /// Pumps run up and down in this time, seconds.
 const PUMP_LAG: f64 = 2.0;
 /// A valve that has nothing behind it closes in this time.
@@ -252,6 +254,13 @@ impl Circuit {
         self.filling -= litres / full;
     }
 
+    /// Fills in what is missing, as warm as what is there: what leaked comes back by the books.
+    pub fn fill_up(&mut self) {
+        let before = self.stored();
+        self.filling = 1.0;
+        self.leaked -= self.stored() - before;
+    }
+
     /// Litres, or cubic metres, that are in it.
     pub fn litres(&self) -> f64 {
         (self.cold_volume + self.hot_volume) * self.filling
@@ -358,5 +367,9 @@ pub(crate) mod tests {
         assert_eq!(it.detector(), 2);
         it.step(600.0);
         assert_eq!(it.share(), BY_ITSELF);
+        let books = it.stored() + it.leaked;
+        it.fill_up();
+        assert_eq!((it.litres(), it.share()), (60.0, 1.0));
+        assert!((it.stored() + it.leaked - books).abs() / books < 1e-12);
     }
 }

@@ -17,6 +17,16 @@ pub enum Phases {
     Three,
 }
 
+impl Phases {
+    /// Whether it hangs on this one, from 0.
+    pub fn has(self, phase: u8) -> bool {
+        match self {
+            Phases::One(mine) => mine % 3 == phase,
+            Phases::Three => phase < 3,
+        }
+    }
+}
+
 /// A battery.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Battery {
@@ -220,6 +230,8 @@ impl Piece {
                 failed,
                 ..
             } => {
+                // it tries again once its input was gone
+                *off &= any;
                 let any = any && failed.count_ones() < u32::from(*count);
                 let mut carries = false;
                 if let Some(b) = battery {

@@ -84,6 +84,10 @@ impl Plant {
             body.live = any;
             if !any {
                 body.on = false;
+                // whoever has no power button is let out of what it shut itself off for by taking its power away
+                if body.comes_back && body.too_hot {
+                    (body.too_hot, body.wanted) = (false, true);
+                }
             }
             self.tell(Thing::Body(n as u32), if any { Happened::Lit } else { Happened::Dark });
         }

@@ -27,6 +27,8 @@ pub enum Quantity {
     SupplyInputAmps(u8),
     /// Joules into one supply since the start.
     SupplyJoules(u8),
+    /// 1 when a supply, or a rectifier of a shelf, has input and is not broken, else 0.
+    SupplyWorks(u8),
     /// Volts behind the supplies: 12 in a server, 48-54 on a shelf's bus bar, 0 when it is dead.
     BusVolts,
     /// Amps behind the supplies.
@@ -79,6 +81,8 @@ pub enum Quantity {
     FacilityReturnCelsius,
     /// One pump's speed.
     PumpRpm(u8),
+    /// 1 when a pump would turn if it had power, 0 when it is broken or stopped.
+    PumpWorks(u8),
     /// A leak detector: 0 dry, 1 moist (warning), 2 wet (critical).
     Leak(u8),
     /// Heat that leaves by a coolant unit, a rear door or a room's cooling, watts; of a box: heat into its coolant.
@@ -187,7 +191,7 @@ impl Quantity {
             AirFlow => Unit::CubicMetresPerSecond,
             CoolantPressure => Unit::Kilopascals,
             CoolantLitres => Unit::Litres,
-            Leak(_) | OutletLive(_) | BranchClosed(_) => Unit::State,
+            Leak(_) | OutletLive(_) | BranchClosed(_) | SupplyWorks(_) | PumpWorks(_) => Unit::State,
         }
     }
 }
@@ -219,12 +223,13 @@ impl Quantity {
             HeatRemovedWatts,
             BatteryPercent,
         ];
-        let counted: [fn(u16) -> Quantity; 25] = [
+        let counted: [fn(u16) -> Quantity; 27] = [
             |n| SupplyInputWatts(n as u8),
             |n| SupplyOutputWatts(n as u8),
             |n| SupplyInputVolts(n as u8),
             |n| SupplyInputAmps(n as u8),
             |n| SupplyJoules(n as u8),
+            |n| SupplyWorks(n as u8),
             |n| CpuCelsius(n as u8),
             |n| CpuWatts(n as u8),
             |n| GpuCelsius(n as u8),
@@ -234,6 +239,7 @@ impl Quantity {
             |n| GpuJoules(n as u8),
             |n| FanRpm(n as u8),
             |n| PumpRpm(n as u8),
+            |n| PumpWorks(n as u8),
             |n| Leak(n as u8),
             |n| PhaseAmps(n as u8),
             |n| PhaseVolts(n as u8),

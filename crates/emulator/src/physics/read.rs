@@ -61,6 +61,7 @@ impl Plant {
             SupplyInputVolts(n) => supply(n).map(|s| if s.failed { 0.0 } else { self.input_volts(s.gear) }),
             SupplyInputAmps(n) => supply(n).map(|s| s.into / self.input_volts(s.gear).max(1.0)),
             SupplyJoules(n) => supply(n).map(|s| s.joules),
+            SupplyWorks(n) => supply(n).map(|s| f64::from(u8::from(s.fed))),
             BusVolts => Some(INNER_VOLTS * f64::from(u8::from(body.live))),
             BusAmps => Some(body.out / INNER_VOLTS),
             CpuCelsius(n) => cpu(n).map(|c| c.die),
@@ -99,6 +100,7 @@ impl Plant {
             | FacilitySupplyCelsius
             | FacilityReturnCelsius
             | PumpRpm(_)
+            | PumpWorks(_)
             | HeatRemovedWatts
                 if body.pumps.is_some() =>
             {
@@ -140,12 +142,33 @@ impl Plant {
                 let p = c.pumps.as_ref().filter(|p| n < p.count)?;
                 if p.stopped >> n & 1 == 1 { 0.0 } else { p.rpm * p.speed }
             }
+            PumpWorks(n) => {
+                let p = c.pumps.as_ref().filter(|p| n < p.count)?;
+                f64::from(1 - (p.stopped >> n & 1))
+            }
             FacilitySupplyCelsius => c.cooler.water,
             FacilityReturnCelsius => c.water_return(),
             HeatRemovedWatts => c.cooler.taking,
             Leak(0) => f64::from(c.detector()),
             _ => return None,
         })
+    }
+
+    /// Whether a piece of gear has voltage before it, or whatever it feeds has: a bus bar that others feed too.
+    pub fn has_voltage(&self, of: BoxId) -> bool {
+        let Some(Thing::Gear(id)) = self.thing(of) else {
+            return false;
+        };
+        let behind = |p: &Piece| p.live && p.parents.contains(&id);
+        self.gear.get(usize::from(id)).is_some_and(|p| p.fed) || self.gear.iter().any(behind)
+    }
+
+    /// Whether a piece of gear has voltage behind it.
+    pub fn gives(&self, of: BoxId) -> bool {
+        let Some(Thing::Gear(id)) = self.thing(of) else {
+            return false;
+        };
+        self.gear.get(usize::from(id)).is_some_and(|p| p.live)
     }
 
     /// A PDU's outlets.
@@ -168,8 +191,8 @@ impl Plant {
         match what {
             TotalWatts => Some(piece.watts()),
             TotalJoules => Some(piece.joules),
-            PhaseAmps(n) if n < 3 => Some(piece.amps(usize::from(n))),
-            PhaseVolts(n) if n < 3 => Some(if piece.fed { piece.volts } else { 0.0 }),
+            PhaseAmps(n) if piece.phases.has(n) => Some(piece.amps(usize::from(n))),
+            PhaseVolts(n) if piece.phases.has(n) => Some(if piece.fed { piece.volts } else { 0.0 }),
             OutletWatts(n) => outlet(n).map(Piece::watts),
             OutletAmps(n) => outlet(n).map(|p| p.watts() / p.volts),
             OutletVolts(n) => outlet(n).map(|p| if p.live { p.volts } else { 0.0 }),
@@ -199,6 +222,7 @@ impl Plant {
         match what {
             SupplyInputWatts(n) if n < *count => Some(if works(n) { piece.watts() / working } else { 0.0 }),
             SupplyOutputWatts(n) if n < *count => Some(if works(n) { piece.out / working } else { 0.0 }),
+            SupplyWorks(n) if n < *count => Some(f64::from(u8::from(piece.fed && failed >> n & 1 == 0))),
             SupplyInputVolts(n) if n < *count => Some(if piece.fed { piece.volts } else { 0.0 }),
             SupplyInputAmps(n) if n < *count => Some(if works(n) {
                 piece.watts() / working / piece.volts

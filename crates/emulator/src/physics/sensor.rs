@@ -38,7 +38,13 @@ impl SensorKind {
             (_, Unit::Joules) => s(0.0, 0.0, 1.0, 1.0),
             (_, Unit::Volts) => s(0.002, 0.0, 0.1, 1.0),
             (_, Unit::Amps) => s(0.005, 0.0, 0.001, 1.0),
-            (Quantity::CoolantSupplyCelsius | Quantity::CoolantReturnCelsius, _) => s(0.0, 0.03, 0.01, 1.0),
+            (
+                Quantity::CoolantSupplyCelsius
+                | Quantity::CoolantReturnCelsius
+                | Quantity::FacilitySupplyCelsius
+                | Quantity::FacilityReturnCelsius,
+                _,
+            ) => s(0.0, 0.03, 0.01, 1.0),
             (_, Unit::Celsius | Unit::Kelvin) => s(0.0, 0.15, 1.0, 1.0),
             (_, Unit::Rpm) => s(0.004, 0.0, 60.0, 1.0),
             (_, Unit::Percent) => s(0.0, 0.0, 1.0, 1.0),

@@ -70,7 +70,9 @@ fn kept(rack: &Emulated) -> Option<PathBuf> {
 
 fn bmcs(rack: &Emulated) -> impl Iterator<Item = Bmc> {
     let servers = (0..rack.servers.len()).map(Bmc::Server);
-    servers.chain((0..rack.pdus.len()).map(Bmc::Pdu))
+    let pdus = (0..rack.pdus.len()).map(Bmc::Pdu);
+    let equipment = (0..rack.equipment.len()).map(Bmc::Equipment);
+    servers.chain(pdus).chain(equipment)
 }
 
 /// Writes down the accounts of every BMC, whole or not at all, for the owner's eyes only.

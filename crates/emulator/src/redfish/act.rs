@@ -13,8 +13,10 @@ use crate::emulated::{Bmc, Emulated, RESETS, Refused};
 const CYCLE: f64 = 5.0;
 
 /// The methods of a path, for `Allow`.
-pub(super) fn allowed(segments: &[&str]) -> &'static str {
+pub(super) fn allowed(bmc: Bmc, segments: &[&str]) -> &'static str {
     match segments {
+        // of what is no server nothing is set
+        ["Chassis" | "Systems", ..] if !matches!(bmc, Bmc::Server(_)) => "GET, HEAD",
         s if is_action(s) => "POST",
         ["SessionService", "Sessions"] => "GET, HEAD, POST",
         ["SessionService", "Sessions", "Members"] => "POST",

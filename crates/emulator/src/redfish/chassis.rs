@@ -2,64 +2,15 @@
 
 use serde_json::{Value, json};
 
+use super::sensor::{self, excerpt, sensors};
+use super::supply::Supplies;
 use super::{at, collection, fine, round};
-use crate::emulated::{Bmc, Emulated, Server};
+use crate::emulated::{Bmc, Emulated};
 use crate::layout::ServerSpec;
 use crate::model::Power;
-use crate::physics::kinds::{Cooled, Kind};
-use crate::physics::{Quantity as Q, Unit};
+use crate::physics::Quantity as Q;
 
 const C: &str = "/redfish/v1/Chassis/1";
-const JOULES_A_KWH: f64 = 3_600_000.0;
-
-/// The sensors of a box, by their Redfish names.
-fn sensors(kind: &Kind) -> Vec<(String, Q)> {
-    let mut all: Vec<(String, Q)> = vec![
-        ("Inlet".into(), Q::InletCelsius),
-        ("CPU".into(), Q::CpuCelsius(0)),
-        ("Exhaust".into(), Q::ExhaustCelsius),
-        ("TotalPower".into(), Q::TotalWatts),
-        ("TotalEnergy".into(), Q::TotalJoules),
-    ];
-    if kind.cooled == Cooled::Tank {
-        all.remove(2);
-    }
-    all.extend((1..kind.cpus).map(|n| (format!("CPU{n}"), Q::CpuCelsius(n))));
-    all.push(("DIMM".into(), Q::DimmCelsius));
-    all.extend((0..kind.gpus).map(|n| (format!("GPU{n}"), Q::GpuCelsius(n))));
-    all.extend((0..kind.gpus).map(|n| (format!("GPU{n}Power"), Q::GpuWatts(n))));
-    if matches!(kind.cooled, Cooled::Plates(_)) {
-        all.push(("CoolantSupply".into(), Q::CoolantSupplyCelsius));
-        all.push(("CoolantReturn".into(), Q::CoolantReturnCelsius));
-        all.push(("CoolantFlow".into(), Q::CoolantFlow));
-    }
-    all
-}
-
-/// `ReadingType` of a sensor.
-fn kind_of(what: Q) -> &'static str {
-    match what.unit() {
-        Unit::Watts => "Power",
-        Unit::Joules => "EnergykWh",
-        Unit::LitresPerMinute => "LiquidFlowLPM",
-        _ => "Temperature",
-    }
-}
-
-/// What a sensor reads, in the unit that Redfish tells it in.
-fn read(rack: &Emulated, server: &Server, what: Q) -> Option<f64> {
-    let value = rack.sense(server.body, what)?;
-    Some(match what.unit() {
-        Unit::Joules => value / JOULES_A_KWH,
-        _ => round(value),
-    })
-}
-
-fn excerpt(rack: &Emulated, server: &Server, id: &str) -> Value {
-    let what = sensors(&server.spec.kind).into_iter().find(|(name, _)| name == id);
-    let reading = what.and_then(|(_, what)| read(rack, server, what));
-    json!({"DataSourceUri": format!("{C}/Sensors/{id}"), "Reading": reading})
-}
 
 pub(super) fn get(rack: &Emulated, i: usize, segments: &[&str]) -> Option<Value> {
     let server = &rack.servers[i];
@@ -73,6 +24,15 @@ pub(super) fn get(rack: &Emulated, i: usize, segments: &[&str]) -> Option<Value>
     let supplies = usize::from(spec.kind.supply.count);
     let fans = usize::from(spec.kind.fans);
     let capacity = spec.kind.supply.capacity;
+    let psus = Supplies {
+        rack,
+        bmc: Bmc::Server(i),
+        body: server.body,
+        name: "PSU",
+        serial: &spec.serial,
+        count: spec.kind.supply.count,
+        watts: capacity,
+    };
     let rpm = |n: usize| sense(Q::FanRpm(n as u8)).map(|r| r.round() as u64);
     Some(match segments.get(1..).unwrap_or_default() {
         [] if segments.is_empty() => collection("ChassisCollection", "Chassis", [C.to_string()]),
@@ -123,9 +83,9 @@ pub(super) fn get(rack: &Emulated, i: usize, segments: &[&str]) -> Option<Value>
         ["Thermal"] => json!({
             "@odata.type": "#Thermal.v1_7_0.Thermal",
             "Id": "Thermal", "Name": "Thermal",
-            "Temperatures": sensors(&spec.kind).iter().filter(|(_, q)| kind_of(*q) == "Temperature").enumerate().map(|(n, (id, q))| json!({
+            "Temperatures": sensors(&spec.kind).iter().filter(|(_, q)| sensor::kind_of(*q) == "Temperature").enumerate().map(|(n, (id, q))| json!({
                 "@odata.id": format!("{C}/Thermal#/Temperatures/{n}"), "MemberId": n.to_string(), "Name": id,
-                "ReadingCelsius": read(rack, server, *q), "Status": fine(), "PhysicalContext": context(*q),
+                "ReadingCelsius": sensor::read(rack, server.body, *q), "Status": fine(), "PhysicalContext": sensor::context(*q),
             })).collect::<Vec<_>>(),
             "Fans": (0..fans).map(|n| json!({
                 "@odata.id": format!("{C}/Thermal#/Fans/{n}"), "MemberId": n.to_string(), "Name": format!("Fan {n}"),
@@ -137,33 +97,7 @@ pub(super) fn get(rack: &Emulated, i: usize, segments: &[&str]) -> Option<Value>
             "Id": "PowerSubsystem", "Name": "Power Subsystem", "CapacityWatts": capacity * supplies as f64, "Status": fine(),
             "PowerSupplies": at(format!("{C}/PowerSubsystem/PowerSupplies")),
         }),
-        ["PowerSubsystem", "PowerSupplies"] => collection(
-            "PowerSupplyCollection",
-            "Power Supplies",
-            (0..supplies).map(|n| format!("{C}/PowerSubsystem/PowerSupplies/{n}")),
-        ),
-        ["PowerSubsystem", "PowerSupplies", id] => {
-            let n = below(id, supplies)?;
-            json!({
-                "@odata.type": "#PowerSupply.v1_5_0.PowerSupply",
-                "Id": id, "Name": format!("PSU {n}"), "PowerSupplyType": "AC", "PowerCapacityWatts": capacity,
-                "SerialNumber": format!("{}P{n}", spec.serial), "Model": "Emulated PSU", "Manufacturer": "Busbar",
-                "FirmwareVersion": super::update::version(rack, Bmc::Server(i), &format!("PSU{n}")),
-                "Status": health(view.fed[n]),
-                "Metrics": at(format!("{C}/PowerSubsystem/PowerSupplies/{n}/Metrics")),
-            })
-        }
-        ["PowerSubsystem", "PowerSupplies", id, "Metrics"] => {
-            let n = below(id, supplies)?;
-            json!({
-                "@odata.type": "#PowerSupplyMetrics.v1_1_0.PowerSupplyMetrics",
-                "Id": "Metrics", "Name": format!("PSU {n} Metrics"), "Status": health(view.fed[n]),
-                "InputPowerWatts": {"Reading": sense(Q::SupplyInputWatts(n as u8)).map(round)},
-                "InputVoltage": {"Reading": sense(Q::SupplyInputVolts(n as u8)).map(round)},
-                "OutputPowerWatts": {"Reading": sense(Q::SupplyOutputWatts(n as u8)).map(round)},
-                "EnergykWh": {"Reading": sense(Q::SupplyJoules(n as u8)).map(|j| j / JOULES_A_KWH)},
-            })
-        }
+        ["PowerSubsystem", "PowerSupplies", rest @ ..] => return psus.get(rest),
         ["ThermalSubsystem"] => json!({
             "@odata.type": "#ThermalSubsystem.v1_2_0.ThermalSubsystem",
             "Id": "ThermalSubsystem", "Name": "Thermal Subsystem", "Status": fine(),
@@ -187,13 +121,13 @@ pub(super) fn get(rack: &Emulated, i: usize, segments: &[&str]) -> Option<Value>
         ["ThermalSubsystem", "ThermalMetrics"] => json!({
             "@odata.type": "#ThermalMetrics.v1_3_0.ThermalMetrics",
             "Id": "ThermalMetrics", "Name": "Thermal Metrics",
-            "TemperatureSummaryCelsius": {"Intake": excerpt(rack, server, "Inlet"), "Exhaust": excerpt(rack, server, "Exhaust")},
+            "TemperatureSummaryCelsius": {"Intake": excerpt(rack, server.body, "Inlet"), "Exhaust": excerpt(rack, server.body, "Exhaust")},
         }),
         ["EnvironmentMetrics"] => json!({
             "@odata.type": "#EnvironmentMetrics.v1_3_0.EnvironmentMetrics",
             "Id": "EnvironmentMetrics", "Name": "Environment Metrics",
-            "TemperatureCelsius": excerpt(rack, server, "Inlet"), "PowerWatts": excerpt(rack, server, "TotalPower"),
-            "EnergykWh": excerpt(rack, server, "TotalEnergy"),
+            "TemperatureCelsius": excerpt(rack, server.body, "Inlet"), "PowerWatts": excerpt(rack, server.body, "TotalPower"),
+            "EnergykWh": excerpt(rack, server.body, "TotalEnergy"),
             "PowerLimitWatts": super::limits::limit(view.physics.cap, super::limits::whole(spec)),
         }),
         ["Sensors"] => collection(
@@ -203,16 +137,7 @@ pub(super) fn get(rack: &Emulated, i: usize, segments: &[&str]) -> Option<Value>
         ),
         ["Sensors", id] => {
             let (_, what) = sensors(&spec.kind).into_iter().find(|(name, _)| name == id)?;
-            let unit = if what.unit() == Unit::Joules {
-                "kW.h"
-            } else {
-                what.unit().ucum()
-            };
-            json!({
-                "@odata.type": "#Sensor.v1_8_0.Sensor",
-                "Id": id, "Name": id, "Reading": read(rack, server, what), "ReadingType": kind_of(what),
-                "ReadingUnits": unit, "Status": fine(),
-            })
+            sensor::document(rack, server.body, id, what)
         }
         ["NetworkAdapters"] => collection(
             "NetworkAdapterCollection",
@@ -297,19 +222,6 @@ fn health(fed: bool) -> Value {
         fine()
     } else {
         json!({"State": "UnavailableOffline", "Health": "Critical"})
-    }
-}
-
-/// Where a sensor sits.
-fn context(what: Q) -> &'static str {
-    match what {
-        Q::InletCelsius => "Intake",
-        Q::CpuCelsius(_) => "CPU",
-        Q::ExhaustCelsius => "Exhaust",
-        Q::DimmCelsius => "Memory",
-        Q::GpuCelsius(_) => "GPU",
-        Q::CoolantSupplyCelsius | Q::CoolantReturnCelsius => "LiquidInlet",
-        _ => "SystemBoard",
     }
 }
 

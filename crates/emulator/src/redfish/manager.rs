@@ -11,7 +11,7 @@ pub(super) fn get(rack: &Emulated, bmc: Bmc, segments: &[&str]) -> Option<Value>
     let address = rack.address(bmc);
     let server = match bmc {
         Bmc::Server(i) => Some(i),
-        Bmc::Pdu(_) => None,
+        Bmc::Pdu(_) | Bmc::Equipment(_) => None,
     };
     Some(match segments {
         [] => collection("ManagerCollection", "Managers", [M.to_string()]),
@@ -34,6 +34,9 @@ pub(super) fn get(rack: &Emulated, bmc: Bmc, segments: &[&str]) -> Option<Value>
                     "target": format!("{M}/Actions/Manager.Reset"),
                     "ResetType@Redfish.AllowableValues": ["ForceRestart", "GracefulRestart"],
                 }});
+            }
+            if matches!(bmc, Bmc::Equipment(_)) {
+                manager["Links"] = json!({"ManagerForChassis": [at("/redfish/v1/Chassis/1")]});
             }
             manager
         }

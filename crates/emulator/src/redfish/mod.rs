@@ -1,4 +1,4 @@
-//! Redfish (DSP0266) as each BMC and PDU serves it. The local address of a connection says who is asked ([`Peer`]).
+//! Redfish (DSP0266) as each BMC, PDU, coolant unit and shelf serves it. The local address of a connection says who is asked ([`Peer`]).
 //!
 //! A resource is a function from the state to a document; what holds for all of them (authentication, ETags,
 //! `what may be asked, HEAD, 405) is here, once.
@@ -12,11 +12,15 @@ pub(crate) use update::booted;
 pub(crate) mod accounts;
 mod act;
 mod chassis;
+mod circuit;
+mod equipment;
 mod events;
 mod limits;
 mod manager;
 mod pdu;
 mod root;
+mod sensor;
+mod supply;
 mod system;
 mod update;
 
@@ -92,8 +96,10 @@ async fn faulty(rack: &Arc<Emulated>, bmc: Bmc, request: Request<Body>) -> Respo
         .on_request(rack.name(bmc), request.method().as_str(), request.uri().path());
     let refuse = action == Some(Action::WrongPassword);
     if action == Some(Action::LosePower) {
-        if let Bmc::Server(i) = bmc {
-            rack.feed_all(i, false);
+        match bmc {
+            Bmc::Server(i) => rack.feed_all(rack.servers[i].body, false),
+            Bmc::Equipment(i) => rack.feed_all(rack.equipment[i].body, false),
+            Bmc::Pdu(_) => {}
         }
         return closed();
     }
@@ -236,7 +242,7 @@ async fn serve(rack: &Arc<Emulated>, bmc: Bmc, request: Request<Body>, refuse: b
         query::shape(query::Claims::ALL, &at, &mut document, &query)?;
         let mut response = plain(&document);
         put(&mut response, header::ETAG, &tag);
-        put(&mut response, header::ALLOW, act::allowed(&segments));
+        put(&mut response, header::ALLOW, act::allowed(bmc, &segments));
         put(
             &mut response,
             header::LINK,
@@ -271,10 +277,13 @@ async fn serve(rack: &Arc<Emulated>, bmc: Bmc, request: Request<Body>, refuse: b
             )
         })?
     };
-    if !act::allowed(&segments).split(", ").any(|m| m == parts.method.as_str()) {
+    if !act::allowed(bmc, &segments)
+        .split(", ")
+        .any(|m| m == parts.method.as_str())
+    {
         let there = document(rack, bmc, &path).is_some() || act::is_action(&segments);
         return Err(if there {
-            not_allowed(act::allowed(&segments))
+            not_allowed(act::allowed(bmc, &segments))
         } else {
             missing(&path)
         });
@@ -313,6 +322,9 @@ pub(crate) fn document(rack: &Emulated, bmc: Bmc, path: &str) -> Option<Value> {
         (["Systems", rest @ ..], Bmc::Server(i)) => system::get(rack, i, rest),
         (["Chassis", rest @ ..], Bmc::Server(i)) => chassis::get(rack, i, rest),
         (["PowerEquipment", rest @ ..], Bmc::Pdu(i)) => pdu::get(rack, i, rest),
+        (["Chassis" | "PowerEquipment" | "ThermalEquipment", ..], Bmc::Equipment(i)) => {
+            equipment::get(rack, i, &segments)
+        }
         (["Managers", rest @ ..], _) => manager::get(rack, bmc, rest),
         (rest, _) => root::get(rack, bmc, rest),
     }?;

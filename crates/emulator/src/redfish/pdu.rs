@@ -2,12 +2,12 @@
 
 use serde_json::{Value, json};
 
+use super::sensor::JOULES_A_KWH;
 use super::{at, collection, fine, round};
 use crate::emulated::Emulated;
 use crate::physics::Quantity as Q;
 
 const P: &str = "/redfish/v1/PowerEquipment/RackPDUs/1";
-const JOULES_A_KWH: f64 = 3_600_000.0;
 
 pub(super) fn get(rack: &Emulated, i: usize, segments: &[&str]) -> Option<Value> {
     let pdu = &rack.pdus[i];
@@ -36,17 +36,12 @@ pub(super) fn get(rack: &Emulated, i: usize, segments: &[&str]) -> Option<Value>
         }),
         ["RackPDUs", "1", "Mains"] => collection("CircuitCollection", "Mains", [format!("{P}/Mains/AC1")]),
         ["RackPDUs", "1", "Mains", "AC1"] => {
-            let amps = |n| json!({"Reading": sense(Q::PhaseAmps(n))});
-            let volts = |n| json!({"Reading": sense(Q::PhaseVolts(n)).map(round)});
-            json!({
-                "@odata.type": "#Circuit.v1_7_0.Circuit",
-                "Id": "AC1", "Name": "Mains", "CircuitType": "Mains", "Status": fine(),
-                "PolyPhaseCurrentAmps": {"Line1": amps(0), "Line2": amps(1), "Line3": amps(2)},
-                "PolyPhaseVoltage": {
-                    "Line1ToNeutral": volts(0), "Line2ToNeutral": volts(1), "Line3ToNeutral": volts(2),
-                },
-                "PowerWatts": {"Reading": sense(Q::TotalWatts).map(round)},
-            })
+            let mut mains = super::circuit::mains(rack, pdu.body, spec.phases);
+            mains["RatedCurrentAmps"] = json!(spec.amps);
+            if let Some(nominal) = nominal(spec.phases, spec.volts) {
+                mains["NominalVoltage"] = json!(nominal);
+            }
+            mains
         }
         ["RackPDUs", "1", "Branches"] => collection(
             "CircuitCollection",
@@ -92,6 +87,21 @@ pub(super) fn get(rack: &Emulated, i: usize, segments: &[&str]) -> Option<Value>
         }
         _ => return None,
     })
+}
+
+/// How a `Circuit` names its mains' voltage (DSP0268): between phases where there are three.
+fn nominal(phases: u8, volts: f64) -> Option<&'static str> {
+    let is = |low: f64, high: f64| (low..=high).contains(&volts);
+    match phases {
+        3 if is(115.0, 122.0) => Some("AC208V"),
+        3 if is(220.0, 240.0) => Some("AC400V"),
+        3 if is(270.0, 280.0) => Some("AC480V"),
+        1 if is(110.0, 125.0) => Some("AC120V"),
+        1 if is(200.0, 210.0) => Some("AC208V"),
+        1 if is(220.0, 235.0) => Some("AC230V"),
+        1 if is(236.0, 245.0) => Some("AC240V"),
+        _ => None,
+    }
 }
 
 /// The outlet of this number, from 0.

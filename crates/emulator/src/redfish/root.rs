@@ -135,6 +135,11 @@ fn root(rack: &Emulated, bmc: Bmc) -> Value {
             root["Chassis"] = at("/redfish/v1/Chassis");
         }
         Bmc::Pdu(_) => root["PowerEquipment"] = at("/redfish/v1/PowerEquipment"),
+        Bmc::Equipment(i) => {
+            for service in super::equipment::services(rack, i) {
+                root[service] = at(format!("/redfish/v1/{service}"));
+            }
+        }
     }
     root
 }

@@ -29,8 +29,15 @@ const VERSION: usize = 64;
 
 /// A part with firmware: its id, its name, and what it came with.
 fn parts(rack: &Emulated, bmc: Bmc) -> Vec<(String, String, &'static str)> {
-    let Bmc::Server(i) = bmc else {
-        return vec![("BMC".into(), "PDU Firmware".into(), "1.0.0")];
+    let i = match bmc {
+        Bmc::Server(i) => i,
+        Bmc::Pdu(_) => return vec![("BMC".into(), "PDU Firmware".into(), "1.0.0")],
+        Bmc::Equipment(i) => {
+            let mut parts = vec![("BMC".into(), "Controller Firmware".into(), "1.0.0")];
+            let supplies = 0..rack.equipment[i].spec.supplies().0;
+            parts.extend(supplies.map(|n| (format!("PSU{n}"), format!("Supply {n} Firmware"), "1.0")));
+            return parts;
+        }
     };
     let mut parts = vec![
         ("BMC".into(), "BMC Firmware".into(), "1.0.0"),

@@ -80,6 +80,20 @@ impl Tree {
         self.lock().silent_until = Some(Instant::now() + self.scaled(BMC));
     }
 
+    /// Whoever it stands for has lost its power, or was switched off by its heat: what was on is off.
+    pub(crate) fn went_off(&self) {
+        for system in &self.shape.systems {
+            let on = self
+                .document(system)
+                .is_some_and(|d| d["PowerState"].as_str().is_some_and(|s| s != "Off"));
+            if on {
+                self.change(system, |d| d["PowerState"] = json!("Off"));
+                let text = format!("The power state of resource '{system}' has changed to Off.");
+                self.emit("ResourceEvent.1.3.ResourceStateChanged", &text, system);
+            }
+        }
+    }
+
     /// Puts changes down that come after so long.
     pub(super) fn later(&self, steps: Vec<(Duration, Later)>) -> Result<(), Refused> {
         let now = Instant::now();

@@ -16,6 +16,7 @@ use crate::ipmi::session::{Refused, Session, privilege};
 use crate::ipmi::udp::{Channel, DEADLINE, Datagrams, Lost};
 use crate::line::{Line, host_and_port};
 use crate::permit::{Credential, Mode, Permit};
+use crate::tally::Outcome;
 
 /// The port of RMCP (§13.1.2).
 pub const PORT: u16 = 623;
@@ -174,10 +175,12 @@ impl Client {
             let link = place.as_mut().expect("opened above");
             // Cancelled in between, a session is in an unknown state; it is put back only when the answer came.
             self.line.count();
+            let began = Instant::now();
             let answer = link
                 .session
                 .ask(&*link.channel, &*self.datagrams, command, lun, data, once)
                 .await;
+            self.line.ended(began, outcome(&answer));
             match answer {
                 Ok(answer) => {
                     link.used = Instant::now();
@@ -229,6 +232,14 @@ impl Client {
     /// A session beside the driver's own; the serial console needs one.
     pub async fn link(&self) -> Result<Link, Error> {
         self.locked_out()?;
+        self.line.count();
+        let began = Instant::now();
+        let opened = self.log_in().await;
+        self.line.ended(began, Outcome::of(&opened));
+        opened
+    }
+
+    async fn log_in(&self) -> Result<Link, Error> {
         let armed = self.line.mode() == Mode::Act;
         let privileges: &[u8] = if armed {
             &[privilege::ADMINISTRATOR, privilege::OPERATOR]
@@ -238,7 +249,6 @@ impl Client {
         let credential = self.credential();
         let known = *lock(&self.suite);
         let suites = known.as_ref().map_or(&SUITES[..], std::slice::from_ref);
-        self.line.count();
         let channel = self
             .datagrams
             .connect(&self.host, self.port)
@@ -400,6 +410,16 @@ impl Drop for Client {
             let datagrams = self.datagrams.clone();
             runtime.spawn(async move { link.session.close(&*link.channel, &*datagrams).await });
         }
+    }
+}
+
+fn outcome(answer: &Result<Response, Lost>) -> Outcome {
+    match answer {
+        Ok(Response { code: 0, .. }) => Outcome::Ok,
+        Ok(Response { code: BUSY, .. }) => Outcome::Failed,
+        Ok(_) => Outcome::Refused,
+        Err(Lost::Silence(_)) => Outcome::Timeout,
+        Err(Lost::Network(_)) => Outcome::Unreachable,
     }
 }
 

@@ -30,6 +30,7 @@ use rack::Identity;
 use crate::console::Why;
 use crate::error::Error;
 use crate::permit::{Credential, Mode};
+use crate::tally::Tally;
 use repository::Repository;
 pub use udp::{Datagrams, Udp};
 
@@ -53,6 +54,12 @@ impl Ipmi {
             repository: Mutex::new(None),
             why: Why::default(),
         })
+    }
+
+    /// Has its exchanges counted.
+    pub fn counted_by(self, tally: Arc<dyn Tally>) -> Ipmi {
+        self.client.line.counted_by(tally);
+        self
     }
 
     /// What the box says it is, asked anew.

@@ -1,13 +1,14 @@
 //! What is in a rack and is no server: PDUs, power shelves, transfer switches, cooling units, bare enclosures.
 
+use rack::free::Rating;
 use rack::{Identity, Unit};
 use serde_json::Value;
 
 use crate::found::{DeviceKind, FoundDevice, Outlet, Raw};
 use crate::redfish::crawl::{Crawl, Resource};
 use crate::redfish::housing::inside as plugged_in;
-use crate::redfish::json::{at, last, leads, links, number, serial, text, uuid};
-use crate::redfish::part;
+use crate::redfish::json::{at, last, leads, links, list, number, serial, text, uuid};
+use crate::redfish::{inventory, part};
 
 const EQUIPMENT: [(&str, &str, DeviceKind); 8] = [
     ("PowerEquipment", "RackPDUs", DeviceKind::RackPdu),
@@ -129,6 +130,7 @@ fn device(path: &str, doc: &Value, kind: DeviceKind) -> FoundDevice {
         watts: None,
         readings: Vec::new(),
         outlets: Vec::new(),
+        mains: Vec::new(),
     }
 }
 
@@ -136,11 +138,30 @@ fn device(path: &str, doc: &Value, kind: DeviceKind) -> FoundDevice {
 async fn inside(crawl: &Crawl<'_>, doc: &Value, device: &mut FoundDevice) {
     let mut health = device.health;
     for name in ["Pumps", "Filters", "Reservoirs", "PowerSupplies"] {
-        for (_, leaf) in crawl.members(doc, name).await {
+        for (path, leaf) in crawl.members(doc, name).await {
             health = health.max(part::health(&leaf));
+            device.readings.extend(turns_or_holds(&path, &leaf));
+        }
+    }
+    // Supplies and, in newer schemas, leak detectors are in the chassis; a group of detectors shows what each tells.
+    let chassis = match device.kind {
+        DeviceKind::Cooling | DeviceKind::PowerShelf => crawl.all(links(doc, "Chassis")).await,
+        _ => Vec::new(),
+    };
+    for (_, chassis) in chassis {
+        if doc["PowerSupplies"].is_null() {
+            health = supplies(crawl, &chassis).await.into_iter().fold(health, Ord::max);
+        }
+        for detector in inventory::leak_detectors(crawl, &chassis).await {
+            health = health.max(detector.health);
         }
     }
     if let Some((_, detection)) = crawl.follow(doc, "LeakDetection").await {
+        let groups = list(&detection["LeakDetectorGroups"]).iter();
+        let shown = groups.flat_map(|g| list(&g["Detectors"]));
+        for detector in shown.filter_map(|d| part::leak_detector("", d)) {
+            health = health.max(detector.health);
+        }
         for (path, detector) in crawl.members(&detection, "LeakDetectors").await {
             if let Some(detector) = part::leak_detector(&path, &detector) {
                 health = health.max(detector.health);
@@ -162,8 +183,19 @@ async fn inside(crawl: &Crawl<'_>, doc: &Value, device: &mut FoundDevice) {
             device.readings.extend(coolant(&side, connector));
         }
     }
-    for name in ["Mains", "Feeders"] {
-        for (path, circuit) in crawl.members(doc, name).await {
+    // What a shelf gives to its bus bar is a branch; those of a PDU are many, and their sum is known.
+    let outputs: &[&str] = match device.kind {
+        DeviceKind::PowerShelf => &["Mains", "Feeders", "Branches"],
+        _ => &["Mains", "Feeders"],
+    };
+    for name in outputs {
+        let circuits = crawl.members(doc, name).await;
+        // Inputs of a transfer switch stand in for each other, and its outlets hang on one at a time.
+        if *name == "Mains" && matches!(device.kind, DeviceKind::RackPdu | DeviceKind::FloorPdu) {
+            let all: Option<Vec<Rating>> = circuits.iter().map(|(_, circuit)| rating(circuit)).collect();
+            device.mains = all.unwrap_or_default();
+        }
+        for (path, circuit) in circuits {
             health = health.max(part::health(&circuit));
             device
                 .readings
@@ -171,6 +203,26 @@ async fn inside(crawl: &Crawl<'_>, doc: &Value, device: &mut FoundDevice) {
         }
     }
     device.health = health;
+}
+
+/// How fast a pump turns, or how full a reservoir is.
+fn turns_or_holds(path: &str, doc: &Value) -> Vec<Raw> {
+    let plain = |what: &str| {
+        let id = last(path).to_ascii_lowercase();
+        let own: String = id.chars().filter(char::is_ascii_alphanumeric).take(40).collect();
+        // `1` says nothing beside other leaves
+        match own.starts_with(what) {
+            true => own,
+            false => format!("{what}{own}"),
+        }
+    };
+    let told = |at: &Value, name: String, unit| measured(at).filter(|v| *v >= 0.0).map(|v| (name, Some(v), unit));
+    let pump = &doc["PumpSpeedPercent"];
+    let turns = told(&pump["SpeedRPM"], plain("pump"), Unit::Rpm);
+    let turns = turns.or_else(|| told(&pump["Reading"], plain("pump"), Unit::Percent));
+    let level = &doc["FluidLevelPercent"]["Reading"];
+    let level = told(level, format!("{}-level", plain("reservoir")), Unit::Percent);
+    turns.into_iter().chain(level).collect()
 }
 
 /// A coolant connector's measured values; those that it does not tell are left out.
@@ -228,6 +280,32 @@ fn electric(id: &str, doc: &Value) -> Vec<Raw> {
     out
 }
 
+/// What a circuit is rated for (`Circuit.v1_9_0`): its amperes are de-rated already, and of a range of volts the lowest is
+/// sure. Nothing when one of the three is not told.
+fn rating(doc: &Value) -> Option<Rating> {
+    let amps = measured(&doc["RatedCurrentAmps"]).filter(|a| *a > 0.0)?;
+    let nominal = text(&doc["NominalVoltage"])?;
+    let (direct, rest) = match nominal.strip_prefix("DC") {
+        Some(rest) => (true, rest.trim_start_matches("Neg")),
+        None => (false, nominal.strip_prefix("AC")?),
+    };
+    // `AC208V`, `AC200To240V`, `DCNeg48V`, `DC1_8V`; `AC240AndDC380V` is 200 to 240 V, `AC277AndDC380V` 200 to 277 V
+    let digits: String = rest.chars().take_while(|c| c.is_ascii_digit() || *c == '_').collect();
+    let volts = if rest.contains("And") {
+        200.0
+    } else {
+        digits.replace('_', ".").parse().ok().filter(|v| *v > 0.0)?
+    };
+    let phases = match text(&doc["PhaseWiringType"]).as_deref() {
+        _ if direct => 1,
+        Some("OnePhase3Wire" | "OneOrTwoPhase3Wire") => 1,
+        Some("TwoPhase3Wire" | "TwoPhase4Wire") => 2,
+        Some("ThreePhase4Wire" | "ThreePhase5Wire") => 3,
+        _ => return None,
+    };
+    Some(Rating { amps, volts, phases })
+}
+
 /// From the device's own metrics, or from those of the chassis that it is.
 async fn watts(crawl: &Crawl<'_>, doc: &Value) -> Option<f64> {
     if let Some((_, metrics)) = crawl.follow(doc, "Metrics").await
@@ -267,5 +345,36 @@ pub(crate) fn outlet(path: &str, doc: &Value) -> Outlet {
         watts: measured(at(doc, "PowerWatts/Reading")).filter(|w| (0.0..MOST_WATTS).contains(w)),
         amps: measured(at(doc, "CurrentAmps/Reading")).filter(|a| *a >= 0.0),
         switched: doc["Actions"]["#Outlet.PowerControl"].is_object(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn a_rating_is_known_when_amperes_volts_and_phases_are() {
+        let of = |amps: f64, volts: &str, wiring: &str| {
+            let doc = json!({"RatedCurrentAmps": amps, "NominalVoltage": volts, "PhaseWiringType": wiring});
+            rating(&doc).map(|r| (r.phases, r.watts().round()))
+        };
+        for (amps, volts, wiring, is) in [
+            (32.0, "AC230V", "OnePhase3Wire", Some((1, 7360.0))),
+            (24.0, "AC208V", "TwoPhase3Wire", Some((2, 4992.0))),
+            (32.0, "AC400V", "ThreePhase5Wire", Some((3, 22170.0))),
+            (40.0, "AC200To240V", "ThreePhase5Wire", Some((3, 13856.0))),
+            (10.0, "AC277AndDC380V", "OnePhase3Wire", Some((1, 2000.0))),
+            (100.0, "DCNeg48V", "", Some((1, 4800.0))),
+            (10.0, "DC1_8V", "", Some((1, 18.0))),
+            (0.0, "AC230V", "OnePhase3Wire", None),
+            (32.0, "AC230V", "", None),
+            (32.0, "230", "OnePhase3Wire", None),
+            (32.0, "ACV", "OnePhase3Wire", None),
+        ] {
+            assert_eq!(of(amps, volts, wiring), is, "{amps} {volts} {wiring}");
+        }
+        assert_eq!(rating(&json!({})), None);
     }
 }

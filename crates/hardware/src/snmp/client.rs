@@ -11,6 +11,7 @@ use crate::found::{Contact, Problem};
 use crate::line::Line;
 use crate::permit::{Mode, Permit};
 use crate::snmp::agent::{Agent, Bindings, Oid, Reply, Trouble, Value};
+use crate::tally::Outcome;
 
 /// Objects asked for at once in a walk. Twenty rows of text fit into one Ethernet frame, and agents cut what does not.
 const BULK: u32 = 20;
@@ -64,7 +65,15 @@ impl Client {
             return Err(Failed::Fatal(self.unreachable(what, why)));
         }
         self.line.count();
+        let began = Instant::now();
         let answer = reply.await;
+        let outcome = match &answer {
+            Ok(_) => Outcome::Ok,
+            Err(Trouble::Status { .. } | Trouble::Refused(_)) => Outcome::Refused,
+            Err(Trouble::Silent(_)) => Outcome::Timeout,
+            Err(Trouble::Broken(_)) => Outcome::Unreachable,
+        };
+        self.line.ended(began, outcome);
         match &answer {
             Ok(_) | Err(Trouble::Status { .. } | Trouble::Refused(_)) => self.line.breaker.answered(Instant::now()),
             Err(t) => self.line.breaker.failed(Instant::now(), &t.to_string()),

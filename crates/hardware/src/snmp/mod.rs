@@ -19,7 +19,7 @@ pub mod profile;
 pub mod survey;
 pub mod udp;
 
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use rack::node::BmcAddress;
 use rack::{Reading, Time};
@@ -29,6 +29,7 @@ use crate::error::Error;
 use crate::found::{Found, Outlet, Receipt, reading};
 use crate::line::{Line, host_and_port};
 use crate::permit::{Credential, Mode, Permit};
+use crate::tally::Tally;
 use agent::{Agent, Oid, Value};
 use client::Client;
 use profile::Profile;
@@ -65,6 +66,12 @@ impl Pdu {
             client: Client::new(url, agent, mode),
             profile: Mutex::default(),
         }
+    }
+
+    /// Has its exchanges counted.
+    pub fn counted_by(self, tally: Arc<dyn Tally>) -> Pdu {
+        self.client.line.counted_by(tally);
+        self
     }
 
     /// Which family it is; found out once.

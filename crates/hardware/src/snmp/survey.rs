@@ -129,6 +129,7 @@ pub fn identify(p: &Profile, cells: &Cells, unit: &[u32], alone: bool, name: Opt
         watts,
         readings,
         outlets: Vec::new(),
+        mains: Vec::new(),
     }
 }
 

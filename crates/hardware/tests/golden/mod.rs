@@ -129,6 +129,9 @@ pub fn device(d: &FoundDevice) -> String {
         d.health,
         d.watts.map_or_else(|| "no reading".into(), |w| format!("{w:.1} W"))
     );
+    for m in &d.mains {
+        let _ = writeln!(out, "    mains {} A {} V {} phases", m.amps, m.volts, m.phases);
+    }
     for (name, value, unit) in &d.readings {
         let value = value.map_or_else(|| "no reading".into(), |v| format!("{v:.1}"));
         let _ = writeln!(out, "    {name} {value} {unit}");

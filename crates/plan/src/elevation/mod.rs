@@ -107,8 +107,8 @@ pub fn draw(rack: &Rack) -> Elevation {
             all.push((intended_box(place, meant), shown, Vec::new()));
         }
     }
-    all.sort_by_cached_key(|(b, ..)| b.place.natural());
-    flanks.sort_by_cached_key(|(f, _)| f.place.natural());
+    all.sort_by(|(a, ..), (b, ..)| a.place.cmp(&b.place));
+    flanks.sort_by(|(a, _), (b, _)| a.place.cmp(&b.place));
 
     let shown = || all.iter().map(|(_, s, _)| s).chain(flanks.iter().map(|(_, s)| s));
     let scale = Scale::of(rack.by, rack.age, shown().filter_map(Shown::number));
@@ -334,8 +334,7 @@ fn classes<'a>(by: By, shown: impl Iterator<Item = &'a Shown>) -> Vec<ClassLabel
 }
 
 fn totals(rack: &Rack) -> Totals {
-    let fresh =
-        |n: &SeenNode, name, unit| value::named(&n.readings, name, unit).and_then(|r| r.fresh(rack.at, rack.age));
+    let fresh = |n: &SeenNode, name, unit| Reading::named(&n.readings, name, unit, rack.at, rack.age);
     let watts: Vec<f64> = rack
         .nodes
         .iter()

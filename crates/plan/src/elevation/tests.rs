@@ -51,6 +51,7 @@ fn device(place: &str, kind: &str) -> DeviceView {
         firmware: None,
         url: String::new(),
         path: String::new(),
+        mains: Vec::new(),
         health: Health::Ok,
         readings: vec![reading("watts", Some(500.0), Unit::Watts, 2)],
         outlets: Vec::new(),

@@ -190,10 +190,7 @@ pub fn fsck(c: &Compared) -> Report {
     for f in found.iter_mut() {
         f.since = c.since.get(&f.key()).copied().or(f.since);
     }
-    found.sort_by(|a, b| {
-        let key = |f: &Finding| (f.place.natural(), f.kind, f.subject.clone());
-        key(a).cmp(&key(b))
-    });
+    found.sort_by_cached_key(|f| (f.place.clone(), f.kind, f.subject.clone()));
     found.dedup_by(|a, b| a.key() == b.key());
     report
 }
@@ -303,16 +300,6 @@ fn identity(b: &IntendedBox, place: &Place, seen: [&Option<String>; 3], found: &
 
 fn bill(b: &IntendedBox, node: &Node, found: &mut Vec<Finding>) {
     let of = |kind: fn(&PartKind) -> bool| node.parts.iter().filter(|p| kind(&p.kind)).count() as u64;
-    let storage: u64 = node
-        .drives()
-        .map(|p| {
-            if let PartKind::Drive { size, .. } = p.kind {
-                size.0
-            } else {
-                0
-            }
-        })
-        .sum();
     let modules = of(|k| matches!(k, PartKind::Memory { .. }));
     // A sum that an operating system tells is short of what firmware keeps for itself; modules are not.
     let memory = if modules > 1 {
@@ -336,7 +323,7 @@ fn bill(b: &IntendedBox, node: &Node, found: &mut Vec<Finding>) {
             of(|k| matches!(k, PartKind::Nic { .. })),
         ),
         ("memory", bill.memory.map(|m| m.0), memory),
-        ("storage", bill.storage.map(|m| m.0), storage),
+        ("storage", bill.storage.map(|m| m.0), node.storage().0),
     ];
     for (label, wanted, seen) in counted {
         let Some(wanted) = wanted.filter(|w| seen < *w) else {

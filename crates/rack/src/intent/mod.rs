@@ -278,7 +278,7 @@ impl Intent {
     /// Sorts everything, so that two that mean the same are the same.
     pub fn sort(&mut self) {
         let rack = self.rack.clone();
-        self.boxes.sort_by_cached_key(|b| Place::new(&rack, &b.slot).natural());
+        self.boxes.sort_by_cached_key(|b| Place::new(&rack, &b.slot));
         for b in &mut self.boxes {
             // One unit is what is meant when nobody says a height.
             b.height = b.height.filter(|h| *h != 1.0);

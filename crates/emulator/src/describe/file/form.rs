@@ -3,6 +3,7 @@
 use serde::Deserialize;
 use toml::Spanned;
 
+use crate::describe::Fluid;
 use crate::physics::breaker::Curve;
 
 #[derive(Deserialize)]
@@ -91,15 +92,6 @@ fn pumps() -> u8 {
     2
 }
 
-#[derive(Deserialize, Default)]
-#[serde(rename_all = "lowercase")]
-pub(super) enum Fluid {
-    #[default]
-    Pg25,
-    Water,
-    Immersion,
-}
-
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct FeedIn {
@@ -171,6 +163,8 @@ pub(super) struct BoxIn {
     pub(super) on: Option<Spanned<String>>,
     pub(super) gpus: Option<u8>,
     pub(super) load: Option<Spanned<LoadIn>>,
+    #[serde(default = "yes")]
+    pub(super) managed: bool,
 }
 
 fn one() -> u32 {

@@ -26,6 +26,7 @@ impl Reader<'_> {
             let on = b.on.as_ref().and_then(|name| self.pick("loop", name, loop_names));
             self.loop_fits(b, &kind, on);
             let load = self.load(b);
+            let as_ = self.as_(b, &kind);
             if b.cords.len() > usize::from(kind.supply.count) {
                 let span = b.cords[0].span();
                 let (n, cords) = (kind.supply.count, b.cords.len());
@@ -59,7 +60,7 @@ impl Reader<'_> {
                     on,
                     moves: kind.name == "cdu",
                     load: load.clone(),
-                    as_: As::of(&kind),
+                    as_,
                 });
             }
         }
@@ -114,6 +115,23 @@ impl Reader<'_> {
             self.wrong(load.span(), e.to_string());
             Trace::Constant(0.0)
         })
+    }
+
+    /// Who it is; `managed = false` leaves out the controller of a box without processors.
+    fn as_(&mut self, b: &BoxIn, kind: &Kind) -> As {
+        match As::of(kind) {
+            as_ if b.managed => as_,
+            As::Managed | As::Load => As::Load,
+            as_ => {
+                let why = format!(
+                    "`managed = false` is for boxes that no machine runs on, not for `{}`; a server without a BMC is \
+                     `server-bare`",
+                    kind.name
+                );
+                self.wrong(b.slot.span(), why);
+                as_
+            }
+        }
     }
 
     /// Two things can't be in one unit, nor one above the rack.
