@@ -11,6 +11,8 @@ export default defineConfig({
   plugins: [solid()],
   build: {
     target: ["chrome123", "firefox121", "safari17.5"],
+    // what is bundled keeps the words that its licence asks for
+    license: { fileName: "licences.md" },
     assetsInlineLimit: 0,
     modulePreload: { polyfill: false },
     reportCompressedSize: false,
