@@ -9,6 +9,7 @@ mod bench;
 mod busbar;
 mod clock;
 mod command;
+mod console;
 mod daemon;
 mod debian;
 mod failures;
@@ -59,6 +60,8 @@ enum Chore {
     Simulate(simulate::Args),
     /// Scrape and query the metrics with Debian's Prometheus, and look at `busbar top` in tmux
     Watch,
+    /// Build the web console, compare it with what is committed, and try it in Debian's Chromium
+    Console,
     /// Put real machines of QEMU into the emulated rack, as nobody, by the README
     Vms,
     /// Leave a rack alone with bad luck, and see it come to rest
@@ -87,6 +90,7 @@ fn main() -> anyhow::Result<()> {
         Chore::Validators => validators::run_alone(),
         Chore::Simulate(args) => simulate::run(&args),
         Chore::Watch => watch::run_alone(),
+        Chore::Console => console::run_alone(),
         Chore::Vms => vms::run_alone(),
         Chore::Soak(args) => soak::run(&args),
         Chore::Scale(args) => scale::run(&args),

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, bail};
 
 use crate::command::{cmd, output, shown};
-use crate::{debian, failures, licences, netbox, peers, real, scale, simulate, soak, validators, vms, watch};
+use crate::{console, debian, failures, licences, netbox, peers, real, scale, simulate, soak, validators, vms, watch};
 
 #[derive(clap::Args)]
 pub struct Args {
@@ -108,6 +108,7 @@ pub fn run(args: &Args) -> Result<()> {
     step("validators", &mut || validators::count());
     step("simulation", &mut || simulate::count(args.all));
     step("watch", &mut || watch::count());
+    step("console", &mut || console::count());
     let minutes = if args.all { soak::WHOLE } else { soak::SAMPLE };
     step("soak", &mut || soak::count(&soak::Args::of(minutes)));
     step("scale", &mut || scale::count(&scale::Args::of(scale::SAMPLE, args.all)));

@@ -1,0 +1,201 @@
+// The frame around every page: head, keys, palette, and what is said when nobody is logged in or nobody answers.
+
+import { createEffect, createSignal, For, onCleanup, onMount, Show } from "solid-js";
+import { Dynamic } from "solid-js/web";
+import { tell } from "../api/client";
+import { createHouse } from "../api/live";
+import { PAGES } from "../pages";
+import { follow } from "../rack/RackPage";
+import { go, path, view } from "../view/router";
+import { BYS } from "../view/view";
+import { age, clock } from "../view/words";
+import type { Choice } from "./choices";
+import { Help } from "./Help";
+import { Login } from "./Login";
+import { Palette } from "./Palette";
+
+export function App() {
+  const live = createHouse(() => {
+    const { racks, by, at } = view();
+    return { racks, by, at };
+  });
+  const { house, now } = live;
+  const [open, setOpen] = createSignal<"help" | "palette" | "run" | null>(null);
+  const page = () => PAGES.find(({ claims }) => claims(path())) ?? PAGES[0];
+  const close = () => setOpen(null);
+  const lost = () => (house.link.state === "lost" ? house.link.since : null);
+
+  const key = (event: KeyboardEvent) => {
+    const target = event.target;
+    if ((event.metaKey || event.ctrlKey) && event.key.toLowerCase() === "k") {
+      event.preventDefault();
+      if (house.me) setOpen("palette");
+      return;
+    }
+    if (event.metaKey || event.ctrlKey || event.altKey || open() !== null || document.querySelector("dialog[open]"))
+      return;
+    const find = document.querySelector<HTMLInputElement>(".find");
+    if (target === find && event.key === "Escape") {
+      go({ hl: "" }, { replace: true });
+      find?.blur();
+      return;
+    }
+    if (target instanceof HTMLElement && target.matches("input, select, textarea")) return;
+    if (event.key === "Escape" && target instanceof HTMLElement && target.closest(".panel")) {
+      document.querySelector<SVGGElement>(".stage [aria-pressed='true']")?.focus();
+      return;
+    }
+    const acts: Record<string, () => void> = {
+      "?": () => setOpen("help"),
+      "/": () => find?.focus(),
+      t: () => go({ table: !view().table }),
+      r: () => house.me && setOpen("run"),
+      l: () => go({ at: null }, { replace: true }),
+      b: () => {
+        const next = BYS[(BYS.findIndex(({ id }) => id === view().by) + 1) % BYS.length];
+        if (next) go({ by: next.id });
+      },
+    };
+    const act = acts[event.key];
+    if (!act) return;
+    event.preventDefault();
+    act();
+  };
+  onMount(() => addEventListener("keydown", key));
+  onCleanup(() => removeEventListener("keydown", key));
+
+  const choose = ({ to }: Choice) => {
+    setOpen(to === "run" || to === "help" ? to : null);
+    if (typeof to === "string") return;
+    go(to);
+    const place = to.focus;
+    if (place)
+      queueMicrotask(() => document.querySelector<SVGGElement>(`.stage [data-place="${CSS.escape(place)}"]`)?.focus());
+  };
+  const leave = async () => {
+    await tell("POST", "/logout").catch(() => null);
+    location.assign("/");
+  };
+  createEffect(() => document.documentElement.classList.toggle("lost", lost() !== null));
+
+  return (
+    <>
+      <button
+        type="button"
+        class="skip"
+        onClick={() => document.querySelector<SVGGElement>(".stage [tabindex='0']")?.focus()}
+      >
+        To the rack
+      </button>
+      <header class="head">
+        <a class="mark" href="/" onClick={(event) => follow(event, "/")}>
+          busbar
+        </a>
+        <nav aria-label="pages">
+          <For each={PAGES}>
+            {({ id, title, home }) => (
+              <a
+                href={home}
+                aria-current={page().id === id ? "page" : undefined}
+                onClick={(event) => follow(event, home)}
+              >
+                {title}
+              </a>
+            )}
+          </For>
+        </nav>
+        <Show when={house.racks.length > 1}>
+          <nav class="racks" aria-label="racks">
+            <For each={house.racks}>
+              {({ name }) => (
+                <a
+                  href={`/${name}`}
+                  aria-current={view().racks.includes(name) ? "true" : undefined}
+                  onClick={(event) => follow(event, { racks: [name] })}
+                >
+                  {name}
+                </a>
+              )}
+            </For>
+          </nav>
+        </Show>
+        <span class="grow" />
+        <Show when={house.me}>
+          {(me) => (
+            <>
+              <Show when={me().emulator}>
+                <span class="tag">emulated</span>
+              </Show>
+              <button
+                type="button"
+                class="plain go"
+                onClick={() => setOpen("palette")}
+                aria-keyshortcuts="Control+K Meta+K"
+              >
+                go to <kbd>⌘K</kbd>
+              </button>
+              <button
+                type="button"
+                class="plain"
+                aria-label="keys"
+                onClick={() => setOpen("help")}
+                aria-keyshortcuts="?"
+              >
+                <kbd>?</kbd>
+              </button>
+              <span class="who">
+                {me().name}
+                <Show when={me().role !== me().name}> · {me().role}</Show>
+              </span>
+              <button type="button" class="plain" onClick={() => void leave()}>
+                log out
+              </button>
+              <span class="link" classList={{ off: house.link.state !== "live" || view().at !== null }}>
+                {house.link.state === "lost"
+                  ? "no link"
+                  : view().at !== null
+                    ? "past"
+                    : house.link.state === "live"
+                      ? "live"
+                      : "…"}
+              </span>
+            </>
+          )}
+        </Show>
+      </header>
+      <main id="main">
+        <div role="alert">
+          <Show when={lost()}>
+            {(since) => (
+              <p class="lostline">
+                <b>No answer from the daemon since {clock(new Date(since()))}.</b>{" "}
+                <span aria-hidden="true">That is {age((now() - since()) / 1000)}.</span> What is drawn is from then.
+                Machines keep running. Tried again every second.
+              </p>
+            )}
+          </Show>
+        </div>
+        <Show when={house.link.state !== "login"} fallback={<Login />}>
+          <Show when={house.link.state !== "waiting"}>
+            <Dynamic
+              component={page().Body}
+              live={live}
+              running={open() === "run"}
+              onRunning={(run: boolean) => setOpen(run ? "run" : null)}
+            />
+          </Show>
+        </Show>
+      </main>
+      <Show when={open() === "help"}>
+        <Help onClose={close} />
+      </Show>
+      <Show when={open() === "palette"}>
+        <Palette
+          of={[house.racks, Object.values(house.kept).map(({ elevation }) => elevation)]}
+          onClose={close}
+          onChoose={choose}
+        />
+      </Show>
+    </>
+  );
+}

@@ -1,0 +1,85 @@
+// Carrying actions out: a button beside the command and the API call that it is, a question before what destroys, and what came of it.
+
+import { createSignal, For, Show } from "solid-js";
+import { tell, words } from "../api/client";
+import { Dialog } from "../frame/Dialog";
+import type { Action, Call } from "./actions";
+
+export const shownCall = ({ method, path, body }: Call) => `${method} ${path}${body ? ` ${JSON.stringify(body)}` : ""}`;
+
+export function Acts(props: { actions: Action[]; onDone: () => void }) {
+  const [asked, ask] = createSignal<Action | null>(null);
+  const [busy, setBusy] = createSignal<string | null>(null);
+  const [said, say] = createSignal<{ text: string; failed: boolean } | null>(null);
+  async function carry(action: Action) {
+    ask(null);
+    setBusy(action.id);
+    say(null);
+    try {
+      await tell(action.call.method, action.call.path, action.call.body);
+      say({ text: `Accepted: ${action.command}`, failed: false });
+    } catch (error) {
+      say({ text: words(error), failed: true });
+    } finally {
+      setBusy(null);
+      props.onDone();
+    }
+  }
+  const press = (action: Action) => {
+    if (action.disabled !== undefined || busy() !== null) return;
+    if (action.dies === undefined) void carry(action);
+    else ask(action);
+  };
+  return (
+    <>
+      <ul class="acts">
+        <For each={props.actions}>
+          {(action) => (
+            <li>
+              <button
+                type="button"
+                class="act"
+                classList={{ grave: action.dies !== undefined }}
+                aria-disabled={action.disabled !== undefined || busy() !== null}
+                aria-describedby={`act-${action.id}`}
+                onClick={() => press(action)}
+              >
+                {busy() === action.id ? "…" : action.label}
+              </button>
+              <div id={`act-${action.id}`}>
+                <code>{action.command}</code>
+                <Show when={action.disabled} fallback={<code class="call">{shownCall(action.call)}</code>}>
+                  <p class="why">{action.disabled}</p>
+                </Show>
+              </div>
+            </li>
+          )}
+        </For>
+      </ul>
+      <p role="status" class="said" classList={{ failed: said()?.failed ?? false }}>
+        {said()?.text}
+      </p>
+      <Show when={asked()}>
+        {(action) => (
+          <Dialog label={`${action().label}?`} class="confirm" onClose={() => ask(null)}>
+            <h2>{action().label}?</h2>
+            <p>{action().dies}</p>
+            <p>
+              <code>{action().command}</code>
+              <br />
+              <code class="call">{shownCall(action().call)}</code>
+            </p>
+            <div class="row">
+              <button type="button" autofocus onClick={() => ask(null)}>
+                Cancel
+              </button>
+              <button type="button" class="grave" onClick={() => void carry(action())}>
+                {action().label}
+              </button>
+            </div>
+          </Dialog>
+        )}
+      </Show>
+    </>
+  );
+}

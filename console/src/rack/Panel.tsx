@@ -1,0 +1,297 @@
+// The side panel: of the focused box what it is, what is read of it, why it is so and what may be done; of nothing, the rack.
+
+import { createEffect, createMemo, createResource, For, type JSX, Match, on, Show, Switch } from "solid-js";
+import { look } from "../api/client";
+import type { Kept } from "../api/live";
+import type { Box, DeviceView, EventView, Flank, NodeView, Reading, Role, Why } from "../api/types";
+import { mark } from "../draw/mark";
+import { age, clock, local, OLD, reading, watts } from "../view/words";
+import { Acts } from "./Act";
+import { ofBox, ofOutlet } from "./actions";
+
+export interface PanelProps {
+  racks: Kept[];
+  focus: string | null;
+  role: Role;
+  now: number;
+  past: boolean;
+  /** Why nothing can be done now. */
+  barred: string | null;
+  events: EventView[];
+  onFocus: (place: string | null) => void;
+  onChange: () => void;
+}
+
+export function Panel(props: PanelProps) {
+  const box = createMemo(() => {
+    const all = props.racks.flatMap(({ elevation: { boxes, feet } }) => [...boxes, ...feet]);
+    return all.find(({ place }) => place === props.focus) ?? null;
+  });
+  const flank = createMemo(
+    () => props.racks.flatMap(({ elevation }) => elevation.flanks).find(({ place }) => place === props.focus) ?? null,
+  );
+  return (
+    <aside class="panel" aria-label={props.focus ?? "the racks"} tabindex="-1">
+      <Switch fallback={<Whole {...props} />}>
+        <Match when={box()}>
+          {(it) => (
+            <Of
+              place={it().place}
+              title={it().machine ?? it().name ?? it().place}
+              under={it().machine ? it().place : null}
+              onClose={() => props.onFocus(null)}
+            >
+              <OfBox {...props} box={it()} />
+            </Of>
+          )}
+        </Match>
+        <Match when={flank()}>
+          {(it) => (
+            <Of place={it().place} title={it().place} under={null} onClose={() => props.onFocus(null)}>
+              <OfFlank {...props} flank={it()} />
+            </Of>
+          )}
+        </Match>
+        <Match when={props.focus !== null && props.racks.length > 0}>
+          <Of place={props.focus ?? ""} title={props.focus ?? ""} under={null} onClose={() => props.onFocus(null)}>
+            <p>Nothing stands there.</p>
+          </Of>
+        </Match>
+      </Switch>
+    </aside>
+  );
+}
+
+function Of(props: { place: string; title: string; under: string | null; onClose: () => void; children: JSX.Element }) {
+  return (
+    <>
+      <header>
+        <h2>{props.title}</h2>
+        <Show when={props.under}>
+          <span class="under">{props.under}</span>
+        </Show>
+        <button type="button" class="close" aria-label="close" onClick={() => props.onClose()}>
+          ×
+        </button>
+      </header>
+      <div class="parts">{props.children}</div>
+    </>
+  );
+}
+
+const Facts = (props: { rows: [string, string | null | undefined][] }) => (
+  <dl class="facts">
+    <For each={props.rows.filter(([, value]) => value)}>
+      {([name, value]) => (
+        <>
+          <dt>{name}</dt>
+          <dd>{value}</dd>
+        </>
+      )}
+    </For>
+  </dl>
+);
+
+function Readings(props: { all: Reading[]; now: number }) {
+  const old = (it: Reading) => (props.now - Date.parse(it.taken)) / 1000;
+  return (
+    <table class="readings">
+      <caption>Readings</caption>
+      <thead class="unseen">
+        <tr>
+          <th scope="col">reading</th>
+          <th scope="col">value</th>
+          <th scope="col">age</th>
+        </tr>
+      </thead>
+      <tbody>
+        <For each={props.all}>
+          {(it) => (
+            <tr classList={{ stale: old(it) > OLD }}>
+              <th scope="row">{it.name}</th>
+              <td class="value">{reading(it.value, it.unit)}</td>
+              <td class="age">{age(old(it))}</td>
+            </tr>
+          )}
+        </For>
+      </tbody>
+    </table>
+  );
+}
+
+function Reasons(props: { why: Why; now: number }) {
+  const said = (text: string) => local(text, new Date(props.now));
+  return (
+    <section class="reasons">
+      <h3>Why</h3>
+      <p>{said(props.why.headline)}</p>
+      <ul>
+        <For each={props.why.because}>{(it) => <li>because {said(it)}</li>}</For>
+        <For each={props.why.next}>{(it) => <li>next: {said(it)}</li>}</For>
+      </ul>
+    </section>
+  );
+}
+
+function OfBox(props: PanelProps & { box: Box }) {
+  const isNode = () => props.box.kind === "server" && props.box.found;
+  // looked at again whenever the drawing is, so that both say the same
+  const came = () => Math.max(0, ...props.racks.map(({ came }) => came));
+  const [node, { refetch }] = createResource(
+    () => isNode() && props.box.place,
+    async (place) => (await look<NodeView>(`/v1/nodes/${place}`)).body,
+  );
+  const about = () => props.box.machine ?? (isNode() ? props.box.place : null);
+  const [why, { refetch: again }] = createResource(about, async (it) => (await look<Why>(`/v1/why/${it}`)).body);
+  createEffect(
+    on(
+      [came, () => props.box.state],
+      () => {
+        void refetch();
+        void again();
+      },
+      { defer: true },
+    ),
+  );
+  const live = () => (node.error ? undefined : node.latest);
+  const reasons = () => (why.error ? undefined : why.latest);
+  const state = () => (props.past ? null : props.box.silent ? `no answer: ${props.box.silent}` : mark(props.box).word);
+  return (
+    <>
+      <div>
+        <Facts
+          rows={[
+            ["state", state()],
+            ["held", props.box.held],
+            ["cordoned", props.box.cordoned],
+            ["value", props.box.value?.text ?? props.box.missing ?? "no reading"],
+            ["model", props.box.model ?? props.box.kind],
+            ["serial", live()?.identity.serial],
+            ["power", props.past ? null : props.box.power],
+            ["armed", isNode() ? (props.box.armed ? "yes" : "no, only looked at") : null],
+          ]}
+        />
+        <Show when={!props.past && reasons()}>{(it) => <Reasons why={it()} now={props.now} />}</Show>
+      </div>
+      <Show when={isNode()}>
+        <section>
+          <h3>Actions</h3>
+          <Acts actions={ofBox(props.box, props.role, props.barred)} onDone={props.onChange} />
+        </section>
+      </Show>
+      <Show when={!props.past && live()}>{(it) => <Readings all={it().live.readings} now={props.now} />}</Show>
+    </>
+  );
+}
+
+function OfFlank(props: PanelProps & { flank: Flank }) {
+  const [devices] = createResource(async () => (await look<DeviceView[]>("/v1/devices")).body);
+  const device = () => (devices.error ? undefined : devices.latest?.find(({ place }) => place === props.flank.place));
+  const behind = (place: string | null) =>
+    props.racks.flatMap(({ elevation }) => elevation.boxes).find((box) => box.place === place);
+  return (
+    <>
+      <div>
+        <Facts
+          rows={[
+            ["value", props.flank.value?.text ?? props.flank.missing ?? "no reading"],
+            ["model", props.flank.model ?? props.flank.kind],
+            ["serial", device()?.serial],
+            ["health", props.flank.health],
+          ]}
+        />
+        <Show when={!props.past && device()}>{(it) => <Readings all={it().readings} now={props.now} />}</Show>
+      </div>
+      <section>
+        <h3>Outlets</h3>
+        <For each={props.flank.outlets}>
+          {(outlet) => (
+            <details class="outlets">
+              <summary>
+                <span class="no">{outlet.outlet}</span>
+                <span class="on">{outlet.on === null ? "not told" : outlet.on ? "on" : "off"}</span>
+                <span class="feeds">{outlet.feeds ?? outlet.label ?? "nothing known"}</span>
+                <span class="value">{outlet.watts === null ? "no reading" : watts(outlet.watts)}</span>
+              </summary>
+              <Acts
+                actions={ofOutlet(props.flank, outlet, behind(outlet.feeds), props.role, props.barred)}
+                onDone={props.onChange}
+              />
+            </details>
+          )}
+        </For>
+      </section>
+    </>
+  );
+}
+
+/** Nothing is focused: the racks in a few numbers, and what happened last. */
+function Whole(props: PanelProps) {
+  const boxes = () => props.racks.flatMap(({ elevation }) => elevation.boxes).filter(({ kind }) => kind === "server");
+  const count = (test: (box: Box) => boolean) => `${boxes().filter(test).length}`;
+  return (
+    <div class="parts">
+      <div>
+        <header>
+          <h2>{props.racks.length === 1 ? props.racks[0]?.elevation.rack : `${props.racks.length} racks`}</h2>
+        </header>
+        <Show when={!props.past}>
+          <Facts
+            rows={[
+              ["servers", count(() => true)],
+              ["running", count(({ state }) => state === "running")],
+              ["free", count((box) => mark(box).word.startsWith("free"))],
+              ["to look at", count((box) => mark(box).loud)],
+            ]}
+          />
+        </Show>
+        <table>
+          <caption>Totals</caption>
+          <thead>
+            <tr>
+              <th scope="col">rack</th>
+              <th scope="col" class="value">
+                at the wall
+              </th>
+              <th scope="col" class="value">
+                warmest inlet
+              </th>
+              <th scope="col" class="value">
+                don't tell
+              </th>
+            </tr>
+          </thead>
+          <tbody>
+            <For each={props.racks}>
+              {({ elevation }) => (
+                <tr>
+                  <th scope="row">{elevation.rack}</th>
+                  <td class="value">
+                    {elevation.totals.watts === null ? "no reading" : watts(elevation.totals.watts)}
+                  </td>
+                  <td class="value">{reading(elevation.totals.inlet_max, "celsius")}</td>
+                  <td class="value">{elevation.totals.unknown}</td>
+                </tr>
+              )}
+            </For>
+          </tbody>
+        </table>
+      </div>
+      <section>
+        <h3>Latest</h3>
+        <ol class="events">
+          <For each={props.events.slice(-16).reverse()}>
+            {(event) => (
+              <li classList={{ loud: event.level === "warning" || event.level === "error" }}>
+                <time datetime={event.at}>{clock(new Date(event.at))}</time>
+                <span>
+                  <b>{event.about}</b> {local(event.what, new Date(props.now))}
+                </span>
+              </li>
+            )}
+          </For>
+        </ol>
+      </section>
+    </div>
+  );
+}

@@ -1,0 +1,192 @@
+// What may be done to a box: each with the command and the API call that it is, why it can't be done now, and what dies of it.
+
+import type { Box, Flank, Outlet, Role } from "../api/types";
+
+export interface Call {
+  method: "POST" | "DELETE";
+  path: string;
+  body?: Record<string, unknown>;
+}
+
+export interface Action {
+  id: string;
+  label: string;
+  command: string;
+  call: Call;
+  /** Why it can't be done now, and what would enable it. */
+  disabled?: string;
+  /** What dies of it; asked for before it is done. */
+  dies?: string;
+}
+
+const RANK: Record<Role, number> = { reader: 0, operator: 1, admin: 2 };
+
+export const needs = (role: Role, needed: Role) =>
+  RANK[role] < RANK[needed]
+    ? `needs the role ${needed}; yours is ${role}: busbar token make NAME --role ${needed}`
+    : null;
+
+const reason = (...reasons: (string | null | false | undefined)[]) => {
+  const first = reasons.find((it) => typeof it === "string");
+  return typeof first === "string" ? { disabled: first } : {};
+};
+
+/** Why nothing can be done while another time than now is looked at, or nobody answers. */
+export const PAST = "the drawing shows the past; go back to live first";
+export const LOST = "the daemon does not answer; it is tried again every second";
+
+/** What can be done to a box in a unit; `barred` says why nothing can. */
+export function ofBox(box: Box, role: Role, barred: string | null): Action[] {
+  // what is no server, or isn't there, can't be told anything
+  if (box.kind !== "server" || !box.found) return [];
+  const operator = needs(role, "operator");
+  const unarmed = !box.armed && `${box.place} is only looked at; first: busbar arm ${box.place}`;
+  const locate = { place: box.place, on: true };
+  const own: Action[] = [
+    {
+      id: "locate",
+      label: "Light it",
+      command: `busbar locate ${box.place}`,
+      call: { method: "POST", path: "/v1/locate", body: locate },
+      ...reason(barred, operator, unarmed),
+    },
+    {
+      id: "unlocate",
+      label: "Put the light out",
+      command: `busbar locate ${box.place} --off`,
+      call: { method: "POST", path: "/v1/locate", body: { ...locate, on: false } },
+      ...reason(barred, operator, unarmed),
+    },
+    box.armed
+      ? {
+          id: "disarm",
+          label: "Disarm",
+          command: `busbar disarm ${box.place}`,
+          call: { method: "POST", path: "/v1/arm", body: { place: box.place, armed: false } },
+          ...reason(barred, needs(role, "admin")),
+        }
+      : {
+          id: "arm",
+          label: "Arm",
+          command: `busbar arm ${box.place}`,
+          call: { method: "POST", path: "/v1/arm", body: { place: box.place, armed: true } },
+          ...reason(barred, needs(role, "admin")),
+        },
+  ];
+  const { machine } = box;
+  return machine ? [...ofMachine(machine, box, reason(barred, operator)), ...own] : own;
+}
+
+function ofMachine(name: string, box: Box, held: { disabled?: string }): Action[] {
+  const signal = (sent: string) =>
+    ({ method: "POST", path: `/v1/machines/${name}/signal`, body: { signal: sent } }) as const;
+  const runs = box.state === "running";
+  const leaves = box.state === "draining" || box.state === "wiping";
+  const leaving = leaves && { disabled: `${name} is being given back` };
+  const not = (wrong: boolean, why: string) => (held.disabled ? held : leaving || (wrong ? { disabled: why } : {}));
+  return [
+    {
+      id: "term",
+      label: "Stop",
+      command: `busbar kill -TERM ${name}`,
+      call: signal("term"),
+      dies: `What runs on ${name} is told to stop, and ${box.place} goes off. Its disk stays.`,
+      ...not(!runs, `${name} is ${box.state ?? "nowhere"}, not running`),
+    },
+    {
+      id: "cont",
+      label: "Start",
+      command: `busbar kill -CONT ${name}`,
+      call: signal("cont"),
+      ...not(
+        box.state !== "stopped" && box.state !== "held",
+        `${name} is ${box.state ?? "nowhere"}: only what is stopped or held can be started`,
+      ),
+    },
+    {
+      id: "kill",
+      label: "Power off",
+      command: `busbar kill -KILL ${name}`,
+      call: signal("kill"),
+      dies: `${box.place} loses its power at once. What ${name} has not written to its disk is lost.`,
+      ...not(!runs, `${name} is ${box.state ?? "nowhere"}, not running`),
+    },
+    {
+      id: "rm",
+      label: "Wipe and give back",
+      command: `busbar rm ${name}`,
+      call: { method: "DELETE", path: `/v1/machines/${name}` },
+      dies: `${name} ends, and everything on the disks of ${box.place} is wiped. It can't be undone.`,
+      ...not(false, ""),
+    },
+  ];
+}
+
+/** What can be done to an outlet; `feeds` is the box behind it, when it is known. */
+export function ofOutlet(
+  pdu: Flank,
+  outlet: Outlet,
+  feeds: Box | undefined,
+  role: Role,
+  barred: string | null,
+): Action[] {
+  const held = reason(barred, needs(role, "operator"));
+  const victim = feeds?.machine;
+  const verb = (order: "on" | "off" | "cycle", label: string, wrong: string | null): Action => {
+    const inUse = victim && order !== "on";
+    const behind = outlet.feeds ?? "what is plugged in";
+    return {
+      id: `${order}-${outlet.outlet}`,
+      label,
+      command: `busbar outlet ${order} ${pdu.place}/${outlet.outlet}${inUse ? " --in-use" : ""}`,
+      call: {
+        method: "POST",
+        path: `/v1/outlets${inUse ? "?in_use=true" : ""}`,
+        body: { pdu: pdu.place, outlet: outlet.outlet, order },
+      },
+      ...(order === "on"
+        ? {}
+        : { dies: `${behind} loses this supply${victim ? `; ${victim} dies if it has no other` : ""}.` }),
+      ...(held.disabled ? held : wrong === null ? {} : { disabled: wrong }),
+    };
+  };
+  return [
+    verb("on", "On", outlet.on === true ? "it is on" : null),
+    verb("off", "Off", outlet.on === false ? "it is off" : null),
+    verb("cycle", "Cycle", outlet.on === false ? "it is off: switch it on" : null),
+  ];
+}
+
+/** What the form asks for. */
+export interface Wish {
+  image: string;
+  name: string;
+  on: string;
+  key: string;
+}
+
+/** A run, or its plan. Empty fields are left to Busbar. */
+export function run(wish: Wish, dry: boolean): Action {
+  const { image, name, on, key } = wish;
+  const words = [
+    "busbar run",
+    image || "IMAGE",
+    name && `--name ${name}`,
+    on && `--on ${on}`,
+    key && "--ssh-key KEY.pub",
+  ];
+  const keys = key
+    .split("\n")
+    .map((line) => line.trim())
+    .filter((line) => line !== "");
+  return {
+    id: dry ? "plan" : "run",
+    label: dry ? "Plan" : "Run",
+    command: [...words, dry && "--dry-run"].filter((word) => word).join(" "),
+    call: {
+      method: "POST",
+      path: `/v1/machines${dry ? "?dry_run=true" : ""}`,
+      body: { image, ...(name && { name }), ...(on && { on }), ...(keys.length > 0 && { ssh_keys: keys }) },
+    },
+  };
+}

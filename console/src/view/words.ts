@@ -1,0 +1,53 @@
+// Numbers and times in words.
+
+/** `3 s`, `4 m`, `2 h`, `3 d`. */
+export function age(seconds: number): string {
+  const s = Math.max(0, Math.round(seconds));
+  if (s < 120) return `${s} s`;
+  if (s < 7200) return `${Math.floor(s / 60)} m`;
+  if (s < 172_800) return `${Math.floor(s / 3600)} h`;
+  return `${Math.floor(s / 86_400)} d`;
+}
+
+/** Seconds from which a value counts as old: twice what a slow BMC takes. */
+export const OLD = 30;
+
+/** `366 W`, `3.66 kW`. */
+export function watts(value: number): string {
+  return Math.abs(value) < 1000 ? `${Math.round(value)} W` : `${(value / 1000).toFixed(2)} kW`;
+}
+
+const SYMBOLS: Record<string, string> = {
+  watts: "W",
+  celsius: "°C",
+  rpm: "rpm",
+  percent: "%",
+  volts: "V",
+  amperes: "A",
+  litres_per_minute: "l/min",
+  kilopascals: "kPa",
+  kilowatt_hours: "kWh",
+};
+
+/** A reading with its unit; what is missing is "no reading", never zero. */
+export function reading(value: number | null, unit: string): string {
+  if (value === null) return "no reading";
+  const digits = Math.abs(value) >= 100 || Number.isInteger(value) ? 0 : Math.abs(value) >= 10 ? 1 : 2;
+  return `${value.toFixed(digits)} ${SYMBOLS[unit] ?? unit}`;
+}
+
+const two = (number: number) => `${number}`.padStart(2, "0");
+
+/** `14:02:11`, local time. */
+export function clock(time: Date): string {
+  return `${two(time.getHours())}:${two(time.getMinutes())}:${two(time.getSeconds())}`;
+}
+
+/** Times in a text of the daemon's, as this place's clock says them; with the day when that is another. */
+export function local(text: string, now: Date): string {
+  return text.replace(/\b\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d+)?Z/g, (said) => {
+    const time = new Date(said);
+    if (time.toDateString() === now.toDateString()) return clock(time);
+    return `${time.getFullYear()}-${two(time.getMonth() + 1)}-${two(time.getDate())} ${clock(time)}`;
+  });
+}
