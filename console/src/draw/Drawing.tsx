@@ -222,7 +222,7 @@ function Face(props: {
     return props.old === null ? text : `${text} · ${age(props.old)} old`;
   };
   // from the left: shape, name, word; from the right: value, then cells where the box is too low for a grid of them
-  const right = () => props.rect.x + props.rect.w - 12 - value().length * LETTER;
+  const right = () => props.rect.x + props.rect.w - 17 - value().length * LETTER;
   const left = () => props.rect.x + 19;
   const bold = () => (props.box.machine === null ? LETTER : LETTER * 1.12);
   const name = () =>
