@@ -79,7 +79,7 @@ impl Host for EmulatedHost {
             serial: Some(spec.serial.clone()),
             maker: Some("Busbar".to_string()),
             model: Some(spec.model().to_string()),
-            threads: spec.build.sockets * spec.build.cores * spec.build.threads,
+            threads: spec.build.processors(),
             memory: rack::Bytes::gib(spec.memory_gib()),
             disks: disks.collect(),
             nics: nics.collect(),

@@ -67,6 +67,13 @@ pub struct Build {
     pub gpus: u32,
 }
 
+impl Build {
+    /// Logical processors.
+    pub fn processors(&self) -> u32 {
+        self.sockets * self.cores * self.threads
+    }
+}
+
 impl Default for Build {
     fn default() -> Self {
         Build {

@@ -215,7 +215,7 @@ fn system(rack: &Emulated, i: usize) -> Value {
         },
         "ProcessorSummary": {
             "Count": spec.build.sockets, "CoreCount": spec.build.sockets * spec.build.cores,
-            "LogicalProcessorCount": spec.build.sockets * spec.build.cores * spec.build.threads, "Model": processor(spec),
+            "LogicalProcessorCount": spec.build.processors(), "Model": processor(spec),
             "Status": fine(),
         },
         "MemorySummary": {"TotalSystemMemoryGiB": spec.memory_gib(), "Status": fine()},

@@ -46,7 +46,7 @@ pub(super) fn arguments(spec: &ServerSpec, drives: &[Drive], tap: &str, order: O
     add("accel", "tcg,thread=multi".into());
     add("cpu", "max".into());
     let (sockets, cores, threads) = (spec.build.sockets, spec.build.cores, spec.build.threads);
-    let cpus = sockets * cores * threads;
+    let cpus = spec.build.processors();
     add(
         "smp",
         format!("cpus={cpus},sockets={sockets},cores={cores},threads={threads}"),

@@ -133,7 +133,7 @@ async fn boot_once(
     } = pipes;
     let said = tokio::spawn(heard(said));
     let mut keys = server.serial.connect();
-    let cpus = server.spec.build.sockets * server.spec.build.cores * server.spec.build.threads;
+    let cpus = server.spec.build.processors();
     let busy = busy(rack, i, running.pid, cpus);
     let (asked, mut ask) = mpsc::channel(1);
     let watched = watch(&socket, &mut ask);
