@@ -23,22 +23,12 @@ const PORTS: std::ops::Range<u16> = 27_600..27_700;
 
 /// Checks, and prints what failed; an error if anything did.
 pub fn run_alone() -> Result<()> {
-    let count = count();
-    println!("{} passed, {} failed", count.passed, count.failed);
-    if count.failed > 0 {
-        bail!("the console is not as it should be");
-    }
-    Ok(())
+    count().told("the console is not as it should be")
 }
 
 /// All checks. What could not be run is one that failed.
 pub fn count() -> Count {
-    let mut tally = Tally::default();
-    if let Err(error) = console(&mut tally) {
-        failures::tell(format_args!("error: {error:#}"));
-        tally.0.failed += 1;
-    }
-    tally.0
+    Tally::of(console)
 }
 
 fn console(tally: &mut Tally) -> Result<()> {

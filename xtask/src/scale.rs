@@ -159,10 +159,7 @@ pub fn run(args: &Args) -> Result<()> {
 
 /// The same, counted.
 pub fn count(args: &Args) -> Count {
-    scale(args).unwrap_or_else(|error| {
-        failures::tell(format_args!("error: {error:#}"));
-        Count { passed: 0, failed: 1 }
-    })
+    Count::of_all(scale(args))
 }
 
 fn scale(args: &Args) -> Result<Count> {

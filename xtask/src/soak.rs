@@ -15,7 +15,7 @@ use std::path::PathBuf;
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result};
 
 use crate::command::{cmd, run as run_command};
 use crate::daemon::built;
@@ -68,20 +68,12 @@ impl Args {
 
 /// Soaks, and prints what came of it; an error if anything failed.
 pub fn run(args: &Args) -> Result<()> {
-    let count = count(args);
-    println!("{} passed, {} failed", count.passed, count.failed);
-    if count.failed > 0 {
-        bail!("the soaked rack did not come to rest");
-    }
-    Ok(())
+    count(args).told("the soaked rack did not come to rest")
 }
 
 /// Each command and each check at the end counts. What could not be run is one that failed.
 pub fn count(args: &Args) -> Count {
-    soak(args).unwrap_or_else(|error| {
-        failures::tell(format_args!("error: {error:#}"));
-        Count { passed: 0, failed: 1 }
-    })
+    Count::of_all(soak(args))
 }
 
 fn soak(args: &Args) -> Result<Count> {

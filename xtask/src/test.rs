@@ -38,6 +38,23 @@ impl Count {
         }
     }
 
+    /// What checks came to. What could not be run is one that failed.
+    pub fn of_all(outcome: Result<Self>) -> Self {
+        outcome.unwrap_or_else(|error| {
+            failures::tell(format_args!("error: {error:#}"));
+            Self { passed: 0, failed: 1 }
+        })
+    }
+
+    /// Prints it, for a chore that runs alone; an error that says what is wrong if any check failed.
+    pub fn told(self, wrong: &str) -> Result<()> {
+        println!("{} passed, {} failed", self.passed, self.failed);
+        if self.failed > 0 {
+            bail!("{wrong}");
+        }
+        Ok(())
+    }
+
     fn add(&mut self, other: Self) {
         self.passed += other.passed;
         self.failed += other.failed;
@@ -49,6 +66,16 @@ impl Count {
 pub struct Tally(pub Count);
 
 impl Tally {
+    /// What checks come to that may end early. What could not be run is one that failed.
+    pub fn of(checks: impl FnOnce(&mut Self) -> Result<()>) -> Count {
+        let mut tally = Self::default();
+        if let Err(error) = checks(&mut tally) {
+            failures::tell(format_args!("error: {error:#}"));
+            tally.0.failed += 1;
+        }
+        tally.0
+    }
+
     /// Makes one.
     pub fn check(&mut self, what: &str, outcome: Result<()>) {
         match &outcome {

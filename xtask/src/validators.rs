@@ -12,7 +12,6 @@ use std::process::{Child, ChildStdout, Command, Stdio};
 use anyhow::{Context, Result, bail};
 
 use crate::command::{cmd, run, shown};
-use crate::failures;
 use crate::peers;
 use crate::test::Count;
 
@@ -56,23 +55,12 @@ const NOT_INHERITED: [&str; 8] = [
 
 /// Validates, and prints what failed; an error if anything did.
 pub fn run_alone() -> Result<()> {
-    let count = count();
-    println!("{} passed, {} failed", count.passed, count.failed);
-    if count.failed > 0 {
-        bail!("the emulated BMCs do not conform");
-    }
-    Ok(())
+    count().told("the emulated BMCs do not conform")
 }
 
 /// The checks of all tools. What could not be run is one that failed.
 pub fn count() -> Count {
-    match validate() {
-        Ok(count) => count,
-        Err(error) => {
-            failures::tell(format_args!("error: {error:#}"));
-            Count { passed: 0, failed: 1 }
-        }
-    }
+    Count::of_all(validate())
 }
 
 fn validate() -> Result<Count> {

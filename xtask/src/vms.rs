@@ -13,10 +13,10 @@ use serde_json::Value;
 
 use crate::command::{cmd, output, run};
 use crate::daemon::until_within;
+use crate::debian;
 use crate::image::{self, Variant};
 use crate::process::Process;
 use crate::test::{Count, Tally};
-use crate::{debian, failures};
 
 /// What the README tells its reader to do.
 const README: &str = include_str!("../../README.md");
@@ -36,22 +36,12 @@ const BUSY: &str = "for n in 1 2; do (while :; do :; done) </dev/null >/dev/null
 
 /// Checks, and prints what failed; an error if anything did.
 pub fn run_alone() -> Result<()> {
-    let count = count();
-    println!("{} passed, {} failed", count.passed, count.failed);
-    if count.failed > 0 {
-        bail!("a real machine in the emulated rack is not what it should be");
-    }
-    Ok(())
+    count().told("a real machine in the emulated rack is not what it should be")
 }
 
 /// All checks. What could not be run is one that failed.
 pub fn count() -> Count {
-    let mut tally = Tally::default();
-    if let Err(error) = walk(&mut tally) {
-        failures::tell(format_args!("error: {error:#}"));
-        tally.0.failed += 1;
-    }
-    tally.0
+    Tally::of(walk)
 }
 
 /// The commands of the section, without what is said of them.

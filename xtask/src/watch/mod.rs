@@ -6,10 +6,9 @@ mod terminal;
 
 use std::fs;
 
-use anyhow::{Context as _, Result, bail};
+use anyhow::{Context as _, Result};
 
 use crate::daemon::Busbar;
-use crate::failures;
 use crate::test::{Count, Tally};
 
 /// Servers of the emulated rack, beside its one GPU box.
@@ -19,22 +18,12 @@ const PORT: u16 = 27_531;
 
 /// Checks, and prints what failed; an error if anything did.
 pub fn run_alone() -> Result<()> {
-    let count = count();
-    println!("{} passed, {} failed", count.passed, count.failed);
-    if count.failed > 0 {
-        bail!("what is watched is not what is");
-    }
-    Ok(())
+    count().told("what is watched is not what is")
 }
 
 /// All checks. What could not be run is one that failed.
 pub fn count() -> Count {
-    let mut tally = Tally::default();
-    if let Err(error) = watch(&mut tally) {
-        failures::tell(format_args!("error: {error:#}"));
-        tally.0.failed += 1;
-    }
-    tally.0
+    Tally::of(watch)
 }
 
 fn watch(tally: &mut Tally) -> Result<()> {
