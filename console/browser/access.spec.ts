@@ -1,12 +1,6 @@
-import AxeBuilder from "@axe-core/playwright";
-import type { Page } from "@playwright/test";
+import { clean } from "./axe";
 import { box, expect, test } from "./daemon";
-
-const clean = async (page: Page, what: string) => {
-  const { violations } = await new AxeBuilder({ page }).analyze();
-  const told = violations.map(({ id, nodes }) => `${id}: ${nodes.map(({ html }) => html.slice(0, 160)).join(" | ")}`);
-  expect(told, what).toEqual([]);
-};
+import { SHEETS } from "./sheets";
 
 for (const colorScheme of ["light", "dark"] as const) {
   test.describe(colorScheme, () => {
@@ -38,6 +32,11 @@ for (const colorScheme of ["light", "dark"] as const) {
       await rack.goto(`${daemon.url}/r1?view=table`);
       await expect(rack.getByRole("row", { name: /r1\/u1\b/ }).first()).toBeVisible();
       await clean(rack, "table");
+      for (const { path, ready } of SHEETS) {
+        await rack.goto(`${daemon.url}${path}`);
+        await ready(rack);
+        await clean(rack, path);
+      }
     });
 
     test(`axe finds nothing on the login page, ${colorScheme}`, async ({ page, daemon }) => {
@@ -54,4 +53,14 @@ test("at 400 % zoom nothing is cut off but the drawing, which scrolls", async ({
   await expect(box(rack, "r1/u1")).toBeAttached();
   const over = await rack.evaluate(() => document.documentElement.scrollWidth - document.documentElement.clientWidth);
   expect(over).toBeLessThanOrEqual(0);
+});
+
+test("at 400 % zoom the other pages are not cut off either", async ({ rack, daemon }) => {
+  await rack.setViewportSize({ width: 320, height: 256 });
+  for (const { path, ready } of SHEETS) {
+    await rack.goto(`${daemon.url}${path}`);
+    await ready(rack);
+    const over = await rack.evaluate(() => document.documentElement.scrollWidth - document.documentElement.clientWidth);
+    expect(over, path).toBeLessThanOrEqual(0);
+  }
 });

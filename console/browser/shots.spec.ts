@@ -1,5 +1,6 @@
 import { resolve } from "node:path";
 import { box, expect, panel, test } from "./daemon";
+import { SHEETS } from "./sheets";
 
 // Pictures for eyes; nothing is compared. What a test needs to be true of them, another test says.
 
@@ -54,6 +55,11 @@ for (const colorScheme of ["light", "dark"] as const) {
         await rack.keyboard.press("Control+k");
         await shoot("palette");
         await rack.keyboard.press("Escape");
+        for (const { path, ready } of SHEETS) {
+          await rack.goto(`${daemon.url}${path}`);
+          await ready(rack);
+          await shoot(path.slice(1).replaceAll(/\W+/g, "-"));
+        }
         const stranger = await browser.newPage({ ignoreHTTPSErrors: true, colorScheme, viewport });
         await stranger.goto(daemon.url);
         await expect(stranger.getByRole("heading", { name: "Log in by a link" })).toBeVisible();

@@ -5,6 +5,7 @@ import "./style/frame.css";
 import "./style/drawing.css";
 import "./style/panel.css";
 import "./style/dialog.css";
+import "./style/sheet.css";
 import "./style/narrow.css";
 
 const root = document.getElementById("console");

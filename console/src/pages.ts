@@ -1,16 +1,27 @@
-// The pages. A page is one line here and a folder of its own; the first whose `claims` says yes is shown.
+// The pages. A page is one line here and a folder of its own, which the browser fetches when it is first looked at. Rack is home:
+// it is shown for every path that no page claims.
 
 import type { Component } from "solid-js";
-import { RackPage, type RackPageProps } from "./rack/RackPage";
+import type { Live } from "./api/live";
+import type { Me } from "./api/types";
 
-export interface Page {
-  id: string;
-  title: string;
-  /** Where the head's link leads. */
-  home: string;
-  claims: (path: string) => boolean;
-  Body: Component<RackPageProps>;
+export interface PageProps {
+  live: Live;
 }
 
-// A rack's name is the whole path: Rack comes last.
-export const PAGES: [Page, ...Page[]] = [{ id: "rack", title: "Rack", home: "/", claims: () => true, Body: RackPage }];
+export interface Page {
+  /** First part of its path: `power` claims `/power` and all below. A rack of that name is at `/power+`. */
+  segment: string;
+  title: string;
+  /** Whether there is anything to show; without it, always. What the daemon doesn't offer is not shown. */
+  shown?: (me: Me) => boolean;
+  Body: Component<PageProps>;
+}
+
+export const PAGES: readonly Page[] = [];
+
+/** The first part of a path. */
+export const segment = (path: string) => path.split("/")[1] ?? "";
+
+/** The page of a path; undefined is Rack. */
+export const pageOf = (path: string): Page | undefined => PAGES.find((page) => page.segment === segment(path));

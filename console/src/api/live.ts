@@ -8,6 +8,8 @@ import { fresh, looked, type Pace, wait } from "./pace";
 import type { Elevation, EventView, Me, RackRow } from "./types";
 
 export interface Ask {
+  /** Whether racks are drawn; else only the daemon itself is looked at. */
+  drawn: boolean;
   racks: string[];
   by: string;
   at: string | null;
@@ -48,6 +50,8 @@ export function createHouse(ask: () => Ask) {
     events: [],
   });
   const [now, setNow] = createSignal(Date.now());
+  // counts looks that were answered: whatever else a page looks at follows it
+  const [turn, setTurn] = createSignal(0);
   // a tag is good only for the very view that is drawn
   const tags = new Map<string, { path: string; etag: string | null }>();
   let pace: Pace = fresh(performance.now());
@@ -111,11 +115,13 @@ export function createHouse(ask: () => Ask) {
       // which racks there are seldom changes: whoever knows them doesn't wait to be told
       const known = wanted.racks.length > 0 ? wanted.racks : house.racks.map(({ name }) => name);
       if (known.length === 0) await rows;
-      const names = known.length > 0 ? known : house.racks.map(({ name }) => name);
+      const all = known.length > 0 ? known : house.racks.map(({ name }) => name);
+      const names = wanted.drawn ? all : [];
       await Promise.all([rows, ...names.map((rack) => elevation(rack, wanted, mine.signal))]);
       if (mine.signal.aborted) return;
       set("trouble", null);
       answered();
+      setTurn((count) => count + 1);
     } catch (error) {
       if (mine.signal.aborted) return;
       if (error instanceof Refused) answered();
@@ -133,7 +139,7 @@ export function createHouse(ask: () => Ask) {
     clearTimeout(timer);
     if (ended || asking || document.hidden) return;
     // the past does not change
-    if (ask().at !== null && house.link.state === "live" && !told) return;
+    if (ask().drawn && ask().at !== null && house.link.state === "live" && !told) return;
     const pause =
       house.link.state === "lost" || house.link.state === "login" ? RETRY : wait(pace, told, performance.now());
     timer = setTimeout(once, pause);
@@ -193,7 +199,7 @@ export function createHouse(ask: () => Ask) {
     clearInterval(second);
     document.removeEventListener("visibilitychange", seen);
   });
-  return { house, now, refresh: stir };
+  return { house, now, turn, refresh: stir };
 }
 
 export type Live = ReturnType<typeof createHouse>;

@@ -1,12 +1,12 @@
 // The frame around every page: head, keys, palette, and what is said when nobody is logged in or nobody answers.
 
-import { createEffect, createSignal, For, onCleanup, onMount, Show } from "solid-js";
+import { createEffect, createMemo, createSignal, For, type JSX, onCleanup, onMount, Show, Suspense } from "solid-js";
 import { Dynamic } from "solid-js/web";
 import { tell } from "../api/client";
 import { createHouse } from "../api/live";
-import { PAGES } from "../pages";
-import { follow } from "../rack/RackPage";
-import { go, path, view } from "../view/router";
+import { PAGES, type PageProps, pageOf } from "../pages";
+import { RackPage } from "../rack/RackPage";
+import { follow, go, path, view } from "../view/router";
 import { BYS } from "../view/view";
 import { age, clock } from "../view/words";
 import type { Choice } from "./choices";
@@ -15,13 +15,18 @@ import { Login } from "./Login";
 import { Palette } from "./Palette";
 
 export function App() {
+  const page = createMemo(() => pageOf(path()));
   const live = createHouse(() => {
     const { racks, by, at } = view();
-    return { racks, by, at };
+    return { drawn: page() === undefined, racks, by, at };
   });
   const { house, now } = live;
   const [open, setOpen] = createSignal<"help" | "palette" | "run" | null>(null);
-  const page = () => PAGES.find(({ claims }) => claims(path())) ?? PAGES[0];
+  const offered = () => {
+    const { me } = house;
+    return me === null ? [] : PAGES.filter(({ shown }) => shown?.(me) ?? true);
+  };
+  const past = () => page() === undefined && view().at !== null;
   const close = () => setOpen(null);
   const lost = () => (house.link.state === "lost" ? house.link.since : null);
 
@@ -66,8 +71,9 @@ export function App() {
 
   const choose = ({ to }: Choice) => {
     setOpen(to === "run" || to === "help" ? to : null);
-    if (typeof to === "string") return;
+    if (to === "run" || to === "help") return;
     go(to);
+    if (typeof to === "string") return;
     const place = to.focus;
     if (place)
       queueMicrotask(() => document.querySelector<SVGGElement>(`.stage [data-place="${CSS.escape(place)}"]`)?.focus());
@@ -83,28 +89,31 @@ export function App() {
       <button
         type="button"
         class="skip"
-        onClick={() => document.querySelector<SVGGElement>(".stage [tabindex='0']")?.focus()}
+        onClick={() => document.querySelector<SVGGElement | HTMLElement>(".stage [tabindex='0'], #main h1")?.focus()}
       >
-        To the rack
+        To the page
       </button>
       <header class="head">
         <a class="mark" href="/" onClick={(event) => follow(event, "/")}>
           busbar
         </a>
         <nav aria-label="pages">
-          <For each={PAGES}>
-            {({ id, title, home }) => (
+          <a href="/" aria-current={page() === undefined ? "page" : undefined} onClick={(event) => follow(event, "/")}>
+            Rack
+          </a>
+          <For each={offered()}>
+            {({ segment, title }) => (
               <a
-                href={home}
-                aria-current={page().id === id ? "page" : undefined}
-                onClick={(event) => follow(event, home)}
+                href={`/${segment}`}
+                aria-current={page()?.segment === segment ? "page" : undefined}
+                onClick={(event) => follow(event, `/${segment}`)}
               >
                 {title}
               </a>
             )}
           </For>
         </nav>
-        <Show when={house.racks.length > 1}>
+        <Show when={page() === undefined && house.racks.length > 1}>
           <nav class="racks" aria-label="racks">
             <For each={house.racks}>
               {({ name }) => (
@@ -150,14 +159,8 @@ export function App() {
               <button type="button" class="plain" onClick={() => void leave()}>
                 log out
               </button>
-              <span class="link" classList={{ off: house.link.state !== "live" || view().at !== null }}>
-                {house.link.state === "lost"
-                  ? "no link"
-                  : view().at !== null
-                    ? "past"
-                    : house.link.state === "live"
-                      ? "live"
-                      : "…"}
+              <span class="link" classList={{ off: house.link.state !== "live" || past() }}>
+                {house.link.state === "lost" ? "no link" : past() ? "past" : house.link.state === "live" ? "live" : "…"}
               </span>
             </>
           )}
@@ -177,12 +180,22 @@ export function App() {
         </div>
         <Show when={house.link.state !== "login"} fallback={<Login />}>
           <Show when={house.link.state !== "waiting"}>
-            <Dynamic
-              component={page().Body}
-              live={live}
-              running={open() === "run"}
-              onRunning={(run: boolean) => setOpen(run ? "run" : null)}
-            />
+            <Show
+              when={page()}
+              fallback={
+                <RackPage
+                  live={live}
+                  running={open() === "run"}
+                  onRunning={(run: boolean) => setOpen(run ? "run" : null)}
+                />
+              }
+            >
+              {(it) => (
+                <Suspense>
+                  <Dynamic<(props: PageProps) => JSX.Element> component={it().Body} live={live} />
+                </Suspense>
+              )}
+            </Show>
           </Show>
         </Show>
       </main>
@@ -191,7 +204,7 @@ export function App() {
       </Show>
       <Show when={open() === "palette"}>
         <Palette
-          of={[house.racks, Object.values(house.kept).map(({ elevation }) => elevation)]}
+          of={[house.racks, Object.values(house.kept).map(({ elevation }) => elevation), offered()]}
           onClose={close}
           onChoose={choose}
         />

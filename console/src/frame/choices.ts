@@ -1,16 +1,22 @@
 // What the palette offers, and which of it is meant.
 
 import type { Elevation, RackRow } from "../api/types";
+import type { Page } from "../pages";
 import { BYS, type View } from "../view/view";
 
 export interface Choice {
   label: string;
   /** What kind of thing it is. */
   kind: string;
-  to: Partial<View> | "run" | "help";
+  /** A view of the racks, or the path of another page. */
+  to: Partial<View> | "run" | "help" | `/${string}`;
 }
 
-export function choices(racks: RackRow[], drawn: Elevation[]): Choice[] {
+export function choices(
+  racks: RackRow[],
+  drawn: Elevation[],
+  pages: readonly Pick<Page, "segment" | "title">[],
+): Choice[] {
   const one = (rack: string) => (racks.length > 1 ? {} : { racks: [rack] });
   return [
     ...drawn.flatMap(({ rack, boxes }) =>
@@ -27,6 +33,7 @@ export function choices(racks: RackRow[], drawn: Elevation[]): Choice[] {
     ),
     ...racks.map(({ name }) => ({ label: name, kind: "rack", to: { racks: [name], focus: null } })),
     ...(racks.length > 1 ? [{ label: "all racks", kind: "racks", to: { racks: [], focus: null } }] : []),
+    ...pages.map(({ segment, title }): Choice => ({ label: title, kind: "page", to: `/${segment}` })),
     ...BYS.map(({ id, label }) => ({ label, kind: "colour by", to: { by: id } })),
     { label: "run a machine", kind: "action", to: "run" },
     { label: "table", kind: "view", to: { table: true } },

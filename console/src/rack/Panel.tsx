@@ -1,12 +1,15 @@
 // The side panel: of the focused box what it is, what is read of it, why it is so and what may be done; of nothing, the rack.
 
 import { createEffect, createMemo, createResource, For, type JSX, Match, on, Show, Switch } from "solid-js";
+import { Acts } from "../act/Acts";
 import { look } from "../api/client";
 import type { Kept } from "../api/live";
-import type { Box, DeviceView, EventView, Flank, NodeView, Reading, Role, Why } from "../api/types";
+import type { Box, DeviceView, EventView, Flank, NodeView, Role, Why } from "../api/types";
 import { mark } from "../draw/mark";
-import { age, clock, local, OLD, reading, watts } from "../view/words";
-import { Acts } from "./Act";
+import { Facts } from "../parts/Facts";
+import { Readings } from "../parts/Readings";
+import { Reasons } from "../parts/Reasons";
+import { clock, local, reading, watts } from "../view/words";
 import { ofBox, ofOutlet } from "./actions";
 
 export interface PanelProps {
@@ -76,60 +79,6 @@ function Of(props: { place: string; title: string; under: string | null; onClose
       </header>
       <div class="parts">{props.children}</div>
     </>
-  );
-}
-
-const Facts = (props: { rows: [string, string | null | undefined][] }) => (
-  <dl class="facts">
-    <For each={props.rows.filter(([, value]) => value)}>
-      {([name, value]) => (
-        <>
-          <dt>{name}</dt>
-          <dd>{value}</dd>
-        </>
-      )}
-    </For>
-  </dl>
-);
-
-function Readings(props: { all: Reading[]; now: number }) {
-  const old = (it: Reading) => (props.now - Date.parse(it.taken)) / 1000;
-  return (
-    <table class="readings">
-      <caption>Readings</caption>
-      <thead class="unseen">
-        <tr>
-          <th scope="col">reading</th>
-          <th scope="col">value</th>
-          <th scope="col">age</th>
-        </tr>
-      </thead>
-      <tbody>
-        <For each={props.all}>
-          {(it) => (
-            <tr classList={{ stale: old(it) > OLD }}>
-              <th scope="row">{it.name}</th>
-              <td class="value">{reading(it.value, it.unit)}</td>
-              <td class="age">{age(old(it))}</td>
-            </tr>
-          )}
-        </For>
-      </tbody>
-    </table>
-  );
-}
-
-function Reasons(props: { why: Why; now: number }) {
-  const said = (text: string) => local(text, new Date(props.now));
-  return (
-    <section class="reasons">
-      <h3>Why</h3>
-      <p>{said(props.why.headline)}</p>
-      <ul>
-        <For each={props.why.because}>{(it) => <li>because {said(it)}</li>}</For>
-        <For each={props.why.next}>{(it) => <li>next: {said(it)}</li>}</For>
-      </ul>
-    </section>
   );
 }
 

@@ -1,6 +1,7 @@
 // The Rack page: racks side by side, live or of a moment of the last day; what is focused beside it; the same as a table.
 
 import { createEffect, createMemo, createSignal, For, onCleanup, onMount, Show } from "solid-js";
+import { LOST, PAST } from "../act/action";
 import type { Kept, Live } from "../api/live";
 import type { Box, Flank } from "../api/types";
 import { Drawing } from "../draw/Drawing";
@@ -8,9 +9,8 @@ import { next, plan, unitFor, widthFor } from "../draw/layout";
 import { lit } from "../draw/lit";
 import { BYS, type By } from "../view/view";
 import { isMeant } from "../view/highlight";
-import { go, view } from "../view/router";
+import { follow, go, view } from "../view/router";
 import { reading, watts } from "../view/words";
-import { LOST, PAST } from "./actions";
 import { Legend } from "./Legend";
 import { Panel } from "./Panel";
 import { RunForm } from "./RunForm";
@@ -312,11 +312,4 @@ export function RackPage(props: RackPageProps) {
       </Show>
     </div>
   );
-}
-
-/** A link of the page itself, unless another window is wanted. */
-export function follow(event: MouseEvent, to: Parameters<typeof go>[0]) {
-  if (event.metaKey || event.ctrlKey || event.shiftKey || event.button !== 0) return;
-  event.preventDefault();
-  go(typeof to === "string" ? to : { focus: null, ...to });
 }

@@ -1,11 +1,11 @@
 // Asking for a machine: planned first, run when the plan holds.
 
 import { createEffect, createMemo, createResource, createSignal, For, on, Show } from "solid-js";
+import { needs, shownCall } from "../act/action";
 import { look, Refused, tell, words } from "../api/client";
 import type { Image, Problem, Role } from "../api/types";
 import { Dialog } from "../frame/Dialog";
-import { shownCall } from "./Act";
-import { needs, run, type Wish } from "./actions";
+import { run, type Wish } from "./actions";
 
 interface Planned {
   name: string;

@@ -1,7 +1,8 @@
 import { expect, test } from "vitest";
 import { box as made, pdu } from "../api/made";
 import type { Box, Role } from "../api/types";
-import { ofBox, ofOutlet, PAST, run } from "./actions";
+import { PAST } from "../act/action";
+import { ofBox, ofOutlet, run } from "./actions";
 
 const box = (more: Partial<Box> = {}) => made(1, { machine: "web-1", state: "running", ...more });
 const one = (id: string, more: Partial<Box> = {}, role: Role = "admin") => {

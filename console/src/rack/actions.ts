@@ -1,39 +1,7 @@
 // What may be done to a box: each with the command and the API call that it is, why it can't be done now, and what dies of it.
 
+import { type Action, needs, reason } from "../act/action";
 import type { Box, Flank, Outlet, Role } from "../api/types";
-
-export interface Call {
-  method: "POST" | "DELETE";
-  path: string;
-  body?: Record<string, unknown>;
-}
-
-export interface Action {
-  id: string;
-  label: string;
-  command: string;
-  call: Call;
-  /** Why it can't be done now, and what would enable it. */
-  disabled?: string;
-  /** What dies of it; asked for before it is done. */
-  dies?: string;
-}
-
-const RANK: Record<Role, number> = { reader: 0, operator: 1, admin: 2 };
-
-export const needs = (role: Role, needed: Role) =>
-  RANK[role] < RANK[needed]
-    ? `needs the role ${needed}; yours is ${role}: busbar token make NAME --role ${needed}`
-    : null;
-
-const reason = (...reasons: (string | null | false | undefined)[]) => {
-  const first = reasons.find((it) => typeof it === "string");
-  return typeof first === "string" ? { disabled: first } : {};
-};
-
-/** Why nothing can be done while another time than now is looked at, or nobody answers. */
-export const PAST = "the drawing shows the past; go back to live first";
-export const LOST = "the daemon does not answer; it is tried again every second";
 
 /** What can be done to a box in a unit; `barred` says why nothing can. */
 export function ofBox(box: Box, role: Role, barred: string | null): Action[] {
@@ -74,14 +42,21 @@ export function ofBox(box: Box, role: Role, barred: string | null): Action[] {
         },
   ];
   const { machine } = box;
-  return machine ? [...ofMachine(machine, box, reason(barred, operator)), ...own] : own;
+  return machine ? [...ofMachine({ name: machine, place: box.place, state: box.state }, role, barred), ...own] : own;
 }
 
-function ofMachine(name: string, box: Box, held: { disabled?: string }): Action[] {
+/** What can be done to a machine; `state` and `place` as they are told, null for none. */
+export function ofMachine(
+  { name, place, state }: { name: string; place: string | null; state: string | null },
+  role: Role,
+  barred: string | null,
+): Action[] {
+  const held = reason(barred, needs(role, "operator"));
+  const behind = place ?? "its box";
   const signal = (sent: string) =>
     ({ method: "POST", path: `/v1/machines/${name}/signal`, body: { signal: sent } }) as const;
-  const runs = box.state === "running";
-  const leaves = box.state === "draining" || box.state === "wiping";
+  const runs = state === "running";
+  const leaves = state === "draining" || state === "wiping";
   const leaving = leaves && { disabled: `${name} is being given back` };
   const not = (wrong: boolean, why: string) => (held.disabled ? held : leaving || (wrong ? { disabled: why } : {}));
   return [
@@ -90,8 +65,8 @@ function ofMachine(name: string, box: Box, held: { disabled?: string }): Action[
       label: "Stop",
       command: `busbar kill -TERM ${name}`,
       call: signal("term"),
-      dies: `What runs on ${name} is told to stop, and ${box.place} goes off. Its disk stays.`,
-      ...not(!runs, `${name} is ${box.state ?? "nowhere"}, not running`),
+      dies: `What runs on ${name} is told to stop, and ${behind} goes off. Its disk stays.`,
+      ...not(!runs, `${name} is ${state ?? "nowhere"}, not running`),
     },
     {
       id: "cont",
@@ -99,8 +74,8 @@ function ofMachine(name: string, box: Box, held: { disabled?: string }): Action[
       command: `busbar kill -CONT ${name}`,
       call: signal("cont"),
       ...not(
-        box.state !== "stopped" && box.state !== "held",
-        `${name} is ${box.state ?? "nowhere"}: only what is stopped or held can be started`,
+        state !== "stopped" && state !== "held",
+        `${name} is ${state ?? "nowhere"}: only what is stopped or held can be started`,
       ),
     },
     {
@@ -108,15 +83,15 @@ function ofMachine(name: string, box: Box, held: { disabled?: string }): Action[
       label: "Power off",
       command: `busbar kill -KILL ${name}`,
       call: signal("kill"),
-      dies: `${box.place} loses its power at once. What ${name} has not written to its disk is lost.`,
-      ...not(!runs, `${name} is ${box.state ?? "nowhere"}, not running`),
+      dies: `${behind} loses its power at once. What ${name} has not written to its disk is lost.`,
+      ...not(!runs, `${name} is ${state ?? "nowhere"}, not running`),
     },
     {
       id: "rm",
       label: "Wipe and give back",
       command: `busbar rm ${name}`,
       call: { method: "DELETE", path: `/v1/machines/${name}` },
-      dies: `${name} ends, and everything on the disks of ${box.place} is wiped. It can't be undone.`,
+      dies: `${name} ends, and everything on the disks of ${behind} is wiped. It can't be undone.`,
       ...not(false, ""),
     },
   ];

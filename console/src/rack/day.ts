@@ -1,10 +1,9 @@
 // The last day of a rack in one line: the watts of all of its servers.
 
-export interface History {
-  from: string;
-  step_seconds: number;
-  series: { place: string; mean: (number | null)[] }[];
-}
+import type { History as Whole } from "../parts/history";
+
+/** As much of it as the line takes. */
+export type History = Pick<Whole, "from" | "step_seconds"> & { series: { place: string; mean: (number | null)[] }[] };
 
 /** Watts at each step: null where one of the boxes was not read, since a sum without it would be too low. */
 export function sum(history: History, places: ReadonlySet<string>): (number | null)[] {

@@ -34,3 +34,13 @@ test("blanks and ampersands in a highlight survive", () => {
   const view = { ...at("/r1"), hl: "a b&c=d#e" };
   expect(at(write(view))).toEqual(view);
 });
+
+test("a page's path names no rack, and a rack of a page's name has its own", () => {
+  const pages = ["power", "machines"];
+  const of = (address: string) => read(new URL(address, "https://busbar.test"), pages);
+  expect(of("/power").racks).toEqual([]);
+  expect(of("/machines/web-1").racks).toEqual([]);
+  const named = { ...of("/"), racks: ["power"] };
+  expect(write(named, pages)).toBe("/power+");
+  expect(of("/power+").racks).toEqual(["power"]);
+});

@@ -34,11 +34,13 @@ const NAME = /^[a-z0-9][a-z0-9-]*$/;
 /** Longest part of an address that is taken. */
 const LONGEST = 200;
 
-/** Reads an address. What it doesn't understand is left out, never an error: addresses are typed by people. */
-export function read(url: { pathname: string; search: string; hash: string }): View {
+/** Reads an address. What it doesn't understand is left out, never an error: addresses are typed by people. Paths that begin with one
+ * of `pages` belong to those, and name no rack. */
+export function read(url: { pathname: string; search: string; hash: string }, pages: readonly string[] = []): View {
   const query = new URLSearchParams(url.search);
   const path = decode(url.pathname.replace(/^\/+|\/+$/g, ""));
-  const racks = [...new Set(path.split("+").filter((name) => NAME.test(name)))];
+  const elsewhere = pages.includes(path.split("/")[0] ?? "");
+  const racks = elsewhere ? [] : [...new Set(path.split("+").filter((name) => NAME.test(name)))];
   const by = BYS.find(({ id }) => id === query.get("by"))?.id ?? "power";
   const at = query.get("at");
   const time = at === null ? Number.NaN : Date.parse(at);
@@ -65,7 +67,7 @@ function decode(text: string): string {
 }
 
 /** The address of a view, as short as it can be. */
-export function write(view: View): string {
+export function write(view: View, pages: readonly string[] = []): string {
   const query = [
     view.by === "power" ? null : `by=${view.by}`,
     view.hl === "" ? null : `hl=${soft(view.hl)}`,
@@ -76,7 +78,8 @@ export function write(view: View): string {
   const [rack] = view.racks;
   const short = view.racks.length === 1 && view.focus?.startsWith(`${rack}/`);
   const hash = view.focus === null ? "" : short ? view.focus.slice(`${rack}/`.length) : view.focus;
-  return `/${view.racks.join("+")}${query.length > 0 ? `?${query.join("&")}` : ""}${hash ? `#${hash}` : ""}`;
+  const alone = view.racks.length === 1 && rack !== undefined && pages.includes(rack) ? "+" : "";
+  return `/${view.racks.join("+")}${alone}${query.length > 0 ? `?${query.join("&")}` : ""}${hash ? `#${hash}` : ""}`;
 }
 
 /** Percent-encoded but for `:`, `/` and `,`, which a query may hold (RFC 3986 §3.4) and people read. */

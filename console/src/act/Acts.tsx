@@ -3,9 +3,7 @@
 import { createSignal, For, Show } from "solid-js";
 import { tell, words } from "../api/client";
 import { Dialog } from "../frame/Dialog";
-import type { Action, Call } from "./actions";
-
-export const shownCall = ({ method, path, body }: Call) => `${method} ${path}${body ? ` ${JSON.stringify(body)}` : ""}`;
+import { type Action, shownCall } from "./action";
 
 export function Acts(props: { actions: Action[]; onDone: () => void }) {
   const [asked, ask] = createSignal<Action | null>(null);

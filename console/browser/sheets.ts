@@ -1,0 +1,20 @@
+// The pages other than Rack, for the tests that look at each: one line a page. What is special to a page, its own file tests.
+
+import { expect, type Page } from "@playwright/test";
+
+export interface Sheet {
+  path: string;
+  /** Waits until it shows what it is for. */
+  ready: (page: Page) => Promise<void>;
+}
+
+/** A page whose heading is there, and which waits for nothing any more. */
+export const headed = (path: string, heading: string | RegExp): Sheet => ({
+  path,
+  ready: async (page) => {
+    await expect(page.getByRole("heading", { level: 1, name: heading })).toBeVisible();
+    await expect(page.locator("[aria-busy='true']")).toHaveCount(0);
+  },
+});
+
+export const SHEETS: Sheet[] = [];

@@ -1,0 +1,16 @@
+// What is known of a thing, a name and a value in each row; what is not known has no row.
+
+import { For } from "solid-js";
+
+export const Facts = (props: { rows: [string, string | null | undefined][] }) => (
+  <dl class="facts">
+    <For each={props.rows.filter(([, value]) => value)}>
+      {([name, value]) => (
+        <>
+          <dt>{name}</dt>
+          <dd>{value}</dd>
+        </>
+      )}
+    </For>
+  </dl>
+);

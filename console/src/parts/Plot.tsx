@@ -1,0 +1,199 @@
+// Readings over time: lines with the band between their lowest and highest, a readout under the pointer or the arrow keys, and the same as
+// a table. Lines are told apart by dashes and names, not by colour alone.
+
+import { createMemo, createSignal, createUniqueId, For, onCleanup, onMount, Show } from "solid-js";
+import { clock, reading } from "../view/words";
+import { axis, band, hours, line, under, type Values } from "./plot";
+
+export interface Curve {
+  name: string;
+  values: Values;
+  /** Lowest and highest of each step, where they are known. */
+  low?: Values;
+  high?: Values;
+}
+
+const HIGH = 120;
+const LEFT = 54;
+const FOOT = 18;
+const TOP = 8;
+const RIGHT = 8;
+const DASHES = ["none", "6 3", "2 2", "8 3 2 3"];
+/** Pixels that a label of time takes. */
+const LABEL = 64;
+
+export function Plot(props: {
+  title: string;
+  /** As readings name it: `watts`, `celsius`. */
+  unit: string;
+  curves: Curve[];
+  /** Start of the first step, milliseconds, and length of a step. */
+  from: number;
+  step: number;
+  /** A level that matters: a cap, a breaker. */
+  limit?: { value: number; name: string } | null;
+}) {
+  const id = createUniqueId();
+  const [wide, setWide] = createSignal(520);
+  const [picked, pick] = createSignal<number | null>(null);
+  let figure: HTMLElement | undefined;
+  onMount(() => {
+    if (!figure) return;
+    const observer = new ResizeObserver(([entry]) => entry && setWide(Math.max(200, entry.contentRect.width)));
+    observer.observe(figure);
+    onCleanup(() => observer.disconnect());
+  });
+  const field = () => ({ w: wide() - LEFT - RIGHT, h: HIGH });
+  const steps = () => Math.max(0, ...props.curves.map(({ values }) => values.length));
+  const scale = createMemo(() => {
+    const all = props.curves.flatMap(({ values, low, high }) => [values, low ?? [], high ?? []]);
+    return axis([...all, props.limit ? [props.limit.value] : []], props.unit !== "celsius");
+  });
+  const y = (value: number) => TOP + HIGH - ((value - scale().low) / (scale().high - scale().low)) * HIGH;
+  const x = (time: number) => LEFT + ((time - props.from) / Math.max(1, steps() * props.step)) * field().w;
+  const times = () => hours(props.from, props.from + steps() * props.step, Math.max(2, Math.floor(field().w / LABEL)));
+  const minute = (time: number) => clock(new Date(time)).slice(0, props.step < 60_000 ? 8 : 5);
+  const last = (values: Values) => values.findLast((value) => value !== null) ?? null;
+  const shown = ({ values }: Curve) => {
+    const i = picked();
+    return reading(i === null ? last(values) : (values[i] ?? null), props.unit);
+  };
+  const when = () => {
+    const i = picked();
+    return i === null ? "latest" : minute(props.from + i * props.step);
+  };
+  const move = (event: KeyboardEvent) => {
+    const by: Record<string, number> = { ArrowLeft: -1, ArrowRight: 1, PageUp: -10, PageDown: 10 };
+    const step = by[event.key];
+    if (event.key === "Escape") pick(null);
+    if (step === undefined) return;
+    event.preventDefault();
+    pick((i) => Math.min(steps() - 1, Math.max(0, (i ?? steps() - 1) + step)));
+  };
+  return (
+    <figure
+      class="plot"
+      aria-labelledby={id}
+      ref={(element) => {
+        figure = element;
+      }}
+    >
+      <figcaption id={id}>{props.title}</figcaption>
+      <div
+        class="field"
+        role="slider"
+        tabIndex={0}
+        aria-label={`${props.title}: time`}
+        aria-valuemin={0}
+        aria-valuemax={Math.max(0, steps() - 1)}
+        aria-valuenow={picked() ?? Math.max(0, steps() - 1)}
+        aria-valuetext={`${when()}: ${props.curves.map((curve) => `${curve.name} ${shown(curve)}`).join(", ")}`}
+        onKeyDown={move}
+        onPointerMove={(event) => {
+          const { left } = event.currentTarget.getBoundingClientRect();
+          pick(under(event.clientX - left - LEFT, steps(), field()));
+        }}
+        onPointerLeave={() => pick(null)}
+      >
+        <svg height={TOP + HIGH + FOOT} viewBox={`0 0 ${wide()} ${TOP + HIGH + FOOT}`} aria-hidden="true">
+          <For each={scale().ticks}>
+            {(tick) => (
+              <>
+                <line class="grid" x1={LEFT} x2={wide() - RIGHT} y1={y(tick)} y2={y(tick)} />
+                <text x={LEFT - 6} y={y(tick) + 4} text-anchor="end">
+                  {reading(tick, props.unit)}
+                </text>
+              </>
+            )}
+          </For>
+          <For each={times()}>
+            {(time) => (
+              <text x={x(time)} y={TOP + HIGH + 14} text-anchor="middle">
+                {minute(time)}
+              </text>
+            )}
+          </For>
+          <g transform={`translate(${LEFT} ${TOP})`}>
+            <For each={props.curves}>
+              {({ values, low, high }, i) => (
+                <>
+                  <Show when={low && high}>
+                    <path class="band" d={band(low ?? [], high ?? [], scale(), field())} />
+                  </Show>
+                  <path
+                    class="curve"
+                    d={line(values, scale(), field())}
+                    stroke-dasharray={DASHES[i() % DASHES.length]}
+                  />
+                </>
+              )}
+            </For>
+          </g>
+          <Show when={props.limit}>
+            {(limit) => (
+              <>
+                <line class="limit" x1={LEFT} x2={wide() - RIGHT} y1={y(limit().value)} y2={y(limit().value)} />
+                <text class="limit" x={wide() - RIGHT} y={y(limit().value) - 3} text-anchor="end">
+                  {limit().name} {reading(limit().value, props.unit)}
+                </text>
+              </>
+            )}
+          </Show>
+          <Show when={picked() !== null}>
+            <line
+              class="cursor"
+              x1={LEFT + (((picked() ?? 0) + 0.5) / Math.max(1, steps())) * field().w}
+              x2={LEFT + (((picked() ?? 0) + 0.5) / Math.max(1, steps())) * field().w}
+              y1={TOP}
+              y2={TOP + HIGH}
+            />
+          </Show>
+        </svg>
+      </div>
+      <ul class="curves">
+        <For each={props.curves}>
+          {(curve, i) => (
+            <li>
+              <svg width="26" height="8" aria-hidden="true">
+                <line class="curve" x1="0" x2="26" y1="4" y2="4" stroke-dasharray={DASHES[i() % DASHES.length]} />
+              </svg>
+              {curve.name} <b>{shown(curve)}</b>
+            </li>
+          )}
+        </For>
+        <li class="when">{when()}</li>
+      </ul>
+      <details>
+        <summary>as a table</summary>
+        <div class="tables">
+          <table>
+            <thead>
+              <tr>
+                <th scope="col">time</th>
+                <For each={props.curves}>
+                  {({ name }) => (
+                    <th scope="col" class="value">
+                      {name}
+                    </th>
+                  )}
+                </For>
+              </tr>
+            </thead>
+            <tbody>
+              <For each={Array.from({ length: steps() }, (_, i) => steps() - 1 - i)}>
+                {(i) => (
+                  <tr>
+                    <th scope="row">{minute(props.from + i * props.step)}</th>
+                    <For each={props.curves}>
+                      {({ values }) => <td class="value">{reading(values[i] ?? null, props.unit)}</td>}
+                    </For>
+                  </tr>
+                )}
+              </For>
+            </tbody>
+          </table>
+        </div>
+      </details>
+    </figure>
+  );
+}

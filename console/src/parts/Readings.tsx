@@ -1,0 +1,32 @@
+// What a box was last read to be, with the age of each reading.
+
+import { For } from "solid-js";
+import type { Reading } from "../api/types";
+import { age, OLD, reading } from "../view/words";
+
+export function Readings(props: { all: Reading[]; now: number }) {
+  const old = (it: Reading) => (props.now - Date.parse(it.taken)) / 1000;
+  return (
+    <table class="readings">
+      <caption>Readings</caption>
+      <thead class="unseen">
+        <tr>
+          <th scope="col">reading</th>
+          <th scope="col">value</th>
+          <th scope="col">age</th>
+        </tr>
+      </thead>
+      <tbody>
+        <For each={props.all}>
+          {(it) => (
+            <tr classList={{ stale: old(it) > OLD }}>
+              <th scope="row">{it.name}</th>
+              <td class="value">{reading(it.value, it.unit)}</td>
+              <td class="age">{age(old(it))}</td>
+            </tr>
+          )}
+        </For>
+      </tbody>
+    </table>
+  );
+}
