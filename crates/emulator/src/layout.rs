@@ -196,12 +196,12 @@ pub struct ServerSpec {
 
 impl ServerSpec {
     /// Product name.
-    pub fn model(&self) -> &'static str {
+    pub fn model(&self) -> String {
         match self.bmc {
-            None => "Emulated bare",
-            Some(_) if self.machine => "Emulated QEMU",
-            Some(_) if self.gpus > 0 => "Emulated GPU 8",
-            Some(_) => "Emulated 2S",
+            None => "Emulated bare".into(),
+            Some(_) if self.machine => "Emulated QEMU".into(),
+            Some(_) if self.gpus > 0 => format!("Emulated GPU {}", self.gpus),
+            Some(_) => format!("Emulated {}S", self.build.sockets),
         }
     }
     /// GiB of memory.
