@@ -544,9 +544,10 @@ pub enum Emulate {
     },
     /// Faults that are set
     Faults,
-    /// Clear a fault, and undo what it did
+    /// Clear a fault by its number, or --all, and undo what it did
+    #[command(before_help = "busbar emulate clear 3\nbusbar emulate clear --all")]
     Clear {
-        #[arg(required_unless_present = "all")]
+        /// As `busbar emulate faults` counts it
         id: Option<u64>,
         #[arg(long, conflicts_with = "id")]
         all: bool,

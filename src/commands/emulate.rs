@@ -89,6 +89,10 @@ pub async fn emulate(cli: &Cli, what: &Emulate) -> Result<u8> {
             let set = control.call(Method::POST, FAULTS, Some(fault(words)?)).await?;
             tell(cli, &set, || Ok(line(&serde_json::from_value(set.clone())?)))?;
         }
+        Emulate::Clear { id: None, all: false } => {
+            let what = "say which fault is cleared, by its number in `busbar emulate faults`, or --all";
+            return Err(fail("BB0101", what, "busbar emulate clear --all"));
+        }
         Emulate::Clear { id, .. } => {
             let path = id.map_or_else(|| FAULTS.to_owned(), |id| format!("{FAULTS}/{id}"));
             let cleared = control.call(Method::DELETE, &path, None).await?;

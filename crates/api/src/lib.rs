@@ -120,8 +120,8 @@ pub fn openapi() -> utoipa::openapi::OpenApi {
     api
 }
 
-/// Every route, served from `house`.
-pub fn router(house: House) -> Router {
+/// Every route, served from `house` at `port`, after which the browsers' cookie is called.
+pub fn router(house: House, port: u16) -> Router {
     let (api, _) = routes().split_for_parts();
     api.route("/v1/openapi.json", get(async || axum::Json(openapi())))
         .route("/metrics", get(metrics::metrics))
@@ -132,7 +132,7 @@ pub fn router(house: House) -> Router {
         .method_not_allowed_fallback(async || Problem::new("BB0405", "this path does not take this method"))
         .layer(DefaultBodyLimit::max(BODY))
         .layer(middleware::from_fn_with_state(house.clone(), bounded))
-        .layer(Extension(session::Sessions::default()))
+        .layer(Extension(session::Sessions::at(port)))
         .with_state(house)
 }
 

@@ -228,6 +228,9 @@ async fn a_tripped_branch_is_told_by_its_pdu_over_redfish() {
     );
     assert_eq!(get("Outlets/1").await["PowerState"], "Off");
     assert_eq!(get("Outlets/8").await["PowerState"], "On");
+    assert_eq!(get("Mains/AC1").await["Status"]["Health"], "OK");
+    fault(&rack.rack, r#"{"on":{"at":"pdu-a"},"action":"trip_breaker"}"#).unwrap();
+    assert_eq!(get("Mains/AC1").await["Status"]["Health"], "Critical");
     rack.stop().await;
 }
 

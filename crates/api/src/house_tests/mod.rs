@@ -25,6 +25,7 @@ use tower::ServiceExt as _;
 /// Noon of some day.
 const NOON: i64 = 1_764_072_000_000;
 const HOST: &str = "rack.example:7400";
+const PORT: u16 = 7400;
 const HOSTILE: &str = "\"><script>alert(1)</script>&\u{202e}\u{1b}";
 
 struct Standing(AtomicI64);
@@ -152,7 +153,7 @@ async fn desk() -> Desk {
     })
     .await
     .unwrap();
-    let app = crate::router(house.clone());
+    let app = crate::router(house.clone(), PORT);
     Desk { house, clock, app }
 }
 
