@@ -8,11 +8,14 @@ mod hand;
 mod past;
 mod poll;
 mod rows;
+mod screen;
 mod state;
 mod table;
 
 #[cfg(test)]
 mod tests;
+
+use std::io;
 
 use anyhow::Result;
 use crossterm::event::{Event, EventStream, KeyCode, KeyEvent, KeyEventKind, KeyModifiers};
@@ -20,6 +23,8 @@ use futures_util::StreamExt as _;
 use futures_util::stream::FuturesUnordered;
 use rack::request::Why;
 use rack::vitals::VitalsView;
+use ratatui::Terminal;
+use ratatui::backend::CrosstermBackend;
 use tokio::sync::{mpsc, watch};
 use tokio::time::Instant;
 
@@ -31,6 +36,7 @@ use draw::Look;
 use hand::Act;
 use poll::News;
 use rows::watts;
+use screen::Screen;
 use state::{Effect, Key, State};
 
 /// Shows the racks until someone leaves; without a terminal, once.
@@ -39,7 +45,7 @@ pub async fn top(cli: &Cli, client: &Client) -> Result<u8> {
         output::json(&client.get("/v1/vitals").await?, false)?;
         return Ok(0);
     }
-    let (first, change): (VitalsView, _) = client.poll("/v1/vitals", None, 0).await?;
+    let (first, change) = poll::first(client).await?;
     if !output::terminal() {
         output::text(frame(&first));
         return Ok(0);
@@ -51,7 +57,8 @@ pub async fn top(cli: &Cli, client: &Client) -> Result<u8> {
     let mut state = State::default();
     state.see(News::Vitals(first));
     // Gives the terminal back on a panic too.
-    let mut terminal = ratatui::try_init()?;
+    drop(ratatui::try_init()?);
+    let mut terminal = Terminal::new(CrosstermBackend::new(Screen::new(io::stdout())))?;
     let ended = watch(&mut terminal, client, change, &mut state, look).await;
     ratatui::restore();
     ended.map(|()| 0)
@@ -64,7 +71,7 @@ enum Answer {
 }
 
 async fn watch(
-    terminal: &mut ratatui::DefaultTerminal,
+    terminal: &mut Terminal<CrosstermBackend<Screen<io::Stdout>>>,
     client: &Client,
     change: Option<u64>,
     state: &mut State,

@@ -24,7 +24,7 @@ use crate::output;
 /// Longest wait of one poll, in seconds.
 const WAIT: u64 = 30;
 /// Longest that an answer takes which is not waited for.
-pub const ANSWER: Duration = Duration::from_secs(20);
+const ANSWER: Duration = Duration::from_secs(20);
 /// Updates come no closer than this: ten a second are more than can be read.
 const CLOSEST: Duration = Duration::from_millis(100);
 /// And not further apart, whatever one takes.
@@ -223,6 +223,12 @@ impl Poll<'_> {
 
 fn late(path: &str) -> anyhow::Error {
     fail("BB0503", format!("no answer to {path} in time"), "busbar doctor")
+}
+
+/// How the racks are now, and the change that this is as of.
+pub async fn first(client: &Client) -> Result<(VitalsView, Option<u64>)> {
+    let asked = timeout(ANSWER, client.poll("/v1/vitals", None, 0)).await;
+    asked.unwrap_or_else(|_| Err(late("/v1/vitals")))
 }
 
 /// An answer, in time.
