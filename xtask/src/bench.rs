@@ -34,9 +34,9 @@ const STARTS: usize = 50;
 const ANSWERS: usize = 100;
 /// Emulated servers in the big rack, and how long they may take to be found.
 const NODES: usize = 1000;
-const FOUND: Duration = Duration::from_secs(120);
+const FOUND: Duration = Duration::from_secs(300);
 /// How long a daemon may take until its API answers.
-const READY: Duration = Duration::from_secs(60);
+const READY: Duration = Duration::from_secs(180);
 
 #[derive(clap::Args)]
 pub struct Args {

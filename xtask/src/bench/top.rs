@@ -41,7 +41,7 @@ pub fn cost(binary: &Path, folder: &Path, rows: &mut Vec<Row>, notes: &mut Vec<S
     install_also(&[
         (
             "openssh-server",
-            "what `busbar top` is measured through, on a port of its own",
+            "what `busbar top` is measured through; its own service is not used",
         ),
         ("openssh-client", "to log in there"),
         ("procps", "finds the processes of a login"),
@@ -85,12 +85,15 @@ fn measure(
         let (more, last) = (login.seen(), events(&daemon.home)?);
         login.leave()?;
         let per = |n: u64| n as f64 / wall;
-        notes.push(format!(
+        let (top, ssh) = (after.0 - before.0, after.1 - before.1);
+        let note = format!(
             "`busbar top`, {nodes} nodes, {pane}: {:.1} changes by hand and {:.1} frames a second, {:.1} kB/s",
             per(last - first),
             per(more.0 - frames),
             per(more.1 - bytes) / 1e3
-        ));
+        );
+        eprintln!("{note}; {:.2} s and {:.2} s of CPU time in {wall:.1} s", top, ssh);
+        notes.push(note);
         for (what, ours) in [
             ("busbar top", after.0 - before.0),
             ("its SSH session", after.1 - before.1),

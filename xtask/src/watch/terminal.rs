@@ -123,7 +123,7 @@ pub fn check(tally: &mut Tally, busbar: &Busbar) -> Result<()> {
     tally.check("top: the terminal is given back", given_back(&pane));
     pane.keys(&[&format!("NO_COLOR=1 LC_ALL=C {top}"), "Enter"])?;
     tally.check("top: only ASCII in such a locale", {
-        let shown = pane.shows(&["[1 rack]", "+-", "|"]);
+        let shown = pane.shows(&["[1 rack]", "--+", "|"]);
         shown.and_then(|()| {
             let seen = pane.seen(true);
             ensure!(seen.is_ascii(), "{seen}");
