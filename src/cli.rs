@@ -130,7 +130,11 @@ pub enum Command {
         /// Only of this rack
         rack: Option<Name>,
     },
-    /// The racks, their watts and their heat, as they move; ? shows the keys
+    /// Racks, power, heat, machines, boxes and events, as they move
+    ///
+    /// 1 to 6 change the pane, < and > the column that it is sorted by, / finds, Enter asks why, ? shows all keys. It is
+    /// read-only until A arms the keys: s, k, c and x stop, switch off, start and remove a machine, l and d light and cordon a
+    /// box. Each asks first; A, or five minutes without a key, disarms.
     #[command(before_help = "busbar top\nbusbar top | cat\nbusbar top --json")]
     Top,
     /// Light a box, for whoever stands in the aisle
