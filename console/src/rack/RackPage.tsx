@@ -285,6 +285,7 @@ export function RackPage(props: RackPageProps) {
               racks={racks()}
               focus={view().focus}
               role={me().role}
+              emulator={me().emulator}
               now={now()}
               past={view().at !== null}
               barred={lost() !== null ? LOST : view().at !== null ? PAST : null}
