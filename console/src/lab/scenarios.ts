@@ -1,0 +1,45 @@
+// What may be tried with one click, in words: chosen from what the rack truly has.
+
+import type { Fault, FaultKind, LabRack } from "./types";
+import type { Wish } from "./faults";
+
+export interface Scenario {
+  id: string;
+  label: string;
+  wish: Wish;
+}
+
+/** Those that this rack has, the most telling first. What is set already stays the one that is offered. */
+export function scenarios(rack: LabRack, kinds: readonly FaultKind[], set: readonly Fault[]): Scenario[] {
+  const places = (action: string) => kinds.find((kind) => kind.action === action)?.at.map(({ place }) => place) ?? [];
+  /** Where it is set, else the first of those that are wanted, else any. */
+  const spot = (action: string, wanted: readonly string[], how: Wish["how"] = {}): Wish | null => {
+    const all = places(action);
+    const hit = set.find((fault) => fault.action === action && all.includes(fault.on.at ?? ""));
+    const at = hit?.on.at ?? wanted.find((place) => all.includes(place)) ?? all[0];
+    return at === undefined ? null : { action, at, how };
+  };
+  const busy = [...rack.boxes].sort((a, b) => Number(b.on) - Number(a.on) || b.watts - a.watts).map((box) => box.place);
+  const servers = rack.boxes.filter(({ activity }) => activity != null);
+  const on = servers.filter((box) => box.on).map(({ place }) => place);
+  const middle = servers[Math.floor(servers.length / 2)]?.place ?? "";
+  const pdus = rack.gear.filter(({ what }) => what === "pdu" || what === "shelf").map(({ name }) => name);
+  const wet = rack.circuits.filter(({ litres }) => litres != null).map(({ name }) => name);
+  const dry = rack.circuits.filter(({ litres }) => litres == null).map(({ name }) => name);
+  const all: [string, (at: string) => string, Wish | null][] = [
+    ["feed", (at) => `Lose ${at}`, spot("lose_feed", [])],
+    ["breaker", (at) => `Trip the breaker of ${at}`, spot("trip_breaker", [...pdus].reverse())],
+    ["cable", (at) => `Pull a cable of ${at}`, spot("pull_cable", on, { supply: 0 })],
+    ["fans", (at) => `Stop the fans of ${at}`, spot("fail_fan", busy)],
+    ["bmc", (at) => `Hang the BMC of ${at}`, spot("hang", [middle])],
+    ["leak", (at) => `Let ${at} leak`, spot("leak", wet, { litres_per_minute: 2 })],
+    ["pump", (at) => `Stop the pumps of ${at}`, spot("stop_pump", wet)],
+    ["cooling", (at) => `Stop cooling the ${at}`, spot("stop_cooling", dry)],
+    [
+      "sensor",
+      (at) => `Let ${at} lie about its inlet`,
+      spot("drift_sensor", on, { sensor: "InletCelsius", per_hour: 0, offset: 15 }),
+    ],
+  ];
+  return all.flatMap(([id, label, wish]) => (wish === null ? [] : [{ id, label: label(wish.at), wish }]));
+}
