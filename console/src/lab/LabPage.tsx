@@ -1,7 +1,6 @@
 // The Lab page: an emulated rack to break, and what comes of it. What can be broken and where, the emulator says.
 
-import { createEffect, createMemo, createSignal, For, type JSX, Show } from "solid-js";
-import { createStore } from "solid-js/store";
+import { createEffect, createMemo, createSignal, Show } from "solid-js";
 import { LOST, needs } from "../act/action";
 import { Acts } from "../act/Acts";
 import { createWatch } from "../api/watch";
@@ -10,6 +9,8 @@ import type { PageProps } from "../pages";
 import { go, param, withParams } from "../view/router";
 import { age, clock } from "../view/words";
 import "./lab.css";
+import { Select } from "./Choices";
+import { Picked } from "./Picked";
 import { Latest, Scene } from "./Scene";
 import { Things } from "./Things";
 import { headline, lasted } from "./state";
@@ -84,9 +85,7 @@ interface KnownProps extends PageProps {
 }
 
 function Known(props: KnownProps) {
-  const [chosen, choose] = createStore<offers.Chosen>({});
-  const [load, setLoad] = createSignal("training");
-  const [speed, setSpeed] = createSignal("20");
+  const [speed, setSpeed] = createSignal<string>(offers.SPEEDS.find((it) => Number(it) === props.rack.speed) ?? "10");
   const [step, setStep] = createSignal("600");
   const boxes = () => props.elevation?.boxes ?? [];
   const machines = () => boxes().flatMap(({ machine }) => (machine === null ? [] : [machine]));
@@ -123,11 +122,10 @@ function Known(props: KnownProps) {
   // a PDU is `pdu-a` to the emulator and `r1/pdu-a` in the drawing
   const ofPlace = (place: string) => (names().includes(place) ? place : place.slice(props.name.length + 1));
   const toPlace = () => (picked().includes("/") ? picked() : `${props.name}/${picked()}`);
-  const box = () => props.rack.boxes.find(({ place }) => place === picked());
   const broken = createMemo(() => new Set(props.faults.map(({ on }) => on.at ?? "")));
-  const working = () => {
-    const it = box();
-    return it ? [offers.ofLoad(it, load(), lab())] : [];
+  const known = () => {
+    const flanks = props.elevation?.flanks ?? [];
+    return [...boxes(), ...flanks, ...(props.elevation?.feet ?? [])].map(({ place }) => place);
   };
   return (
     <>
@@ -169,30 +167,13 @@ function Known(props: KnownProps) {
               }
             />
           </section>
-          <section aria-label={`what can be done to ${picked()}`}>
-            <h2>
-              {picked()} <span class="under">pick another in the drawing or the table</span>
-            </h2>
-            <Show when={box()}>
-              <Acts
-                actions={working()}
-                onDone={props.onDone}
-                choices={() => <Select label="load" of={offers.LOADS} value={load()} onPick={setLoad} />}
-              />
-            </Show>
-            <Acts
-              actions={offers.breakable(picked(), chosen, lab())}
-              onDone={props.onDone}
-              choices={(action) => (
-                <Choices
-                  kind={() => props.kinds.find((kind) => kind.action === action().id)}
-                  at={picked()}
-                  chosen={chosen}
-                  onChoose={(kind, parameter, text) => choose(kind, (all) => ({ ...all, [parameter]: text }))}
-                />
-              )}
-            />
-          </section>
+          <Picked
+            at={picked()}
+            place={known().includes(toPlace()) ? toPlace() : null}
+            machine={boxes().find(({ place }) => place === toPlace())?.machine ?? null}
+            lab={lab()}
+            onDone={props.onDone}
+          />
         </div>
         <div class="sees">
           <Show when={props.elevation}>
@@ -211,62 +192,5 @@ function Known(props: KnownProps) {
         </div>
       </div>
     </>
-  );
-}
-
-function Select(props: {
-  label: string;
-  of: readonly string[];
-  value: string;
-  onPick: (value: string) => void;
-}): JSX.Element {
-  return (
-    <label class="choice">
-      <select value={props.value} onChange={(event) => props.onPick(event.currentTarget.value)}>
-        <For each={props.of}>{(it) => <option value={it}>{it === "" ? "all" : it}</option>}</For>
-      </select>{" "}
-      {props.label}
-    </label>
-  );
-}
-
-function Choices(props: {
-  kind: () => FaultKind | undefined;
-  at: string;
-  chosen: offers.Chosen;
-  onChoose: (kind: string, parameter: string, text: string) => void;
-}) {
-  const spot = () => props.kind()?.at.find(({ place }) => place === props.at) ?? { place: props.at, values: [] };
-  return (
-    <For each={props.kind()?.parameters}>
-      {(parameter) => {
-        const action = () => props.kind()?.action ?? "";
-        const value = () => props.chosen[action()]?.[parameter.name] ?? offers.usual(parameter, spot());
-        const label = () => `${parameter.name.replaceAll("_", " ")}${parameter.unit ? `, ${parameter.unit}` : ""}`;
-        return (
-          <Show
-            when={parameter.listed}
-            fallback={
-              <label class="choice">
-                <input
-                  inputmode="decimal"
-                  size={6}
-                  value={value()}
-                  onInput={(event) => props.onChoose(action(), parameter.name, event.currentTarget.value)}
-                />{" "}
-                {label()}
-              </label>
-            }
-          >
-            <Select
-              label={label()}
-              of={parameter.optional ? ["", ...spot().values] : spot().values}
-              value={value()}
-              onPick={(text) => props.onChoose(action(), parameter.name, text)}
-            />
-          </Show>
-        );
-      }}
-    </For>
   );
 }

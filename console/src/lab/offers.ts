@@ -51,10 +51,10 @@ function wrong(parameter: Parameter, text: string): string | null {
 
 const value = (text: string) => (/^-?\d+(\.\d+)?$/.test(text) ? Number(text) : text);
 
-/** What can be broken at a place. */
-export function breakable(at: string, chosen: Chosen, lab: Lab): Action[] {
+/** What can be broken at a place, of the plant, of its BMC, or of what runs on it. */
+export function breakable(at: string, part: FaultKind["part"], chosen: Chosen, lab: Lab): Action[] {
   return lab.kinds.flatMap((kind) => {
-    const spot = kind.at.find(({ place }) => place === at);
+    const spot = kind.part === part && kind.at.find(({ place }) => place === at);
     if (!spot) return [];
     const all = kind.parameters.map((parameter) => ({
       parameter,

@@ -19,7 +19,11 @@ export function scenarios(rack: LabRack, kinds: readonly FaultKind[], set: reado
     const at = hit?.on.at ?? wanted.find((place) => all.includes(place)) ?? all[0];
     return at === undefined ? null : { action, at, how };
   };
-  const busy = [...rack.boxes].sort((a, b) => Number(b.on) - Number(a.on) || b.watts - a.watts).map((box) => box.place);
+  // watts swing, and what is offered should stand still
+  const about = ({ watts }: LabRack["boxes"][number]) => Math.round(watts / 200);
+  const busy = [...rack.boxes]
+    .sort((a, b) => Number(b.on) - Number(a.on) || about(b) - about(a))
+    .map((box) => box.place);
   const servers = rack.boxes.filter(({ activity }) => activity != null);
   const on = servers.filter((box) => box.on).map(({ place }) => place);
   const middle = servers[Math.floor(servers.length / 2)]?.place ?? "";

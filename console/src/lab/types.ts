@@ -72,6 +72,8 @@ export interface FaultKind {
   action: string;
   title: string;
   effect: string;
+  /** Where it happens: in power and heat, in a BMC, in a machine. */
+  part: "plant" | "bmc" | "machine";
   parameters: readonly Parameter[];
   at: readonly Spot[];
 }

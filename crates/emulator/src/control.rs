@@ -15,7 +15,7 @@ use axum::{Json, Router};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-pub use kinds::{FaultKind, Parameter, Spot};
+pub use kinds::{FaultKind, Parameter, Part, Spot};
 pub use requests::faults;
 pub use status::{BoxStatus, CircuitStatus, GearStatus, RackStatus};
 

@@ -22,8 +22,10 @@ async fn ask(desk: &Desk, method: Method, path: &str, token: &str, body: Option<
     (status, serde_json::from_slice(&bytes).unwrap_or_default())
 }
 
-/// The routes of faults of an emulator, on a port of its own.
+/// The routes of faults of an emulator, on a port of its own; what is written down is seen.
 async fn emulated(desk: &Desk) -> Arc<Faults> {
+    let house = desk.house.clone();
+    tokio::spawn(async move { house.run_loops().await });
     let faults = Arc::new(Faults::default());
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     desk.lab.open(listener.local_addr().unwrap());

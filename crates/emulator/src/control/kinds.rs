@@ -23,10 +23,24 @@ pub struct FaultKind {
     pub title: String,
     /// What comes of it, in a sentence.
     pub effect: String,
+    /// Where it happens.
+    pub part: Part,
     /// What it takes besides a place.
     pub parameters: Vec<Parameter>,
     /// Where it can be set; never empty.
     pub at: Vec<Spot>,
+}
+
+/// Where a fault happens.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Part {
+    /// In what carries power and heat; it holds until it is cleared.
+    Plant,
+    /// In a BMC, when it is asked something.
+    Bmc,
+    /// In a machine: its firmware, its disks, its network.
+    Machine,
 }
 
 /// Something that a fault takes.
@@ -34,7 +48,7 @@ pub struct FaultKind {
 pub struct Parameter {
     /// Its field: `supply`.
     pub name: String,
-    /// What it counts in: `ms`, `l/min`; empty where it counts nothing.
+    /// What it counts in: `ms`, `l/min`, `bytes`; empty where it counts nothing.
     pub unit: String,
     /// Whether its values are those that each place lists, [`Spot::values`]; else it is a number.
     pub listed: bool,
@@ -327,6 +341,11 @@ pub(super) async fn kinds(State(rack): State<Arc<Emulated>>) -> Json<Vec<FaultKi
             action: word,
             title: title.to_owned(),
             effect: effect.to_owned(),
+            part: match (action.physical(), action.inside_machine()) {
+                (true, _) => Part::Plant,
+                (_, Some(_)) => Part::Machine,
+                _ => Part::Bmc,
+            },
             parameters: parameters(&action),
             at,
         })
