@@ -23,7 +23,9 @@ test("a breaker is tripped at a click, its outlets go dark without a reload, and
   await expect(off).toHaveCount(10);
   await expect(rack.getByRole("row", { name: "pdu-b dark" })).toBeVisible();
   // what would die now is named before it is done
-  await expect(rack.getByText("10 boxes hang on it; r1/u1, r1/u2, r1/u3, r1/u4 and 6 more have no other")).toBeVisible();
+  await expect(
+    rack.getByText("10 boxes hang on it; r1/u1, r1/u2, r1/u3, r1/u4 and 6 more have no other"),
+  ).toBeVisible();
   const undo = rack.getByRole("button", { name: "Mend" }).first();
   await undo.focus();
   await rack.keyboard.press("Enter");

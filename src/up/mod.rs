@@ -294,7 +294,10 @@ fn greet(
             " try      busbar image add debian-12 FILE · busbar run debian-12 · busbar console r1/u1 · busbar top"
         );
     } else if options.emulate {
-        println!(" try      busbar run demo · busbar ps · break it at a click: {}/lab", context.url);
+        println!(
+            " try      busbar run demo · busbar ps · break it at a click: {}/lab",
+            context.url
+        );
     } else {
         println!(" try      busbar ls · busbar arm r1 · busbar image add NAME FILE · busbar doctor");
     }

@@ -131,7 +131,7 @@ function Known(props: KnownProps) {
     <>
       <header>
         <h1 tabindex={-1} aria-live="polite">
-          {headline(props.rack, props.faults)}
+          {headline(props.rack, props.faults, lab().called)}
         </h1>
         <p class="lede">
           {props.name} is made of software: break what you like, and mend it again. What comes of it, Busbar learns as
@@ -153,6 +153,23 @@ function Known(props: KnownProps) {
               onDone={props.onDone}
             />
           </section>
+        </div>
+        <div class="sees">
+          <Show when={props.elevation}>
+            {(elevation) => (
+              <Scene
+                live={props.live}
+                elevation={elevation()}
+                came={props.came}
+                picked={toPlace()}
+                onPick={(place) => pick(ofPlace(place))}
+              />
+            )}
+          </Show>
+          <Things rack={props.rack} picked={picked()} broken={broken()} onPick={pick} />
+          <Latest live={props.live} />
+        </div>
+        <div class="more">
           <section>
             <h2>Time</h2>
             <Acts
@@ -174,21 +191,6 @@ function Known(props: KnownProps) {
             lab={lab()}
             onDone={props.onDone}
           />
-        </div>
-        <div class="sees">
-          <Show when={props.elevation}>
-            {(elevation) => (
-              <Scene
-                live={props.live}
-                elevation={elevation()}
-                came={props.came}
-                picked={toPlace()}
-                onPick={(place) => pick(ofPlace(place))}
-              />
-            )}
-          </Show>
-          <Things rack={props.rack} picked={picked()} broken={broken()} onPick={pick} />
-          <Latest live={props.live} />
         </div>
       </div>
     </>

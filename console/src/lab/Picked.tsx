@@ -57,9 +57,9 @@ export function Picked(props: {
         <Show when={props.place} fallback={props.at}>
           {(place) => <PlaceLink place={place()}>{props.at}</PlaceLink>}
         </Show>{" "}
-        <Show when={props.machine}>{(machine) => <MachineLink name={machine()} />}</Show>{" "}
-        <span class="under">pick another in the drawing or the table</span>
+        <Show when={props.machine}>{(machine) => <MachineLink name={machine()} />}</Show>
       </h2>
+      <p class="under">Pick another in the drawing or the table.</p>
       <Show when={working().length > 0}>
         <Acts
           actions={working()}

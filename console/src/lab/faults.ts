@@ -85,7 +85,10 @@ export function effect(wish: Wish, kind: FaultKind, rack: LabRack, called: Calle
     if (behind.length === 0) return "Nothing hangs on it.";
     const hang = `${behind.length} ${behind.length === 1 ? "box hangs" : "boxes hang"} on it`;
     if (last.length === 0) return `${hang}; every one that has input keeps another supply.`;
-    return `${hang}; ${list(last.map(called))} ${last.length === 1 ? "has" : "have"} no other and ${last.length === 1 ? "dies" : "die"} at once.`;
+    // those that somebody misses come first
+    const lost = [...last].sort((a, b) => Number(called(b) !== b) - Number(called(a) !== a));
+    const one = lost.length === 1;
+    return `${hang}; ${list(lost.map(called))} ${one ? "has" : "have"} no other and ${one ? "goes" : "go"} dark at once.`;
   }
   return kind.effect;
 }

@@ -101,6 +101,13 @@ test("what is broken already stays the one that is offered, to be mended, whoeve
   expect(fans && shownCall(fans.call)).toBe("DELETE /v1/lab/faults/7");
 });
 
+test("a cable is pulled where there is input, and one that is out is the one to be put back", () => {
+  const half = rack({ boxes: [box("r1/u1", { supplies: [false, true] })] });
+  const cable = (faults: Fault[]) => toTry(lab({ rack: half, faults })).find(({ id }) => id === "cable")?.command;
+  expect(cable([])).toBe("busbar emulate fault r1/u1 pull-cable supply=1");
+  expect(cable([fault(4, "pull_cable", "r1/u1", { supply: 0 })])).toBe("busbar emulate clear 4");
+});
+
 test("a fault is the command and the call that it is", () => {
   const [pull] = breakable("r1/u1", "plant", { pull_cable: { supply: "1" } }, lab());
   expect(pull?.command).toBe("busbar emulate fault r1/u1 pull-cable supply=1");
@@ -122,7 +129,7 @@ test("who would die is named: without another supply, and behind the breaker rat
   if (!trip || !cable) throw new Error("no kinds");
   const { called } = lab();
   const wish = { action: "trip_breaker", at: "pdu-b", how: {} };
-  expect(effect(wish, trip, rack(), called)).toContain("r1/u2 (web-1) has no other and dies at once");
+  expect(effect(wish, trip, rack(), called)).toContain("r1/u2 (web-1) has no other and goes dark at once");
   const pull = { action: "pull_cable", at: "r1/u1", how: { supply: 0 } };
   expect(effect(pull, cable, rack(), called)).toBe("r1/u1 lives on with its other supply.");
   const half = rack({ boxes: [box("r1/u1", { supplies: [true, false] })] });
@@ -138,14 +145,15 @@ test("a fault that is set is known again by all that was asked for", () => {
 });
 
 test("the headline says what is wrong, and that nothing is", () => {
-  expect(headline(rack(), [])).toBe("Nothing is broken: 2 of 2 boxes are on.");
+  const { called } = lab();
+  expect(headline(rack(), [], called)).toBe("Nothing is broken: 2 of 2 boxes are on.");
   const dark = rack({
     boxes: [box("r1/u1", { supplies: [false, false], on: false }), box("r1/u2", { supplies: [true, false] })],
   });
-  expect(headline(dark, [fault(1, "lose_feed", "feed-b")])).toBe(
+  expect(headline(dark, [fault(1, "lose_feed", "feed-b")], called)).toBe(
     "1 thing is broken: r1/u1 has no power; 1 box on fewer supplies than usual.",
   );
-  expect(headline(rack(), [fault(1, "hang", "r1/u1")])).toBe("1 thing is broken, and no box minds.");
+  expect(headline(rack(), [fault(1, "hang", "r1/u1")], called)).toBe("1 thing is broken, and no box minds.");
   expect(ofBox(box("r1/u1", { supplies: [true, false] }))).toEqual({ text: "running, 1 of 2 supplies", wrong: true });
 });
 

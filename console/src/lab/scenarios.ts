@@ -17,7 +17,9 @@ export function scenarios(rack: LabRack, kinds: readonly FaultKind[], set: reado
     const all = places(action);
     const hit = set.find((fault) => fault.action === action && all.includes(fault.on.at ?? ""));
     const at = hit?.on.at ?? wanted.find((place) => all.includes(place)) ?? all[0];
-    return at === undefined ? null : { action, at, how };
+    if (at === undefined) return null;
+    const done = Object.entries(hit ?? {}).filter(([name, value]) => name in how && value != null);
+    return { action, at, how: { ...how, ...(Object.fromEntries(done) as Wish["how"]) } };
   };
   // watts swing, and what is offered should stand still
   const about = ({ watts }: LabRack["boxes"][number]) => Math.round(watts / 200);
@@ -26,6 +28,9 @@ export function scenarios(rack: LabRack, kinds: readonly FaultKind[], set: reado
     .map((box) => box.place);
   const servers = rack.boxes.filter(({ activity }) => activity != null);
   const on = servers.filter((box) => box.on).map(({ place }) => place);
+  const first = servers.find(({ place }) => place === on[0]) ?? servers[0];
+  // one that has no input is no loss
+  const fed = Math.max(0, first?.supplies.indexOf(true) ?? 0);
   const middle = servers[Math.floor(servers.length / 2)]?.place ?? "";
   const pdus = rack.gear.filter(({ what }) => what === "pdu" || what === "shelf").map(({ name }) => name);
   const wet = rack.circuits.filter(({ litres }) => litres != null).map(({ name }) => name);
@@ -33,7 +38,7 @@ export function scenarios(rack: LabRack, kinds: readonly FaultKind[], set: reado
   const all: [string, (at: string) => string, Wish | null][] = [
     ["feed", (at) => `Lose ${at}`, spot("lose_feed", [])],
     ["breaker", (at) => `Trip the breaker of ${at}`, spot("trip_breaker", [...pdus].reverse())],
-    ["cable", (at) => `Pull a cable of ${at}`, spot("pull_cable", on, { supply: 0 })],
+    ["cable", (at) => `Pull a cable of ${at}`, spot("pull_cable", on, { supply: fed })],
     ["fans", (at) => `Stop the fans of ${at}`, spot("fail_fan", busy)],
     ["bmc", (at) => `Hang the BMC of ${at}`, spot("hang", [middle])],
     ["leak", (at) => `Let ${at} leak`, spot("leak", wet, { litres_per_minute: 2 })],

@@ -1,17 +1,17 @@
 // The state of the emulated rack in words.
 
-import { list } from "./faults";
+import { type Called, list } from "./faults";
 import type { Fault, LabBox, LabCircuit, LabGear, LabRack } from "./types";
 
 const count = (n: number, one: string, many = `${one}s`) => `${n} ${n === 1 ? one : many}`;
 
 /** What is wrong with it, truly; most grave first. */
-export function headline(rack: LabRack, faults: readonly Fault[]): string {
+export function headline(rack: LabRack, faults: readonly Fault[], called: Called): string {
   const fed = ({ supplies }: LabBox) => supplies.filter((it) => it).length;
-  const dark = rack.boxes.filter((box) => box.supplies.length > 0 && fed(box) === 0).map(({ place }) => place);
+  const dark = rack.boxes.filter((box) => box.supplies.length > 0 && fed(box) === 0).map(({ place }) => called(place));
   const half = rack.boxes.filter((box) => fed(box) > 0 && fed(box) < box.supplies.length);
-  const hot = rack.boxes.filter(({ too_hot }) => too_hot).map(({ place }) => place);
-  const slow = rack.boxes.filter(({ throttled }) => throttled > 0).map(({ place }) => place);
+  const hot = rack.boxes.filter(({ too_hot }) => too_hot).map(({ place }) => called(place));
+  const slow = rack.boxes.filter(({ throttled }) => throttled > 0).map(({ place }) => called(place));
   const wrong = [
     dark.length > 0 && `${list(dark)} ${dark.length === 1 ? "has" : "have"} no power`,
     hot.length > 0 && `${list(hot)} switched off by heat`,

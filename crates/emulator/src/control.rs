@@ -15,7 +15,7 @@ use axum::{Json, Router};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-pub use kinds::{FaultKind, Parameter, Part, Spot};
+pub use kinds::{FaultKind, FaultPart, Parameter, Spot};
 pub use requests::faults;
 pub use status::{BoxStatus, CircuitStatus, GearStatus, RackStatus};
 

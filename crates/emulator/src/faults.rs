@@ -15,6 +15,7 @@ const MOST: usize = 256;
 /// What a fault hits.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, ToSchema)]
 #[serde(default, deny_unknown_fields)]
+#[schema(as = FaultSelector)]
 pub struct Selector {
     /// Place, or name of a PDU, a feed, a shelf, a loop, with `*` for anything: `r1/u3`, `r1/*`, `pdu-a`. Everything when
     /// empty.
@@ -46,6 +47,7 @@ fn spread(name: &str) -> u64 {
 /// What happens.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 #[serde(tag = "action", rename_all = "snake_case")]
+#[schema(as = FaultAction)]
 pub enum Action {
     /// Is not there: takes connections and never says a word on them, not even TLS's. Told by a hall's boxes only; others
     /// hang.

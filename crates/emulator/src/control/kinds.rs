@@ -24,7 +24,7 @@ pub struct FaultKind {
     /// What comes of it, in a sentence.
     pub effect: String,
     /// Where it happens.
-    pub part: Part,
+    pub part: FaultPart,
     /// What it takes besides a place.
     pub parameters: Vec<Parameter>,
     /// Where it can be set; never empty.
@@ -34,7 +34,7 @@ pub struct FaultKind {
 /// Where a fault happens.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
-pub enum Part {
+pub enum FaultPart {
     /// In what carries power and heat; it holds until it is cleared.
     Plant,
     /// In a BMC, when it is asked something.
@@ -45,6 +45,7 @@ pub enum Part {
 
 /// Something that a fault takes.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+#[schema(as = FaultParameter)]
 pub struct Parameter {
     /// Its field: `supply`.
     pub name: String,
@@ -64,6 +65,7 @@ pub struct Parameter {
 
 /// A place that can be hit.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+#[schema(as = FaultSpot)]
 pub struct Spot {
     /// As a fault names it: `r1/u3`, `pdu-a`.
     pub place: String,
@@ -342,9 +344,9 @@ pub(super) async fn kinds(State(rack): State<Arc<Emulated>>) -> Json<Vec<FaultKi
             title: title.to_owned(),
             effect: effect.to_owned(),
             part: match (action.physical(), action.inside_machine()) {
-                (true, _) => Part::Plant,
-                (_, Some(_)) => Part::Machine,
-                _ => Part::Bmc,
+                (true, _) => FaultPart::Plant,
+                (_, Some(_)) => FaultPart::Machine,
+                _ => FaultPart::Bmc,
             },
             parameters: parameters(&action),
             at,
