@@ -900,134 +900,6 @@ export interface components {
             /** @description Boxes. */
             readonly boxes: number;
         };
-        /** @description What happens. */
-        readonly Action: {
-            /** @enum {string} */
-            readonly action: "vanish";
-        } | {
-            /** @enum {string} */
-            readonly action: "hang";
-        } | {
-            /** @enum {string} */
-            readonly action: "delay";
-            /**
-             * Format: int64
-             * @description By so many milliseconds of real time.
-             */
-            readonly millis: number;
-        } | {
-            /** @enum {string} */
-            readonly action: "status";
-            /**
-             * Format: int32
-             * @description 400-599.
-             */
-            readonly code: number;
-        } | {
-            /** @enum {string} */
-            readonly action: "reset";
-        } | {
-            /** @enum {string} */
-            readonly action: "broken_json";
-        } | {
-            /** @enum {string} */
-            readonly action: "huge_body";
-            /**
-             * Format: int64
-             * @description Its size.
-             */
-            readonly bytes: number;
-        } | {
-            /** @enum {string} */
-            readonly action: "wrong_password";
-        } | {
-            /** @enum {string} */
-            readonly action: "ignore_reset";
-        } | {
-            /** @enum {string} */
-            readonly action: "drop_dhcp";
-        } | {
-            /** @enum {string} */
-            readonly action: "disk_error";
-        } | {
-            /** @enum {string} */
-            readonly action: "slow_disk";
-            /**
-             * Format: int64
-             * @description By so many milliseconds of the rack's time.
-             */
-            readonly millis: number;
-        } | {
-            /** @enum {string} */
-            readonly action: "stuck_post";
-        } | {
-            /** @enum {string} */
-            readonly action: "lose_power";
-        } | {
-            /** @enum {string} */
-            readonly action: "pull_cable";
-            /**
-             * Format: int32
-             * @description Which supply, from 0.
-             */
-            readonly supply: number;
-        } | {
-            /** @enum {string} */
-            readonly action: "fail_supply";
-            /**
-             * Format: int32
-             * @description Which, from 0.
-             */
-            readonly supply: number;
-        } | {
-            /** @enum {string} */
-            readonly action: "fail_fan";
-            /**
-             * Format: int32
-             * @description Which, from 0; all when absent.
-             */
-            readonly fan?: number | null;
-        } | {
-            /** @enum {string} */
-            readonly action: "stop_pump";
-            /**
-             * Format: int32
-             * @description Which, from 0; all when absent.
-             */
-            readonly pump?: number | null;
-        } | {
-            /** @enum {string} */
-            readonly action: "stop_cooling";
-        } | {
-            /** @enum {string} */
-            readonly action: "trip_breaker";
-        } | {
-            /** @enum {string} */
-            readonly action: "lose_feed";
-        } | {
-            /** @enum {string} */
-            readonly action: "leak";
-            /**
-             * Format: double
-             * @description Litres a minute.
-             */
-            readonly litres_per_minute: number;
-        } | {
-            /** @enum {string} */
-            readonly action: "drift_sensor";
-            /**
-             * Format: double
-             * @description Units at once.
-             */
-            readonly offset?: number;
-            /**
-             * Format: double
-             * @description Units an hour.
-             */
-            readonly per_hour?: number;
-            /** @description The quantity: `InletCelsius`, `GpuCelsius3`. */
-            readonly sensor: string;
-        };
         /**
          * @description What runs on a server that is on.
          * @enum {string}
@@ -1640,7 +1512,7 @@ export interface components {
          */
         readonly Face: "front" | "rear";
         /** @description One fault. */
-        readonly Fault: components["schemas"]["Action"] & {
+        readonly Fault: components["schemas"]["FaultAction"] & {
             /**
              * Format: int32
              * @description How many times; until it is cleared when absent.
@@ -1657,23 +1529,214 @@ export interface components {
              */
             readonly id?: number;
             /** @description What it hits. */
-            readonly on?: components["schemas"]["Selector"];
+            readonly on?: components["schemas"]["FaultSelector"];
             readonly since?: components["schemas"]["Time"] | null;
+        };
+        /** @description What happens. */
+        readonly FaultAction: {
+            /** @enum {string} */
+            readonly action: "vanish";
+        } | {
+            /** @enum {string} */
+            readonly action: "hang";
+        } | {
+            /** @enum {string} */
+            readonly action: "delay";
+            /**
+             * Format: int64
+             * @description By so many milliseconds of real time.
+             */
+            readonly millis: number;
+        } | {
+            /** @enum {string} */
+            readonly action: "status";
+            /**
+             * Format: int32
+             * @description 400-599.
+             */
+            readonly code: number;
+        } | {
+            /** @enum {string} */
+            readonly action: "reset";
+        } | {
+            /** @enum {string} */
+            readonly action: "broken_json";
+        } | {
+            /** @enum {string} */
+            readonly action: "huge_body";
+            /**
+             * Format: int64
+             * @description Its size.
+             */
+            readonly bytes: number;
+        } | {
+            /** @enum {string} */
+            readonly action: "wrong_password";
+        } | {
+            /** @enum {string} */
+            readonly action: "ignore_reset";
+        } | {
+            /** @enum {string} */
+            readonly action: "drop_dhcp";
+        } | {
+            /** @enum {string} */
+            readonly action: "disk_error";
+        } | {
+            /** @enum {string} */
+            readonly action: "slow_disk";
+            /**
+             * Format: int64
+             * @description By so many milliseconds of the rack's time.
+             */
+            readonly millis: number;
+        } | {
+            /** @enum {string} */
+            readonly action: "stuck_post";
+        } | {
+            /** @enum {string} */
+            readonly action: "lose_power";
+        } | {
+            /** @enum {string} */
+            readonly action: "pull_cable";
+            /**
+             * Format: int32
+             * @description Which supply, from 0.
+             */
+            readonly supply: number;
+        } | {
+            /** @enum {string} */
+            readonly action: "fail_supply";
+            /**
+             * Format: int32
+             * @description Which, from 0.
+             */
+            readonly supply: number;
+        } | {
+            /** @enum {string} */
+            readonly action: "fail_fan";
+            /**
+             * Format: int32
+             * @description Which, from 0; all when absent.
+             */
+            readonly fan?: number | null;
+        } | {
+            /** @enum {string} */
+            readonly action: "stop_pump";
+            /**
+             * Format: int32
+             * @description Which, from 0; all when absent.
+             */
+            readonly pump?: number | null;
+        } | {
+            /** @enum {string} */
+            readonly action: "stop_cooling";
+        } | {
+            /** @enum {string} */
+            readonly action: "trip_breaker";
+        } | {
+            /** @enum {string} */
+            readonly action: "lose_feed";
+        } | {
+            /** @enum {string} */
+            readonly action: "leak";
+            /**
+             * Format: double
+             * @description Litres a minute.
+             */
+            readonly litres_per_minute: number;
+        } | {
+            /** @enum {string} */
+            readonly action: "drift_sensor";
+            /**
+             * Format: double
+             * @description Units at once.
+             */
+            readonly offset?: number;
+            /**
+             * Format: double
+             * @description Units an hour.
+             */
+            readonly per_hour?: number;
+            /** @description The quantity: `InletCelsius`, `GpuCelsius3`. */
+            readonly sensor: string;
         };
         /** @description Something that can be broken here, as `GET /kinds` lists it. */
         readonly FaultKind: {
             /** @description A fault's `action`: `pull_cable`. */
             readonly action: string;
             /** @description Where it can be set; never empty. */
-            readonly at: readonly components["schemas"]["Spot"][];
+            readonly at: readonly components["schemas"]["FaultSpot"][];
             /** @description What comes of it, in a sentence. */
             readonly effect: string;
             /** @description What it takes besides a place. */
-            readonly parameters: readonly components["schemas"]["Parameter"][];
+            readonly parameters: readonly components["schemas"]["FaultParameter"][];
             /** @description Where it happens. */
-            readonly part: components["schemas"]["Part"];
+            readonly part: components["schemas"]["FaultPart"];
             /** @description A few words. */
             readonly title: string;
+        };
+        /** @description Something that a fault takes. */
+        readonly FaultParameter: {
+            /**
+             * Format: double
+             * @description Smallest number.
+             */
+            readonly least?: number | null;
+            /** @description Whether its values are those that each place lists, [`Spot::values`]; else it is a number. */
+            readonly listed: boolean;
+            /**
+             * Format: double
+             * @description Largest number.
+             */
+            readonly most?: number | null;
+            /** @description Its field: `supply`. */
+            readonly name: string;
+            /** @description Whether it may be left out; of a listed one, that means all of them. */
+            readonly optional: boolean;
+            /** @description What it counts in: `ms`, `l/min`, `bytes`; empty where it counts nothing. */
+            readonly unit: string;
+            /**
+             * Format: double
+             * @description A number to begin with.
+             */
+            readonly usual?: number | null;
+        };
+        /**
+         * @description Where a fault happens.
+         * @enum {string}
+         */
+        readonly FaultPart: "plant" | "bmc" | "machine";
+        /** @description What a fault hits. */
+        readonly FaultSelector: {
+            /**
+             * @description Place, or name of a PDU, a feed, a shelf, a loop, with `*` for anything: `r1/u3`, `r1/*`, `pdu-a`. Everything when
+             *     empty.
+             * @default
+             */
+            readonly at: string;
+            /**
+             * @description HTTP method; every one when empty.
+             * @default
+             */
+            readonly method: string;
+            /**
+             * Format: int32
+             * @description Only one in so many of those that the rest names: always the same ones, spread evenly. All of them at 0 and 1.
+             * @default 0
+             */
+            readonly one_in: number;
+            /**
+             * @description Prefix of the path.
+             * @default
+             */
+            readonly path: string;
+        };
+        /** @description A place that can be hit. */
+        readonly FaultSpot: {
+            /** @description As a fault names it: `r1/u3`, `pdu-a`. */
+            readonly place: string;
+            /** @description Values of the parameter that is listed: the numbers of its supplies, the names of its sensors. */
+            readonly values: readonly string[];
         };
         /** @description One difference. */
         readonly Finding: {
@@ -2169,32 +2232,6 @@ export interface components {
          * @enum {string}
          */
         readonly Packing: "raw" | "zstd";
-        /** @description Something that a fault takes. */
-        readonly Parameter: {
-            /**
-             * Format: double
-             * @description Smallest number.
-             */
-            readonly least?: number | null;
-            /** @description Whether its values are those that each place lists, [`Spot::values`]; else it is a number. */
-            readonly listed: boolean;
-            /**
-             * Format: double
-             * @description Largest number.
-             */
-            readonly most?: number | null;
-            /** @description Its field: `supply`. */
-            readonly name: string;
-            /** @description Whether it may be left out; of a listed one, that means all of them. */
-            readonly optional: boolean;
-            /** @description What it counts in: `ms`, `l/min`, `bytes`; empty where it counts nothing. */
-            readonly unit: string;
-            /**
-             * Format: double
-             * @description A number to begin with.
-             */
-            readonly usual?: number | null;
-        };
         /** @description A component of a node. */
         readonly Part: {
             /** @description Firmware version, when told. */
@@ -2564,31 +2601,6 @@ export interface components {
          * @enum {string}
          */
         readonly Rung: "gentle" | "hard" | "bmc_reset" | "outlet" | "other_parts";
-        /** @description What a fault hits. */
-        readonly Selector: {
-            /**
-             * @description Place, or name of a PDU, a feed, a shelf, a loop, with `*` for anything: `r1/u3`, `r1/*`, `pdu-a`. Everything when
-             *     empty.
-             * @default
-             */
-            readonly at: string;
-            /**
-             * @description HTTP method; every one when empty.
-             * @default
-             */
-            readonly method: string;
-            /**
-             * Format: int32
-             * @description Only one in so many of those that the rest names: always the same ones, spread evenly. All of them at 0 and 1.
-             * @default 0
-             */
-            readonly one_in: number;
-            /**
-             * @description Prefix of the path.
-             * @default
-             */
-            readonly path: string;
-        };
         /** @description One reading over time. The lists have a value for each step; null says that there was no reading in it. */
         readonly SeriesView: {
             /** @description The last value and when it was taken, as far as it lies in the time asked for. */
@@ -2677,13 +2689,6 @@ export interface components {
              * @description 0 stands still until it is stepped.
              */
             readonly speed: number;
-        };
-        /** @description A place that can be hit. */
-        readonly Spot: {
-            /** @description As a fault names it: `r1/u3`, `pdu-a`. */
-            readonly place: string;
-            /** @description Values of the parameter that is listed: the numbers of its supplies, the names of its sensors. */
-            readonly values: readonly string[];
         };
         /**
          * @description The step inside a state: each is one thing that is made true and then seen to be true, so that it can be tried
@@ -2939,7 +2944,6 @@ export interface components {
 export type Abilities = components['schemas']['Abilities'];
 export type AcceptRequest = components['schemas']['AcceptRequest'];
 export type Accepted = components['schemas']['Accepted'];
-export type Action = components['schemas']['Action'];
 export type Activity = components['schemas']['Activity'];
 export type ArmRequest = components['schemas']['ArmRequest'];
 export type Ask = components['schemas']['Ask'];
@@ -2978,7 +2982,12 @@ export type Event = components['schemas']['Event'];
 export type EventView = components['schemas']['EventView'];
 export type Face = components['schemas']['Face'];
 export type Fault = components['schemas']['Fault'];
+export type FaultAction = components['schemas']['FaultAction'];
 export type FaultKind = components['schemas']['FaultKind'];
+export type FaultParameter = components['schemas']['FaultParameter'];
+export type FaultPart = components['schemas']['FaultPart'];
+export type FaultSelector = components['schemas']['FaultSelector'];
+export type FaultSpot = components['schemas']['FaultSpot'];
 export type Finding = components['schemas']['Finding'];
 export type Firmware = components['schemas']['Firmware'];
 export type Flank = components['schemas']['Flank'];
@@ -3017,7 +3026,6 @@ export type OutletVerb = components['schemas']['OutletVerb'];
 export type OutletView = components['schemas']['OutletView'];
 export type PaceStatus = components['schemas']['PaceStatus'];
 export type Packing = components['schemas']['Packing'];
-export type Parameter = components['schemas']['Parameter'];
 export type Part = components['schemas']['Part'];
 export type PartKind = components['schemas']['PartKind'];
 export type Phase = components['schemas']['Phase'];
@@ -3040,7 +3048,6 @@ export type Rotated = components['schemas']['Rotated'];
 export type RuledOut = components['schemas']['RuledOut'];
 export type RunRequest = components['schemas']['RunRequest'];
 export type Rung = components['schemas']['Rung'];
-export type Selector = components['schemas']['Selector'];
 export type SeriesView = components['schemas']['SeriesView'];
 export type Settings = components['schemas']['Settings'];
 export type SettingsRequest = components['schemas']['SettingsRequest'];
@@ -3048,7 +3055,6 @@ export type SettingsView = components['schemas']['SettingsView'];
 export type Signal = components['schemas']['Signal'];
 export type SignalRequest = components['schemas']['SignalRequest'];
 export type SpeedRequest = components['schemas']['SpeedRequest'];
-export type Spot = components['schemas']['Spot'];
 export type Stage = components['schemas']['Stage'];
 export type State = components['schemas']['State'];
 export type Status = components['schemas']['Status'];

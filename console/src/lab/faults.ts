@@ -25,11 +25,12 @@ export const isSet = (wish: Wish, fault: Fault) =>
 
 const NOT_HOW = new Set(["id", "on", "action", "count", "hits", "since"]);
 
-/** `pull cable, supply 0, at r1/u1`. */
-export function told(fault: Fault): string {
+/** `Pull a power cable, supply 0, at r1/u1`. */
+export function told(fault: Fault, kinds: readonly FaultKind[]): string {
   const how = Object.entries(fault).filter(([name, value]) => !NOT_HOW.has(name) && value !== null);
   const parts = how.map(([name, value]) => `${name.replaceAll("_", " ")} ${value}`);
-  return [fault.action.replaceAll("_", " "), ...parts, `at ${fault.on.at || "everything"}`].join(", ");
+  const title = kinds.find(({ action }) => action === fault.action)?.title;
+  return [title ?? fault.action.replaceAll("_", " "), ...parts, `at ${fault.on.at || "everything"}`].join(", ");
 }
 
 /** Setting it. */

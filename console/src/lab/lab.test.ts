@@ -141,7 +141,8 @@ test("a fault that is set is known again by all that was asked for", () => {
   const set = fault(1, "pull_cable", "r1/u1", { supply: 1 });
   expect(isSet({ action: "pull_cable", at: "r1/u1", how: { supply: 1 } }, set)).toBe(true);
   expect(isSet({ action: "pull_cable", at: "r1/u1", how: { supply: 0 } }, set)).toBe(false);
-  expect(told(set)).toBe("pull cable, supply 1, at r1/u1");
+  expect(told(set, [])).toBe("pull cable, supply 1, at r1/u1");
+  expect(told(set, [kind("pull_cable", [], { title: "Pull a cable" })])).toBe("Pull a cable, supply 1, at r1/u1");
 });
 
 test("the headline says what is wrong, and that nothing is", () => {

@@ -72,7 +72,9 @@ export function breakable(at: string, part: FaultKind["part"], chosen: Chosen, l
 /** What is broken now, each with its mending. */
 export function broken(lab: Lab): Action[] {
   const held = reason(lab.barred);
-  const each = lab.faults.map((fault) => mending(`mend-${fault.id}`, fault, `${told(fault)}${lab.since(fault)}`, held));
+  const each = lab.faults.map((fault) =>
+    mending(`mend-${fault.id}`, fault, `${told(fault, lab.kinds)}${lab.since(fault)}`, held),
+  );
   const all: Action = {
     id: "mend-all",
     label: "Mend all",

@@ -23,12 +23,10 @@ export function scenarios(rack: LabRack, kinds: readonly FaultKind[], set: reado
   };
   // watts swing, and what is offered should stand still
   const about = ({ watts }: LabRack["boxes"][number]) => Math.round(watts / 200);
-  const busy = [...rack.boxes]
-    .sort((a, b) => Number(b.on) - Number(a.on) || about(b) - about(a))
-    .map((box) => box.place);
+  const rank = ({ on, activity }: LabRack["boxes"][number]) => 2 * Number(on) + Number(activity != null);
+  const busy = [...rack.boxes].sort((a, b) => rank(b) - rank(a) || about(b) - about(a)).map(({ place }) => place);
   const servers = rack.boxes.filter(({ activity }) => activity != null);
-  const on = servers.filter((box) => box.on).map(({ place }) => place);
-  const first = servers.find(({ place }) => place === on[0]) ?? servers[0];
+  const first = rack.boxes.find(({ place }) => place === busy[0]);
   // one that has no input is no loss
   const fed = Math.max(0, first?.supplies.indexOf(true) ?? 0);
   const middle = servers[Math.floor(servers.length / 2)]?.place ?? "";
@@ -38,16 +36,16 @@ export function scenarios(rack: LabRack, kinds: readonly FaultKind[], set: reado
   const all: [string, (at: string) => string, Wish | null][] = [
     ["feed", (at) => `Lose ${at}`, spot("lose_feed", [])],
     ["breaker", (at) => `Trip the breaker of ${at}`, spot("trip_breaker", [...pdus].reverse())],
-    ["cable", (at) => `Pull a cable of ${at}`, spot("pull_cable", on, { supply: fed })],
+    ["cable", (at) => `Pull a cable of ${at}`, spot("pull_cable", busy, { supply: fed })],
     ["fans", (at) => `Stop the fans of ${at}`, spot("fail_fan", busy)],
     ["bmc", (at) => `Hang the BMC of ${at}`, spot("hang", [middle])],
-    ["leak", (at) => `Let ${at} leak`, spot("leak", wet, { litres_per_minute: 2 })],
+    ["leak", (at) => `Spring a leak in ${at}`, spot("leak", wet, { litres_per_minute: 2 })],
     ["pump", (at) => `Stop the pumps of ${at}`, spot("stop_pump", wet)],
-    ["cooling", (at) => `Stop cooling the ${at}`, spot("stop_cooling", dry)],
+    ["cooling", (at) => `Stop the cooling of ${at}`, spot("stop_cooling", dry)],
     [
       "sensor",
       (at) => `Let ${at} lie about its inlet`,
-      spot("drift_sensor", on, { sensor: "InletCelsius", per_hour: 0, offset: 15 }),
+      spot("drift_sensor", busy, { sensor: "InletCelsius", per_hour: 0, offset: 15 }),
     ],
   ];
   return all.flatMap(([id, label, wish]) => (wish === null ? [] : [{ id, label: label(wish.at), wish }]));

@@ -94,7 +94,7 @@ fn every() -> Vec<Told> {
         (
             FailFan { fan: None },
             "Stop fans",
-            "Less air goes through: the other fans speed up, chips get hotter, slow down, and at last the box switches itself off.",
+            "Less air goes through, or none: chips get hotter, slow down, and at last the box switches itself off.",
         ),
         (
             TripBreaker,
