@@ -70,7 +70,7 @@ export async function look<T>(
 }
 
 /** Changes something. */
-export async function tell<T>(method: "POST" | "DELETE", path: string, body?: unknown): Promise<T | null> {
+export async function tell<T>(method: "POST" | "PUT" | "DELETE", path: string, body?: unknown): Promise<T | null> {
   const headers: Record<string, string> = { accept: "application/json", "x-busbar": "console" };
   if (body !== undefined) headers["content-type"] = "application/json";
   const init: RequestInit = { method, headers };

@@ -2,6 +2,7 @@
 // is an error of the compiler that names the field. Nothing of this reaches the browser.
 
 import type { components } from "./schema";
+import type * as lab from "../lab/types";
 import type * as ours from "./types";
 
 type Schemas = components["schemas"];
@@ -43,4 +44,6 @@ export type Checked = [
   Same<Wrong<Schemas["Image"], ours.Image, "Image">>,
   Same<Wrong<Schemas["EventView"], ours.EventView, "EventView">>,
   Same<Wrong<Schemas["Problem"], ours.Problem, "Problem">>,
+  Same<Wrong<Schemas["RackStatus"], lab.LabRack, "LabRack">>,
+  Same<Wrong<Schemas["FaultKind"], lab.FaultKind, "FaultKind">>,
 ];

@@ -23,6 +23,7 @@ mod extract;
 mod hardware;
 mod history;
 mod images;
+pub mod lab;
 mod look;
 mod machines;
 mod metrics;
@@ -45,6 +46,7 @@ use control::House;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
+use lab::Lab;
 use problem::Problem;
 
 /// Largest body that is taken: the largest real one is a machine with 256 KiB of user data.
@@ -104,6 +106,7 @@ fn routes() -> OpenApiRouter<House> {
                 .routes(routes!(truth::intent, truth::set_intent, truth::drop_intent))
                 .layer(DefaultBodyLimit::max(INTENT)),
         )
+        .merge(lab::routes())
 }
 
 /// The API as OpenAPI 3.1.
@@ -120,8 +123,9 @@ pub fn openapi() -> utoipa::openapi::OpenApi {
     api
 }
 
-/// Every route, served from `house` at `port`, after which the browsers' cookie is called.
-pub fn router(house: House, port: u16) -> Router {
+/// Every route, served from `house` at `port`, after which the browsers' cookie is called; `lab` leads to its emulated rack, once
+/// there is one.
+pub fn router(house: House, port: u16, lab: Lab) -> Router {
     let (api, _) = routes().split_for_parts();
     api.route("/v1/openapi.json", get(async || axum::Json(openapi())))
         .route("/metrics", get(metrics::metrics))
@@ -133,6 +137,7 @@ pub fn router(house: House, port: u16) -> Router {
         .layer(DefaultBodyLimit::max(BODY))
         .layer(middleware::from_fn_with_state(house.clone(), bounded))
         .layer(Extension(session::Sessions::at(port)))
+        .layer(Extension(lab))
         .with_state(house)
 }
 

@@ -27,6 +27,7 @@ pub mod house;
 mod images;
 mod inventory;
 pub mod keys;
+mod lab;
 mod live;
 mod machines;
 pub mod meters;

@@ -1,5 +1,6 @@
 //! Requests to a whole router over a house of its own, in which no hardware answers and time stands until it is moved.
 
+mod lab;
 mod pages;
 mod sessions;
 
@@ -66,6 +67,7 @@ struct Desk {
     house: House,
     clock: Arc<Standing>,
     app: Router,
+    lab: crate::lab::Lab,
 }
 
 struct Reply {
@@ -153,8 +155,9 @@ async fn desk() -> Desk {
     })
     .await
     .unwrap();
-    let app = crate::router(house.clone(), PORT);
-    Desk { house, clock, app }
+    let lab = crate::lab::Lab::default();
+    let app = crate::router(house.clone(), PORT, lab.clone());
+    Desk { house, clock, app, lab }
 }
 
 impl Desk {
