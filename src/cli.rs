@@ -13,6 +13,7 @@ use crate::commands::firmware::Firmware;
 use crate::commands::hardware::{BiosOptions, CapOptions, Outlet};
 use crate::commands::import::Import;
 use crate::commands::sensors::SensorsOptions;
+use crate::commands::whatif::WhatIf;
 
 /// The rack as one computer.
 #[derive(Parser)]
@@ -130,6 +131,9 @@ pub enum Command {
         /// Only of this rack
         rack: Option<Name>,
     },
+    /// What would come of a failure; nothing is changed
+    #[command(subcommand)]
+    Whatif(WhatIf),
     /// The racks, their watts and their heat, as they move; ? shows the keys
     #[command(before_help = "busbar top\nbusbar top | cat\nbusbar top --json")]
     Top,

@@ -293,7 +293,7 @@ fn greet(
             " try      busbar image add debian-12 FILE · busbar run debian-12 · busbar console r1/u1 · busbar top"
         );
     } else if options.emulate {
-        println!(" try      busbar run demo · busbar ps · busbar emulate ls");
+        println!(" try      busbar run demo · busbar ps · busbar whatif fail r1/pdu-a");
     } else {
         println!(" try      busbar ls · busbar arm r1 · busbar image add NAME FILE · busbar doctor");
     }
