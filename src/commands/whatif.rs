@@ -61,18 +61,23 @@ fn told(forecast: &Forecast) -> String {
         }
         text += &format!("\n{table}");
     }
-    if !forecast.weaker.is_empty() {
-        let mut table = Table::new(&["GOES ON", "PLACE", ">INPUTS", "FED BY"]);
-        for w in &forecast.weaker {
-            let on: Vec<String> = w.on.iter().map(ToString::to_string).collect();
-            table.row(vec![
-                w.machine.as_ref().map_or("—".into(), ToString::to_string),
-                w.place.to_string(),
-                format!("{} of {}", w.left, w.of),
-                on.join(" "),
-            ]);
-        }
+    let mut empty = 0;
+    let mut table = Table::new(&["GOES ON", "PLACE", ">INPUTS", "FED BY"]);
+    for w in &forecast.weaker {
+        let Some(machine) = &w.machine else {
+            empty += 1;
+            continue;
+        };
+        let on: Vec<String> = w.on.iter().map(ToString::to_string).collect();
+        let inputs = format!("{} of {}", w.left, w.of);
+        table.row(vec![machine.to_string(), w.place.to_string(), inputs, on.join(" ")]);
+    }
+    if empty < forecast.weaker.len() {
         text += &format!("\n{table}");
+    }
+    if empty > 0 {
+        let boxes = output::counted(empty, "box", "boxes");
+        text += &format!("\n {boxes} without a machine would have fewer inputs\n");
     }
     let said =
         |before: &str, all: &[String]| -> String { all.iter().map(|n| format!(" {before}: {}\n", plain(n))).collect() };
@@ -84,7 +89,7 @@ fn told(forecast: &Forecast) -> String {
 }
 
 fn loads(all: &[Load]) -> Table {
-    let mut table = Table::new(&["PDU", ">NOW", ">THEN", ">OF", ">NOW", ">THEN", ""]);
+    let mut table = Table::new(&["PDU", ">NOW", ">THEN", ">RATED", ">SHARE", ">THEN", ""]);
     for load in all {
         let share = |watts| load.share(watts).map_or("—".into(), |s| format!("{:.0} %", s * 100.0));
         let least = if load.at_least { "≥ " } else { "" };
