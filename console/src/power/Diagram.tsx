@@ -144,7 +144,7 @@ function Head(props: {
           {slot(pdu().place)}
         </text>
         <text class="soft" x={props.bus.left} y="26">
-          {input(pdu())}
+          {input(pdu(), props.bus.width < 110)}
         </text>
         <line class="bus" x1={props.bus.x} x2={props.bus.x} y1="35" y2="41" />
         <rect class="breaker" x={props.bus.x - 4} y="41" width="8" height="8" />
@@ -201,11 +201,13 @@ function Fed(props: {
   const box = () => props.row.box;
   const name = () => box().machine ?? slot(box().place);
   const room = () => props.width - props.left;
+  // beside the watts, at some seven pixels a letter
+  const letters = () => Math.min(17, Math.floor((room() - 70) / 7));
   const draws = () => {
     const { watts: now, cap } = box();
-    if (props.dies) return "dies";
+    if (props.dies) return box().machine === null ? "goes dark" : "dies";
     if (now === null) return box().silent ? "no answer" : "no reading";
-    return cap === null ? watts(now) : `${watts(now)} / ${watts(cap)}`;
+    return cap === null || room() < 220 ? watts(now) : `${watts(now)} / ${watts(cap)}`;
   };
   const under = () => (box().machine ? slot(box().place) : box().power === "off" ? "off" : (box().model ?? box().kind));
   const href = () => placeHref(box().place);
@@ -224,7 +226,7 @@ function Fed(props: {
           x={props.left + 8}
           y={props.row.y + props.row.height / 2}
         >
-          {name().length > 16 ? `${name().slice(0, 15)}…` : name()}
+          {name().length > letters() ? `${name().slice(0, letters() - 1)}…` : name()}
         </text>
         <Show when={room() > 300}>
           <text class="soft" x={props.left + 130} y={props.row.y + props.row.height / 2}>

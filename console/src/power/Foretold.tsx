@@ -23,6 +23,8 @@ const number = (value: number | null) => (value === null ? "unknown" : watts(val
 export function Foretold(props: { forecast: Forecast; emulated: boolean }) {
   const it = () => props.forecast;
   const lab = () => props.emulated && PAGES.some(({ segment }) => segment === "lab");
+  const losers = () => it().dies.filter(({ machine }) => machine !== null);
+  const empty = () => it().dies.filter(({ machine }) => machine === null);
   const machines = () => it().weaker.filter(({ machine }) => machine !== null);
   const rest = () => it().weaker.length - machines().length;
   return (
@@ -74,42 +76,55 @@ export function Foretold(props: { forecast: Forecast; emulated: boolean }) {
           </For>
         </tbody>
       </table>
-      <Show when={it().dies.length > 0}>
-        <table class="dies">
-          <caption>Dies</caption>
-          <thead>
-            <tr>
-              <th scope="col">machine</th>
-              <th scope="col">box</th>
-              <th scope="col" class="value">
-                nice
-              </th>
-              <th scope="col" class="value">
-                watts
-              </th>
-              <th scope="col">because</th>
-            </tr>
-          </thead>
-          <tbody>
-            <For each={it().dies}>
-              {(victim) => (
-                <tr>
-                  <th scope="row">
-                    <Show when={victim.machine} fallback="no machine">
-                      {(name) => <MachineLink name={name()} />}
-                    </Show>
-                  </th>
-                  <td>
-                    <PlaceLink place={victim.place} />
-                  </td>
-                  <td class="value">{victim.nice ?? ""}</td>
-                  <td class="value">{number(victim.watts)}</td>
-                  <td>{victim.because}</td>
-                </tr>
-              )}
-            </For>
-          </tbody>
-        </table>
+      <Show when={losers().length > 0}>
+        <div class="tables">
+          <table class="dies">
+            <caption>Dies</caption>
+            <thead>
+              <tr>
+                <th scope="col">machine</th>
+                <th scope="col">box</th>
+                <th scope="col" class="value">
+                  nice
+                </th>
+                <th scope="col" class="value">
+                  watts
+                </th>
+                <th scope="col">because</th>
+              </tr>
+            </thead>
+            <tbody>
+              <For each={losers()}>
+                {(victim) => (
+                  <tr>
+                    <th scope="row">
+                      <MachineLink name={victim.machine ?? ""} />
+                    </th>
+                    <td>
+                      <PlaceLink place={victim.place} />
+                    </td>
+                    <td class="value">{victim.nice ?? ""}</td>
+                    <td class="value">{number(victim.watts)}</td>
+                    <td>{victim.because}</td>
+                  </tr>
+                )}
+              </For>
+            </tbody>
+          </table>
+        </div>
+      </Show>
+      <Show when={empty().length > 0}>
+        <p class="goeson">
+          <span class="label">Goes dark without a machine: </span>
+          <For each={empty()}>
+            {({ place }, i) => (
+              <>
+                {i() > 0 ? ", " : ""}
+                <PlaceLink place={place} />
+              </>
+            )}
+          </For>
+        </p>
       </Show>
       <Show when={it().weaker.length > 0}>
         <p class="goeson">

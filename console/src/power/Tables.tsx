@@ -31,13 +31,13 @@ export function Pdus(props: { line: OneLine; fails: string[]; now: number }) {
               <th scope="col" class="value">
                 carries
               </th>
-              <th scope="col" class="value">
+              <th scope="col" class="value more">
                 of
               </th>
               <th scope="col" class="value">
                 share
               </th>
-              <th scope="col" class="value">
+              <th scope="col" class="value more">
                 fullest line
               </th>
               <th scope="col" class="value">
@@ -58,9 +58,9 @@ export function Pdus(props: { line: OneLine; fails: string[]; now: number }) {
                   <td class="value">
                     {pdu.carries === "no" ? "nothing" : pdu.watts === null ? "no reading" : watts(pdu.watts)}
                   </td>
-                  <td class="value">{pdu.rated === null ? "not told" : watts(pdu.rated)}</td>
+                  <td class="value more">{pdu.rated === null ? "not told" : watts(pdu.rated)}</td>
                   <td class="value">{share(pdu.watts, pdu.rated)}</td>
-                  <td class="value">{ampere(pdu)}</td>
+                  <td class="value more">{ampere(pdu)}</td>
                   <td class="age">{since(pdu.taken, props.now)}</td>
                   <td class="whatif">
                     <a

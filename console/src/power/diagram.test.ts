@@ -68,6 +68,7 @@ test("numbers that are not known are dashes, never zero", () => {
 
 test("inputs and lines in words", () => {
   expect(input(pdu("a"))).toBe("3 × 32 A, 400 V");
+  expect(input(pdu("a"), true)).toBe("3 × 32 A");
   expect(input(pdu("a", { mains: [{ amps: 16, volts: 230, phases: 1 }] }))).toBe("16 A, 230 V");
   expect(input(pdu("a", { mains: [] }))).toBe("rating not told");
   expect(input(pdu("a", { mains: [], found: false }))).toBe("not found");

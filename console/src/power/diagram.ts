@@ -10,10 +10,10 @@ export const TOP = 100;
 const BETWEEN = 11;
 const ROW = 25;
 /** Least and most that a PDU's column is wide. */
-const NARROW = 88;
+const NARROW = 100;
 const WIDE = 190;
 /** Width of the boxes, at least. */
-const BOX = 150;
+const BOX = 126;
 
 export interface Bus {
   pdu: Pdu;
@@ -92,15 +92,15 @@ export function share(part: number | null, of: number | null): string {
   return `${percent > 0 && percent < 10 ? percent.toFixed(1) : Math.round(percent)} %`;
 }
 
-/** `3 × 32 A, 400 V`. */
-export function input(pdu: Pdu): string {
+/** `3 × 32 A, 400 V`; without the volts where there is little room. */
+export function input(pdu: Pdu, short = false): string {
   if (pdu.mains.length === 0) return pdu.found ? "rating not told" : "not found";
   const [first] = pdu.mains;
   const same = pdu.mains.every(({ amps, volts }) => amps === first?.amps && volts === first?.volts);
   if (!first || !same) return `${pdu.mains.length} inputs`;
   const times = pdu.mains.length > 1 ? `${pdu.mains.length} inputs of ` : "";
   const amps = `${first.phases > 1 ? `${first.phases} × ` : ""}${Number(first.amps.toFixed(1))} A`;
-  return `${times}${amps}, ${Number(first.volts.toFixed(0))} V`;
+  return short ? `${times}${amps}` : `${times}${amps}, ${Number(first.volts.toFixed(0))} V`;
 }
 
 /** The line of a PDU that is nearest to what it may carry. */
