@@ -348,9 +348,11 @@ fn headline(pdus: &[Pdu], boxes: &[FedBox]) -> String {
     let corded: Vec<&FedBox> = boxes.iter().filter(|b| !b.cords.is_empty()).collect();
     let two = corded.iter().filter(|b| inputs(b) > 1).count();
     if !corded.is_empty() {
-        said.push(match corded.len() - two {
-            0 => format!("All {} boxes have two inputs or more.", corded.len()),
-            _ => format!("{two} of {} boxes have two inputs or more.", corded.len()),
+        said.push(match (corded.len(), two) {
+            (1, 1) => "The one box has two inputs or more.".to_owned(),
+            (_, 0) => "No box has a second input.".to_owned(),
+            (all, two) if all == two => format!("All {all} boxes have two inputs or more."),
+            (all, two) => format!("{two} of {all} boxes have two inputs or more."),
         });
     }
     said.join(" ")

@@ -90,11 +90,7 @@ pub(super) fn now(fed: &FedBox) -> impl Iterator<Item = usize> {
 pub(super) fn left<'a>(line: &'a OneLine, taken: &'a Taken, b: usize) -> impl Iterator<Item = usize> + 'a {
     let fed = &line.boxes[b];
     now(fed).filter(move |c| {
-        let gone = line
-            .pdus
-            .iter()
-            .position(|p| p.place == fed.cords[*c].pdu)
-            .is_some_and(|n| taken.pdus.contains_key(&n));
+        let gone = taken.pdus.keys().any(|n| line.pdus[*n].place == fed.cords[*c].pdu);
         !gone && !taken.cords.contains(&(b, *c))
     })
 }
@@ -118,12 +114,16 @@ fn dead(line: &OneLine, taken: &Taken) -> BTreeMap<usize, Death> {
 
 /// What a box draws and what its supplies give behind so many of its cords, when that is too little.
 fn short(fed: &FedBox, cords: usize) -> Option<(f64, f64)> {
-    let watts = fed.watts?;
+    let (watts, rated) = (fed.watts?, rated(fed, cords)?);
+    (watts * EFFICIENCY > rated).then_some((watts, rated))
+}
+
+/// What the supplies of a box give at most behind so many of its cords, in watts, when all tell it. Where there are more
+/// supplies than cords, each cord feeds as many as the others.
+pub(super) fn rated(fed: &FedBox, cords: usize) -> Option<f64> {
     let each: Option<Vec<f64>> = fed.supplies.iter().map(|s| s.rated.filter(|r| *r > 0.0)).collect();
     let each = each.filter(|e| !e.is_empty())?;
-    // where there are more supplies than cords, each cord feeds as many as the others
-    let rated = each.iter().fold(0.0, |a, b| a + b) * cords as f64 / fed.cords.len() as f64;
-    (watts * EFFICIENCY > rated).then_some((watts, rated))
+    Some(each.iter().fold(0.0, |a, b| a + b) * cords as f64 / fed.cords.len() as f64)
 }
 
 /// What each PDU carries then.

@@ -165,6 +165,17 @@ fn an_outlet_a_supply_and_a_box_fail_alone() {
     line.boxes[0].supplies = vec![supply("psu0", 500.0), supply("psu1", 500.0)];
     let forecast = fail(&line, "u1/psu1");
     assert_eq!((forecast.dies.len(), of(&forecast, "pdu-a").after), (0, Some(560.0)));
+    line.boxes[0].supplies = vec![supply("psu0", 380.0), supply("psu1", 380.0)];
+    line.boxes[0].supplies[1].health = Health::Critical;
+    let unknown = fail(&line, "pdu-b").unknown;
+    assert!(
+        unknown.iter().any(|n| n.ends_with("at its limit is r1/u1")),
+        "{unknown:?}"
+    );
+    assert!(
+        unknown.iter().any(|n| n.ends_with("a supply is not well: r1/u1")),
+        "{unknown:?}"
+    );
     line.boxes[0].supplies.push(supply("psu2", 500.0));
     assert!(refused(&line, "r1/u1/psu1").contains("3 supplies and 2 cords"));
     assert_eq!(

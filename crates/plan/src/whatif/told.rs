@@ -2,10 +2,10 @@
 
 use std::collections::BTreeSet;
 
-use rack::Place;
 use rack::power::{Carries, Cord, Fate, FedBox, Forecast, Load, Move, OneLine, SOFT, Victim, Weaker};
+use rack::{Health, Place};
 
-use super::cascade::{Death, End, left, now, summed};
+use super::cascade::{Death, End, left, now, rated, summed};
 use crate::power::named;
 
 /// Least watts of a move that is told.
@@ -20,7 +20,7 @@ pub(super) fn forecast(line: &OneLine, fails: &[Place], end: &End, assumed: Vec<
     Forecast {
         at: line.at,
         fails: fails.to_vec(),
-        headline: headline(&dies, &weaker, &loads),
+        headline: headline(&dies, &weaker, &loads, corded == line.boxes.len()),
         unaffected: u32::try_from(corded.saturating_sub(dies.len() + weaker.len())).unwrap_or(0),
         moves: moves
             .map(|((from, to), watts)| Move {
@@ -146,7 +146,7 @@ fn uneven(line: &OneLine, n: usize, load: &Load) -> Option<String> {
     })
 }
 
-fn headline(dies: &[Victim], weaker: &[Weaker], loads: &[Load]) -> String {
+fn headline(dies: &[Victim], weaker: &[Weaker], loads: &[Load], all_corded: bool) -> String {
     let mut said = Vec::new();
     let machines: Vec<&str> = dies
         .iter()
@@ -156,7 +156,8 @@ fn headline(dies: &[Victim], weaker: &[Weaker], loads: &[Load]) -> String {
     let empty = dies.len() - machines.len();
     let boxes = |n: usize| format!("{n} {}", if n == 1 { "box" } else { "boxes" });
     said.push(match (machines.as_slice(), empty) {
-        ([], 0) => "Nothing dies.".to_owned(),
+        ([], 0) if all_corded => "Nothing dies.".to_owned(),
+        ([], 0) => "Nothing dies whose cords are written down.".to_owned(),
         ([], _) => format!(
             "No machine dies; {} without one {} dark.",
             boxes(empty),
@@ -254,6 +255,24 @@ fn unknown(line: &OneLine, end: &End) -> Vec<String> {
         silent.map(|b| &line.boxes[b].place).collect(),
         "how much moves with ",
         ": nothing tells what they draw",
+    );
+    let weak: Vec<(usize, &FedBox)> = line.boxes.iter().enumerate().filter(|(b, _)| moving(*b)).collect();
+    let tight = weak.iter().filter(|(b, fed)| {
+        let gives = rated(fed, left(line, &end.taken, *b).count());
+        fed.watts.zip(gives).is_some_and(|(draws, gives)| draws > gives)
+    });
+    say(
+        tight.map(|(_, fed)| &fed.place).collect(),
+        "whether what is left of their supplies is enough: at its limit is ",
+        "",
+    );
+    let ill = weak
+        .iter()
+        .filter(|(_, fed)| fed.supplies.iter().any(|s| s.health > Health::Ok));
+    say(
+        ill.map(|(_, fed)| &fed.place).collect(),
+        "whether they go on, because a supply is not well: ",
+        "",
     );
     let gone = |n: &usize| end.taken.pdus.contains_key(n);
     for n in (0..line.pdus.len()).filter(gone) {
