@@ -2,6 +2,7 @@
 // is an error of the compiler that names the field. Nothing of this reaches the browser.
 
 import type { components } from "./schema";
+import type * as power from "../power/types";
 import type * as ours from "./types";
 
 type Schemas = components["schemas"];
@@ -42,5 +43,7 @@ export type Checked = [
   Same<Wrong<Schemas["Why"], ours.Why, "Why">>,
   Same<Wrong<Schemas["Image"], ours.Image, "Image">>,
   Same<Wrong<Schemas["EventView"], ours.EventView, "EventView">>,
+  Same<Wrong<Schemas["OneLine"], power.OneLine, "OneLine">>,
+  Same<Wrong<Schemas["Forecast"], power.Forecast, "Forecast">>,
   Same<Wrong<Schemas["Problem"], ours.Problem, "Problem">>,
 ];
