@@ -13,6 +13,7 @@ use crate::commands::firmware::Firmware;
 use crate::commands::hardware::{BiosOptions, CapOptions, Outlet};
 use crate::commands::import::Import;
 use crate::commands::sensors::SensorsOptions;
+use crate::commands::whatif::WhatIf;
 
 /// The rack as one computer.
 #[derive(Parser)]
@@ -130,6 +131,9 @@ pub enum Command {
         /// Only of this rack
         rack: Option<Name>,
     },
+    /// What would come of a failure; nothing is changed
+    #[command(subcommand)]
+    Whatif(WhatIf),
     /// Racks, power, heat, machines, boxes and events, as they move
     ///
     /// 1 to 6 change the pane, < and > the column that it is sorted by, / finds, Enter asks why, ? shows all keys. It is

@@ -17,4 +17,7 @@ export const headed = (path: string, heading: string | RegExp): Sheet => ({
   },
 });
 
-export const SHEETS: Sheet[] = [headed("/lab", /broken/)];
+export const SHEETS: Sheet[] = [
+  headed("/power/r1", "Power of r1"),
+  headed("/lab", /broken/),
+];

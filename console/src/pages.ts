@@ -20,6 +20,11 @@ export interface Page {
 
 export const PAGES: readonly Page[] = [
   {
+    segment: "power",
+    title: "Power",
+    Body: lazy(() => import("./power/PowerPage").then((it) => ({ default: it.PowerPage }))),
+  },
+  {
     segment: "lab",
     title: "Lab",
     shown: (me) => me.emulator,

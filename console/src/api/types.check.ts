@@ -3,6 +3,7 @@
 
 import type { components } from "./schema";
 import type * as lab from "../lab/types";
+import type * as power from "../power/types";
 import type * as ours from "./types";
 
 type Schemas = components["schemas"];
@@ -43,6 +44,8 @@ export type Checked = [
   Same<Wrong<Schemas["Why"], ours.Why, "Why">>,
   Same<Wrong<Schemas["Image"], ours.Image, "Image">>,
   Same<Wrong<Schemas["EventView"], ours.EventView, "EventView">>,
+  Same<Wrong<Schemas["OneLine"], power.OneLine, "OneLine">>,
+  Same<Wrong<Schemas["Forecast"], power.Forecast, "Forecast">>,
   Same<Wrong<Schemas["Problem"], ours.Problem, "Problem">>,
   Same<Wrong<Schemas["RackStatus"], lab.LabRack, "LabRack">>,
   Same<Wrong<Schemas["FaultKind"], lab.FaultKind, "FaultKind">>,

@@ -27,6 +27,7 @@ pub mod lab;
 mod look;
 mod machines;
 mod metrics;
+mod power;
 mod session;
 mod truth;
 mod vitals;
@@ -63,6 +64,8 @@ fn routes() -> OpenApiRouter<House> {
         .routes(routes!(elevation::me))
         .routes(routes!(elevation::racks))
         .routes(routes!(elevation::elevation))
+        .routes(routes!(power::power))
+        .routes(routes!(power::whatif))
         .routes(routes!(look::status))
         .routes(routes!(look::nodes))
         .routes(routes!(look::node))

@@ -77,7 +77,7 @@ impl House {
         }))
     }
 
-    fn seen_node<'a>(&self, world: &'a rack::World, node: &'a Node) -> SeenNode<'a> {
+    pub(crate) fn seen_node<'a>(&self, world: &'a rack::World, node: &'a Node) -> SeenNode<'a> {
         let wish = self.record(|r| r.settings.get(&node.id)?.cap);
         self.inner.live.peek(&node.id, |sight| {
             let in_force = sight.settings.caps.iter().find(|c| c.id == "system");

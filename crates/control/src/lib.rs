@@ -33,6 +33,7 @@ mod machines;
 pub mod meters;
 mod no_bmc;
 mod outlets;
+pub mod power;
 pub mod rackfile;
 pub mod record;
 mod requests;

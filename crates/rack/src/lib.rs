@@ -17,6 +17,7 @@ pub mod invariants;
 pub mod machine;
 pub mod name;
 pub mod node;
+pub mod power;
 pub mod reading;
 pub mod request;
 pub mod rollout;
