@@ -25,6 +25,7 @@ mod history;
 mod images;
 mod look;
 mod machines;
+mod metadata;
 mod metrics;
 mod session;
 mod truth;
@@ -76,6 +77,7 @@ fn routes() -> OpenApiRouter<House> {
         .routes(routes!(machines::list, machines::run))
         .routes(routes!(machines::one, machines::release))
         .routes(routes!(machines::signal))
+        .routes(routes!(metadata::metadata))
         .routes(routes!(admin::arm))
         .routes(routes!(admin::cordon))
         .routes(routes!(admin::discover))

@@ -401,3 +401,36 @@ pub fn phase(state: State, stage: Stage) -> Option<&'static str> {
         (_, Stage::CycleOutlets) => "outlet cycle",
     })
 }
+
+/// How long a phase of the timeline may take in one try: what its stages may take one after the other. `None` where it is as
+/// long as someone wished to wait, or the name is none of ours.
+pub fn budget(policy: &Policy, machine: &Machine, phase: &str) -> Option<std::time::Duration> {
+    let stages: &[(State, Stage)] = match phase {
+        "check" => &[(State::Composing, Stage::Verify)],
+        "stop" => &[(State::Draining, Stage::PowerOff)],
+        "power" => &[
+            (State::Booting, Stage::PowerOff),
+            (State::Booting, Stage::SetNetwork),
+            (State::Booting, Stage::PowerOn),
+        ],
+        "firmware and kernel" => &[(State::Booting, Stage::AwaitAgent)],
+        "wipe" => &[(State::Wiping, Stage::Work)],
+        "write" => &[(State::Installing, Stage::Work)],
+        "park" => &[(State::Wiping, Stage::Settle), (State::Wiping, Stage::SetDisk)],
+        "restart" => &[
+            (State::Installing, Stage::Settle),
+            (State::Installing, Stage::SetDisk),
+            (State::Installing, Stage::Start),
+        ],
+        "first boot" => &[(State::Installing, Stage::AwaitLogin)],
+        "BMC reset" => &[(State::Booting, Stage::ResetBmc)],
+        "outlet cycle" => &[(State::Booting, Stage::CycleOutlets)],
+        _ => return None,
+    };
+    Some(
+        stages
+            .iter()
+            .map(|(state, stage)| policy.limit(machine, *state, *stage))
+            .sum(),
+    )
+}
