@@ -6,6 +6,7 @@ import { tell } from "../api/client";
 import { createHouse } from "../api/live";
 import { PAGES, type PageProps, pageOf } from "../pages";
 import { RackPage } from "../rack/RackPage";
+import { start } from "../run/start";
 import { follow, go, path, view } from "../view/router";
 import { BYS } from "../view/view";
 import { age, clock } from "../view/words";
@@ -21,7 +22,7 @@ export function App() {
     return { drawn: page() === undefined, racks, by, at };
   });
   const { house, now } = live;
-  const [open, setOpen] = createSignal<"help" | "palette" | "run" | null>(null);
+  const [open, setOpen] = createSignal<"help" | "palette" | null>(null);
   const offered = () => {
     const { me } = house;
     return me === null ? [] : PAGES.filter(({ shown }) => shown?.(me) ?? true);
@@ -54,7 +55,7 @@ export function App() {
       "?": () => setOpen("help"),
       "/": () => find?.focus(),
       t: () => go({ table: !view().table }),
-      r: () => house.me && setOpen("run"),
+      r: () => house.me && go(start(house.kept, page() === undefined ? view().focus : null)),
       l: () => go({ at: null }, { replace: true }),
       b: () => {
         const next = BYS[(BYS.findIndex(({ id }) => id === view().by) + 1) % BYS.length];
@@ -70,8 +71,8 @@ export function App() {
   onCleanup(() => removeEventListener("keydown", key));
 
   const choose = ({ to }: Choice) => {
-    setOpen(to === "run" || to === "help" ? to : null);
-    if (to === "run" || to === "help") return;
+    setOpen(to === "help" ? to : null);
+    if (to === "help") return;
     go(to);
     if (typeof to === "string") return;
     const place = to.focus;
@@ -180,16 +181,7 @@ export function App() {
         </div>
         <Show when={house.link.state !== "login"} fallback={<Login />}>
           <Show when={house.link.state !== "waiting"}>
-            <Show
-              when={page()}
-              fallback={
-                <RackPage
-                  live={live}
-                  running={open() === "run"}
-                  onRunning={(run: boolean) => setOpen(run ? "run" : null)}
-                />
-              }
-            >
+            <Show when={page()} fallback={<RackPage live={live} />}>
               {(it) => (
                 <Suspense>
                   <Dynamic<(props: PageProps) => JSX.Element> component={it().Body} live={live} />

@@ -216,7 +216,11 @@ impl Draft<'_> {
             Ok(id) => {
                 let place = self.world.nodes.get(&id).map(|n| n.place.clone());
                 let at = place.as_ref().map(ToString::to_string).unwrap_or_default();
-                let mut step = self.enter(State::Placed, Stage::Rest, &format!("bound to {at}"));
+                let why = match crate::place::fitting(self.world, &self.machine.ask, &self.machine.status.avoid) {
+                    0 | 1 => "the only one that fits".to_owned(),
+                    n => format!("the tightest of {n} that fit"),
+                };
+                let mut step = self.enter(State::Placed, Stage::Rest, &format!("bound to {at}, {why}"));
                 step.status.node = Some(id.clone());
                 step.status.place = place;
                 step.status.deadline = self.now + self.policy.verify;

@@ -777,3 +777,14 @@ fn every_phase_but_the_wait_for_parts_has_a_budget() {
         policy.settle + policy.power + policy.boot_setting + policy.power
     );
 }
+
+#[test]
+fn a_placement_says_why_it_is_there() {
+    let reason = |nodes| {
+        let mut lab = Lab::new(nodes);
+        lab.turn(Luck::Obeys);
+        lab.machine().status.reason
+    };
+    assert!(reason(1).ends_with("the only one that fits"), "{}", reason(1));
+    assert!(reason(2).ends_with("the tightest of 2 that fit"), "{}", reason(2));
+}
