@@ -17,4 +17,4 @@ export const headed = (path: string, heading: string | RegExp): Sheet => ({
   },
 });
 
-export const SHEETS: Sheet[] = [];
+export const SHEETS: Sheet[] = [headed("/machines", /machine/i), headed("/run", /^Run a machine/)];

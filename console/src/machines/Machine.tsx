@@ -8,10 +8,9 @@ import type { Live } from "../api/live";
 import type { Why } from "../api/types";
 import { createWatch } from "../api/watch";
 import { PlaceLink } from "../parts/Links";
-import { Reasons } from "../parts/Reasons";
 import { ofMachine } from "../rack/actions";
 import { follow, param, withParams } from "../view/router";
-import { age, clock, reading, watts } from "../view/words";
+import { age, clock, local, reading, watts } from "../view/words";
 import { Caps } from "./Caps";
 import { Happened } from "./Happened";
 import { Parts } from "./Parts";
@@ -72,7 +71,7 @@ export function Machine(props: { live: Live; name: string }) {
             <div class="beside">
               <div>
                 <Identity machine={it()} node={node.value()} />
-                <Show when={why.value()}>{(told) => <Reasons why={told()} now={props.live.now()} />}</Show>
+                <Show when={why.value()}>{(told) => <Because why={told()} now={props.live.now()} />}</Show>
               </div>
               <Show when={house().me}>
                 {(me) => (
@@ -90,19 +89,19 @@ export function Machine(props: { live: Live; name: string }) {
                 )}
               </Show>
             </div>
-            <Timeline machine={it()} now={props.live.now()} />
-            <Show when={place() !== null && house().me}>
-              {(me) => <Serial name={props.name} me={me().name} denied={needs(me().role, "operator")} />}
-            </Show>
-            <Show when={place()}>{(at) => <Plots live={props.live} place={at()} cap={it().cap ?? null} />}</Show>
-            <div class="beside wide">
-              <Show when={node.value()}>{(of) => <Parts node={of()} />}</Show>
+            <div class="beside">
+              <Timeline machine={it()} now={props.live.now()} />
               <Show when={place() !== null && house().me}>
                 {(me) => (
                   <Caps live={props.live} name={props.name} place={place() ?? ""} role={me().role} barred={barred()} />
                 )}
               </Show>
             </div>
+            <Show when={place() !== null && house().me}>
+              {(me) => <Serial name={props.name} me={me().name} denied={needs(me().role, "operator")} />}
+            </Show>
+            <Show when={place()}>{(at) => <Plots live={props.live} place={at()} cap={it().cap ?? null} />}</Show>
+            <Show when={node.value()}>{(of) => <Parts node={of()} />}</Show>
             <Show when={house().me}>{(me) => <Told live={props.live} name={props.name} role={me().role} />}</Show>
             <Happened live={props.live} name={props.name} place={place()} created={it().created} />
           </>
@@ -146,6 +145,22 @@ function Head(props: { machine: MachineView; now: number }) {
       </h1>
       <p class="lede">{numbers().join(" · ")}</p>
     </header>
+  );
+}
+
+/** Why it is as it is, what comes next by itself, and what changes it. */
+function Because(props: { why: Why; now: number }) {
+  const said = (text: string) => local(text, new Date(props.now));
+  return (
+    <section class="because">
+      <ul>
+        <For each={props.why.because}>{(it) => <li>because {said(it)}</li>}</For>
+        <For each={props.why.next}>{(it) => <li>next: {said(it)}</li>}</For>
+      </ul>
+      <p>
+        <code>busbar why {props.why.about}</code>
+      </p>
+    </section>
   );
 }
 
@@ -206,9 +221,11 @@ function Serial(props: { name: string; me: string; denied: string | null }) {
             {open() ? "Close" : "Open"}
           </a>
         </Show>
-        <span class="soft">
-          <code>busbar console {props.name}</code>
-        </span>
+        <Show when={!open()}>
+          <span class="soft">
+            <code>busbar console {props.name}</code> · recorded since it was placed; one at a time types
+          </span>
+        </Show>
       </div>
       <Show when={props.denied}>{(why) => <p class="lede">{why()}</p>}</Show>
       <Show when={open() && props.denied === null}>

@@ -290,6 +290,8 @@ fn suggestions(ruled_out: &[RuledOut]) -> Vec<String> {
         });
     }
     found.sort();
-    found.dedup();
+    // the same change helps on many nodes: it is said once, for the first of them
+    let change = |s: &str| s.split("    ").next().map(str::to_owned);
+    found.dedup_by(|a, b| change(&a.1) == change(&b.1));
     found.into_iter().map(|(_, s)| s).take(MOST).collect()
 }

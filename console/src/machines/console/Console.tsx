@@ -88,6 +88,16 @@ export function Console(props: { name: string; me: string }) {
   return (
     <div class="terminal">
       <div class="state">
+        <button
+          type="button"
+          ref={(element) => {
+            button = element;
+          }}
+          onClick={() => (mine() ? leave() : void take())}
+          aria-describedby="pen-call"
+        >
+          {mine() ? "Give the pen back" : other() ? `Take the pen from ${other()?.by}` : "Take the pen"}
+        </button>
         <p role="status">
           <Show when={line()} fallback="The console is asked for…">
             {(it) => (
@@ -101,25 +111,6 @@ export function Console(props: { name: string; me: string }) {
           </Show>
           <Show when={line()}>{words(pen(), (at) => clock(new Date(at)))}</Show>
         </p>
-        <button
-          type="button"
-          ref={(element) => {
-            button = element;
-          }}
-          onClick={() => (mine() ? leave() : void take())}
-          aria-describedby="pen-call"
-        >
-          {mine() ? "Give the pen back" : other() ? `Take the pen from ${other()?.by}` : "Take the pen"}
-        </button>
-        <span id="pen-call">
-          <code>
-            busbar console {props.name}
-            {other() ? " --take" : ""}
-          </code>{" "}
-          <code class="call">
-            POST /v1/consoles/{props.name} {mine() ? '{"writer":…,"leave":true}' : '{"writer":…,"take":true}'}
-          </code>
-        </span>
         <label class="speak">
           <input
             type="checkbox"
@@ -129,6 +120,15 @@ export function Console(props: { name: string; me: string }) {
           for screen readers
         </label>
       </div>
+      <p id="pen-call" class="soft">
+        <code>
+          busbar console {props.name}
+          {other() ? " --take" : ""}
+        </code>{" "}
+        <code class="call">
+          POST /v1/consoles/{props.name} {mine() ? '{"writer":…,"leave":true}' : '{"writer":…,"take":true}'}
+        </code>
+      </p>
       <Show when={refusal() ?? trouble()}>
         {(why) => (
           <p class="trouble" role="alert">
