@@ -7,7 +7,7 @@ import { createHouse } from "../api/live";
 import { PAGES, type PageProps, pageOf } from "../pages";
 import { RackPage } from "../rack/RackPage";
 import { start } from "../run/start";
-import { follow, go, path, view } from "../view/router";
+import { follow, go, path, view, withParams } from "../view/router";
 import { BYS } from "../view/view";
 import { age, clock } from "../view/words";
 import type { Choice } from "./choices";
@@ -42,7 +42,7 @@ export function App() {
       return;
     const find = document.querySelector<HTMLInputElement>(".find");
     if (target === find && event.key === "Escape") {
-      go({ hl: "" }, { replace: true });
+      go(page() === undefined ? { hl: "" } : withParams({ q: null }), { replace: true });
       find?.blur();
       return;
     }
@@ -51,18 +51,20 @@ export function App() {
       document.querySelector<SVGGElement>(".stage [aria-pressed='true']")?.focus();
       return;
     }
-    const acts: Record<string, () => void> = {
+    const everywhere: Record<string, () => void> = {
       "?": () => setOpen("help"),
       "/": () => find?.focus(),
-      t: () => go({ table: !view().table }),
       r: () => house.me && go(start(house.kept, page() === undefined ? view().focus : null)),
+    };
+    const ofRacks: Record<string, () => void> = {
+      t: () => go({ table: !view().table }),
       l: () => go({ at: null }, { replace: true }),
       b: () => {
         const next = BYS[(BYS.findIndex(({ id }) => id === view().by) + 1) % BYS.length];
         if (next) go({ by: next.id });
       },
     };
-    const act = acts[event.key];
+    const act = everywhere[event.key] ?? (page() === undefined ? ofRacks[event.key] : undefined);
     if (!act) return;
     event.preventDefault();
     act();

@@ -4,6 +4,7 @@ import { createEffect, createMemo, For, Show } from "solid-js";
 import type { Live } from "../api/live";
 import { createWatch } from "../api/watch";
 import { MachineLink, PlaceLink } from "../parts/Links";
+import { Wide } from "../parts/Wide";
 import { follow, go, param, withParams } from "../view/router";
 import { reading, watts } from "../view/words";
 import { COLUMNS, type Column, headline, madeOf, note, order, shown } from "./rows";
@@ -63,7 +64,7 @@ export function List(props: { live: Live }) {
           </Show>
         }
       >
-        <div class="tables">
+        <Wide label="machines">
           <table>
             <caption class="unseen">Machines</caption>
             <thead>
@@ -91,7 +92,7 @@ export function List(props: { live: Live }) {
               <For each={rows()}>{(row) => <Row row={row} />}</For>
             </tbody>
           </table>
-        </div>
+        </Wide>
       </Show>
       <p class="lede">
         <code>busbar ps</code> <code class="call">GET /v1/machines</code>

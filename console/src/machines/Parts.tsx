@@ -2,6 +2,7 @@
 
 import { For, Show } from "solid-js";
 import { PlaceLink } from "../parts/Links";
+import { Wide } from "../parts/Wide";
 import { rows } from "./parts";
 import type { MachineNode } from "./types";
 
@@ -10,7 +11,7 @@ export const Parts = (props: { node: MachineNode }) => (
     <h2>
       Made of <PlaceLink place={props.node.place} />
     </h2>
-    <div class="tables">
+    <Wide label="parts">
       <table class="made">
         <thead>
           <tr>
@@ -37,7 +38,7 @@ export const Parts = (props: { node: MachineNode }) => (
           </For>
         </tbody>
       </table>
-    </div>
+    </Wide>
     <Show when={props.node.outlets.length > 0}>
       <p class="lede">
         Fed by{" "}

@@ -1,6 +1,7 @@
 // Where the seconds of an install went, live while it goes on: `busbar trace`.
 
 import { createMemo, For, Show } from "solid-js";
+import { Wide } from "../parts/Wide";
 import { decimal } from "../view/bytes";
 import { lines, moving, seconds, total } from "./timeline";
 import type { MachineView } from "./types";
@@ -15,7 +16,7 @@ export function Timeline(props: { machine: MachineView; now: number }) {
       <h2>
         Timeline <span class="soft">{total(all())}</span>
       </h2>
-      <div class="tables">
+      <Wide label="timeline">
         <table>
           <thead>
             <tr>
@@ -61,7 +62,7 @@ export function Timeline(props: { machine: MachineView; now: number }) {
             </For>
           </tbody>
         </table>
-      </div>
+      </Wide>
       <p class="lede">
         <code>busbar trace {props.machine.name}</code>
         <Show when={props.machine.status.tries > 1}>

@@ -5,6 +5,7 @@ import { needs } from "../act/action";
 import type { Live } from "../api/live";
 import type { Role } from "../api/types";
 import { createWatch } from "../api/watch";
+import { Wide } from "../parts/Wide";
 import { go, param, withParams } from "../view/router";
 import type { Metadata } from "./types";
 
@@ -42,7 +43,7 @@ export function Told(props: { live: Live; name: string; role: Role }) {
               <code class="call">GET /v1/machines/{props.name}/metadata</code>
             </p>
             <Show when={it().files.length > 0}>
-              <div class="tables">
+              <Wide label="metadata">
                 <table>
                   <thead>
                     <tr>
@@ -65,7 +66,7 @@ export function Told(props: { live: Live; name: string; role: Role }) {
                     </For>
                   </tbody>
                 </table>
-              </div>
+              </Wide>
             </Show>
           </>
         )}

@@ -2,6 +2,7 @@
 
 import { For, Show } from "solid-js";
 import { PlaceLink } from "../parts/Links";
+import { Wide } from "../parts/Wide";
 import { binary, decimal } from "../view/bytes";
 import { follow, withParams } from "../view/router";
 import { type Pool, wishFor } from "./pools";
@@ -16,7 +17,7 @@ export function Pools(props: { all: Pool[]; known: boolean }) {
   return (
     <section class="pools" aria-busy={!props.known}>
       <h2>Drawn from</h2>
-      <div class="tables">
+      <Wide label="pools">
         <table>
           <thead>
             <tr>
@@ -68,7 +69,7 @@ export function Pools(props: { all: Pool[]; known: boolean }) {
             </For>
           </tbody>
         </table>
-      </div>
+      </Wide>
     </section>
   );
 }

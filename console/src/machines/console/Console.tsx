@@ -5,7 +5,7 @@ import { words as said } from "../../api/client";
 import { go, param, withParams } from "../../view/router";
 import { clock } from "../../view/words";
 import { type ConsoleView, keys, read } from "./line";
-import { given, gone, NOBODY, type Pen, told, words } from "./pen";
+import { asking, given, gone, NOBODY, type Pen, told, words } from "./pen";
 import { type Shown, show } from "./terminal";
 import "./console.css";
 
@@ -35,9 +35,10 @@ export function Console(props: { name: string; me: string }) {
 
   async function take() {
     setRefusal(null);
+    setPen(asking);
     try {
       await keyboard.take();
-      setPen(given);
+      setPen((pen) => given(pen, props.me));
       terminal?.focus();
     } catch (error) {
       setRefusal(said(error));

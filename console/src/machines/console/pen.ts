@@ -12,26 +12,32 @@ export interface Pen {
   holder: Holder | null;
   /** Since when this page has it; `asked` from its being given until the API tells of it; null when it has it not. */
   mine: string | "asked" | null;
+  /** Since when whoever had it when this page asked for it had it: answers that tell of that one tell of before. */
+  before: string | null;
   /** Who took it from this page last. */
   taken: string | null;
 }
 
-export const NOBODY: Pen = { holder: null, mine: null, taken: null };
+export const NOBODY: Pen = { holder: null, mine: null, before: null, taken: null };
 
 /** The API told who has it. */
 export function told(pen: Pen, holder: Holder | null, me: string): Pen {
   if (pen.mine === null) return { ...pen, holder };
   if (pen.mine === "asked") {
-    // an answer that was on its way tells of before
-    if (holder === null || holder.since === pen.holder?.since) return pen;
-    return holder.by === me ? { holder, mine: holder.since, taken: null } : { holder, mine: null, taken: holder.by };
+    if (holder === null || holder.since === pen.before) return pen;
+    return holder.by === me
+      ? { ...pen, holder, mine: holder.since, taken: null }
+      : { ...pen, holder, mine: null, taken: holder.by };
   }
   if (holder?.since === pen.mine) return { ...pen, holder };
-  return { holder, mine: null, taken: holder?.by ?? null };
+  return { ...pen, holder, mine: null, taken: holder?.by ?? null };
 }
 
-/** This page was given it. */
-export const given = (pen: Pen): Pen => ({ ...pen, mine: pen.mine ?? "asked", taken: null });
+/** This page asks for it. */
+export const asking = (pen: Pen): Pen => ({ ...pen, before: pen.holder?.since ?? null });
+
+/** This page was given it; the other line may have told of that already. */
+export const given = (pen: Pen, me: string): Pen => told({ ...pen, mine: "asked", taken: null }, pen.holder, me);
 
 /** This page gave it back, or was refused: the next answer tells who has it. */
 export const gone = (pen: Pen): Pen => ({ ...pen, mine: null });

@@ -3,6 +3,7 @@
 import { FitAddon } from "@xterm/addon-fit";
 import { type ITheme, Terminal } from "@xterm/xterm";
 import "@xterm/xterm/css/xterm.css";
+import { isLeave } from "./leave";
 import { styled, unstyled } from "./page";
 
 /** Lines; a serial line has no size, and programs on it take the one that terminals always had. */
@@ -12,10 +13,6 @@ const COLUMNS = 80;
 const BACK = 10_000;
 /** Contrast of letters to their ground at least (WCAG 1.4.3). */
 const CONTRAST = 4.5;
-
-/** Ctrl-], as telnet, virsh and `busbar console` have it. */
-export const isLeave = ({ key, ctrlKey, altKey, metaKey }: KeyboardEvent) =>
-  key === "]" && ctrlKey && !altKey && !metaKey;
 
 function theme(): ITheme {
   const style = getComputedStyle(document.documentElement);
