@@ -5,6 +5,7 @@ import { Acts } from "../act/Acts";
 import type { Live } from "../api/live";
 import type { Role } from "../api/types";
 import { createWatch } from "../api/watch";
+import { Wide } from "../parts/Wide";
 import { clock, watts } from "../view/words";
 import { capActions, TRIALS, wish } from "./caps";
 import type { SettingsView } from "./types";
@@ -28,36 +29,38 @@ export function Caps(props: { live: Live; name: string; place: string; role: Rol
         {(it) => (
           <>
             <Show when={it().caps.length > 0}>
-              <table>
-                <thead>
-                  <tr>
-                    <th scope="col">cap</th>
-                    <th scope="col" class="value">
-                      in force
-                    </th>
-                    <th scope="col" class="value">
-                      lowest
-                    </th>
-                    <th scope="col" class="value">
-                      highest
-                    </th>
-                    <th scope="col">wanted</th>
-                  </tr>
-                </thead>
-                <tbody>
-                  <For each={it().caps}>
-                    {(cap) => (
-                      <tr>
-                        <th scope="row">{cap.id}</th>
-                        <td class="value">{cap.watts == null ? "no cap" : watts(cap.watts)}</td>
-                        <td class="value">{limit(cap.lowest)}</td>
-                        <td class="value">{limit(cap.highest)}</td>
-                        <td>{cap.id === "system" ? wish(it().wanted.cap) : cap.writable ? "" : "fixed"}</td>
-                      </tr>
-                    )}
-                  </For>
-                </tbody>
-              </table>
+              <Wide label="caps">
+                <table>
+                  <thead>
+                    <tr>
+                      <th scope="col">cap</th>
+                      <th scope="col" class="value">
+                        in force
+                      </th>
+                      <th scope="col" class="value">
+                        lowest
+                      </th>
+                      <th scope="col" class="value">
+                        highest
+                      </th>
+                      <th scope="col">wanted</th>
+                    </tr>
+                  </thead>
+                  <tbody>
+                    <For each={it().caps}>
+                      {(cap) => (
+                        <tr>
+                          <th scope="row">{cap.id}</th>
+                          <td class="value">{cap.watts == null ? "no cap" : watts(cap.watts)}</td>
+                          <td class="value">{limit(cap.lowest)}</td>
+                          <td class="value">{limit(cap.highest)}</td>
+                          <td>{cap.id === "system" ? wish(it().wanted.cap) : cap.writable ? "" : "fixed"}</td>
+                        </tr>
+                      )}
+                    </For>
+                  </tbody>
+                </table>
+              </Wide>
             </Show>
             <Show when={it().wanted.trial}>
               {(trial) => (

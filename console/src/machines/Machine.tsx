@@ -172,10 +172,7 @@ function Identity(props: { machine: MachineView; node: MachineNode | undefined }
     const identity = props.node?.identity;
     const all: [string, JSX.Element | null | undefined][] = [
       ["address", status.address],
-      [
-        "log in",
-        status.address && status.state === "running" && `ssh ${ask().login ? `${ask().login}@` : ""}${status.address}`,
-      ],
+      ["log in", status.address && status.state === "running" && login(status.address, ask().login ?? null)],
       ["keys", ask().ssh_keys.length === 0 ? "none: nobody can log in" : ask().ssh_keys.map(shortKey).join(", ")],
       ["system on", status.disk],
       ["box", [identity?.maker, identity?.model].filter(Boolean).join(" ")],
@@ -201,6 +198,10 @@ function Identity(props: { machine: MachineView; node: MachineNode | undefined }
     </dl>
   );
 }
+
+/** How its owner logs in, as `busbar run` says it: servers that are made of software are on this host, at a port of their own. */
+const login = (address: string, user: string | null) =>
+  `ssh ${address.startsWith("127.") ? "-p 2222 " : ""}${user === null ? "" : `${user}@`}${address}`;
 
 /** A public key by its kind and the name that its owner gave it. */
 const shortKey = (line: string) => {
