@@ -11,7 +11,7 @@ import { BYS, type By } from "../view/view";
 import { isMeant } from "../view/highlight";
 import { start } from "../run/start";
 import { follow, go, view } from "../view/router";
-import { reading, watts } from "../view/words";
+import { local, reading, watts } from "../view/words";
 import { Legend } from "./Legend";
 import { Panel } from "./Panel";
 import { Scrubber } from "./Scrubber";
@@ -131,6 +131,12 @@ export function RackPage(props: RackPageProps) {
   return (
     <div class="page">
       <h1 class="unseen">{view().racks.length > 0 ? `Rack ${view().racks.join(" and ")}` : "All racks"}</h1>
+      <p class="printed">
+        {racks()
+          .map(({ elevation }) => elevation.rack)
+          .join(", ")}{" "}
+        as of {local(racks()[0]?.elevation.at ?? "", new Date(0))}, by {BYS.find(({ id }) => id === view().by)?.label}
+      </p>
       <div class="tools">
         <label>
           <span>by</span>
@@ -274,6 +280,7 @@ export function RackPage(props: RackPageProps) {
               racks={racks()}
               focus={view().focus}
               role={me().role}
+              emulator={me().emulator}
               now={now()}
               past={view().at !== null}
               barred={lost() !== null ? LOST : view().at !== null ? PAST : null}
