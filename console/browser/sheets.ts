@@ -18,6 +18,8 @@ export const headed = (path: string, heading: string | RegExp): Sheet => ({
 });
 
 export const SHEETS: Sheet[] = [
+  headed("/machines", /machine/i),
+  headed("/run", /^Run a machine/),
   headed("/power/r1", "Power of r1"),
   headed("/lab", /broken/),
 ];

@@ -20,6 +20,12 @@ export interface Page {
 
 export const PAGES: readonly Page[] = [
   {
+    segment: "machines",
+    title: "Machines",
+    Body: lazy(() => import("./machines/MachinesPage").then((m) => ({ default: m.MachinesPage }))),
+  },
+  { segment: "run", title: "Run", Body: lazy(() => import("./run/RunPage").then((m) => ({ default: m.RunPage }))) },
+  {
     segment: "power",
     title: "Power",
     Body: lazy(() => import("./power/PowerPage").then((it) => ({ default: it.PowerPage }))),

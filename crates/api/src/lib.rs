@@ -26,6 +26,7 @@ mod images;
 pub mod lab;
 mod look;
 mod machines;
+mod metadata;
 mod metrics;
 mod power;
 mod session;
@@ -81,6 +82,7 @@ fn routes() -> OpenApiRouter<House> {
         .routes(routes!(machines::list, machines::run))
         .routes(routes!(machines::one, machines::release))
         .routes(routes!(machines::signal))
+        .routes(routes!(metadata::metadata))
         .routes(routes!(admin::arm))
         .routes(routes!(admin::cordon))
         .routes(routes!(admin::discover))

@@ -15,6 +15,7 @@ pub mod image;
 pub mod intent;
 pub mod invariants;
 pub mod machine;
+pub mod metadata;
 pub mod name;
 pub mod node;
 pub mod power;

@@ -200,3 +200,17 @@ async fn a_stream_of_events_ends_with_its_session() {
     let ended = tokio::time::timeout(minute, async { while stream.next().await.is_some() {} }).await;
     assert!(ended.is_ok());
 }
+
+#[tokio::test]
+async fn what_a_machine_is_told_is_not_for_readers() {
+    let desk = desk().await;
+    let ask = async |token: &str| {
+        let bearer = format!("Bearer {token}");
+        let answer = desk
+            .get("/v1/machines/web-1/metadata", &[("authorization", &bearer)])
+            .await;
+        (answer.status, answer.json()["code"].as_str().map(str::to_owned))
+    };
+    assert_eq!(ask("reader").await, (StatusCode::FORBIDDEN, Some("BB0202".into())));
+    assert_eq!(ask("admin").await, (StatusCode::NOT_FOUND, Some("BB0301".into())));
+}
