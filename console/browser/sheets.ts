@@ -17,4 +17,4 @@ export const headed = (path: string, heading: string | RegExp): Sheet => ({
   },
 });
 
-export const SHEETS: Sheet[] = [];
+export const SHEETS: Sheet[] = [headed("/events", /in the last day/), headed("/audit", /in the last day/i)];

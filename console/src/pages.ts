@@ -1,7 +1,7 @@
 // The pages. A page is one line here and a folder of its own, which the browser fetches when it is first looked at. Rack is home:
 // it is shown for every path that no page claims.
 
-import type { Component } from "solid-js";
+import { type Component, lazy } from "solid-js";
 import type { Live } from "./api/live";
 import type { Me } from "./api/types";
 
@@ -18,7 +18,18 @@ export interface Page {
   Body: Component<PageProps>;
 }
 
-export const PAGES: readonly Page[] = [];
+export const PAGES: readonly Page[] = [
+  {
+    segment: "events",
+    title: "Events",
+    Body: lazy(() => import("./events/EventsPage").then((m) => ({ default: m.EventsPage }))),
+  },
+  {
+    segment: "audit",
+    title: "Audit",
+    Body: lazy(() => import("./audit/AuditPage").then((m) => ({ default: m.AuditPage }))),
+  },
+];
 
 /** The first part of a path. */
 export const segment = (path: string) => path.split("/")[1] ?? "";
