@@ -20,6 +20,11 @@ export interface Page {
 
 export const PAGES: readonly Page[] = [
   {
+    segment: "pools",
+    title: "Pools",
+    Body: lazy(() => import("./pools/PoolsPage").then((m) => ({ default: m.PoolsPage }))),
+  },
+  {
     segment: "events",
     title: "Events",
     Body: lazy(() => import("./events/EventsPage").then((m) => ({ default: m.EventsPage }))),
