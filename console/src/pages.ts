@@ -20,6 +20,11 @@ export interface Page {
 
 export const PAGES: readonly Page[] = [
   {
+    segment: "cooling",
+    title: "Cooling",
+    Body: lazy(() => import("./cooling/CoolingPage").then((m) => ({ default: m.CoolingPage }))),
+  },
+  {
     segment: "pools",
     title: "Pools",
     Body: lazy(() => import("./pools/PoolsPage").then((m) => ({ default: m.PoolsPage }))),
