@@ -30,6 +30,16 @@ export const PAGES: readonly Page[] = [
     Body: lazy(() => import("./pools/PoolsPage").then((m) => ({ default: m.PoolsPage }))),
   },
   {
+    segment: "images",
+    title: "Images",
+    Body: lazy(() => import("./images/ImagesPage").then((m) => ({ default: m.ImagesPage }))),
+  },
+  {
+    segment: "capacity",
+    title: "Capacity",
+    Body: lazy(() => import("./capacity/CapacityPage").then((m) => ({ default: m.CapacityPage }))),
+  },
+  {
     segment: "events",
     title: "Events",
     Body: lazy(() => import("./events/EventsPage").then((m) => ({ default: m.EventsPage }))),

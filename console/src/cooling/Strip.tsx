@@ -1,8 +1,6 @@
 // The inlets of a rack along an axis of degrees: a dot for each box, upon and beside each other where they are the same.
 
-import { For } from "solid-js";
-import { follow } from "../view/router";
-import { placeHref } from "../parts/place";
+import { For, Show } from "solid-js";
 import { type Inlets, stacks } from "./cool";
 
 const WIDE = 420;

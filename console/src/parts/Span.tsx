@@ -2,6 +2,7 @@
 
 import { For } from "solid-js";
 import { follow, param, withParams } from "../view/router";
+import "./span.css";
 
 const SPANS = ["1h", "6h", "1d"] as const;
 
