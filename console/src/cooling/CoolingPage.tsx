@@ -8,7 +8,7 @@ import { PlaceLink } from "../parts/Links";
 import { Span, span } from "../parts/Span";
 import { reading } from "../view/words";
 import { Boxes } from "./Boxes";
-import { headline, inlets, type Unit, type Vital } from "./cool";
+import { headline, inlets, movers, type Parted, type Unit, type Vital, well } from "./cool";
 import { InletPlot, UnitPlots } from "./Plots";
 import { degrees, Strip } from "./Strip";
 import { Units } from "./Units";
@@ -20,6 +20,9 @@ const PLOTS = 6;
 export function CoolingPage(props: PageProps) {
   const vitals = createWatch<{ boxes: Vital[] }>(props.live, () => "/v1/vitals", { key: "place" });
   const devices = createWatch<Unit[]>(props.live, () => "/v1/devices", { key: "place" });
+  // parts seldom change, and there are many
+  const nodes = createWatch<Parted[]>(props.live, () => "/v1/nodes", { every: 10_000, key: "place" });
+  const parts = createMemo(() => movers(nodes.value() ?? []));
   const boxes = () => vitals.value()?.boxes ?? [];
   const units = createMemo(() => (devices.value() ?? []).filter(({ kind }) => kind === "cooling"));
   const racks = createMemo(() => inlets(boxes()));
@@ -110,6 +113,23 @@ export function CoolingPage(props: PageProps) {
       </Show>
       <section>
         <h2>Boxes</h2>
+        <Show when={nodes.value()}>
+          <p class="why">
+            Of servers, when they were last read in full: {well(parts().fans, "fan")};{" "}
+            {well(parts().leaks, "leak detector")}.
+          </p>
+        </Show>
+        <Show when={parts().fans.wrong.length + parts().leaks.wrong.length > 0}>
+          <ul class="faults">
+            <For each={[...parts().leaks.wrong, ...parts().fans.wrong]}>
+              {({ place, id, health }) => (
+                <li>
+                  <PlaceLink place={place} /> {id} <span class="wrong">{health}</span>
+                </li>
+              )}
+            </For>
+          </ul>
+        </Show>
         <Boxes boxes={boxes()} now={props.live.now()} />
       </section>
       <section>

@@ -7,7 +7,8 @@ const WIDE = 420;
 const DOT = 3;
 /** Dots that stand upon each other, at most; more stand beside them. */
 const MOST = 8;
-const HIGH = MOST * DOT * 2 + 14;
+/** Room for half a label at either end. */
+const EDGE = 20;
 
 /** Whole degrees around all racks' inlets, so that their strips compare. */
 export function degrees(all: readonly Inlets[]): [number, number] {
@@ -16,21 +17,27 @@ export function degrees(all: readonly Inlets[]): [number, number] {
 }
 
 export function Strip(props: { inlets: Inlets; from: number; to: number }) {
-  const x = (at: number) => ((at - props.from) / (props.to - props.from)) * WIDE;
-  const half = () => WIDE / (props.to - props.from) / 2;
+  const degree = () => (WIDE - 2 * EDGE) / (props.to - props.from);
+  const x = (at: number) => EDGE + (at - props.from) * degree();
+  const room = () => Math.max(1, Math.floor(degree() / 2 / (DOT * 2)));
+  /** Columns for so many dots: as many as are needed, and have room until the next half degree. */
+  const columns = (dots: number) => Math.max(1, Math.min(room(), Math.ceil(dots / MOST)));
+  const rows = () =>
+    Math.max(3, ...stacks(props.inlets).map(({ boxes }) => Math.ceil(boxes.length / columns(boxes.length))));
+  const high = () => Math.min(MOST, rows()) * DOT * 2 + (rows() > MOST ? 14 : 4);
   const ticks = () => {
     const step = props.to - props.from > 30 ? 10 : 5;
     const first = Math.ceil(props.from / step) * step;
     return Array.from({ length: Math.floor((props.to - first) / step) + 1 }, (_, i) => first + i * step);
   };
   return (
-    <svg class="strip" viewBox={`0 0 ${WIDE} ${HIGH + 16}`} aria-hidden="true">
-      <line class="axis" x1="0" x2={WIDE} y1={HIGH + 1} y2={HIGH + 1} />
+    <svg class="strip" viewBox={`0 0 ${WIDE} ${high() + 16}`} aria-hidden="true">
+      <line class="axis" x1="0" x2={WIDE} y1={high() + 1} y2={high() + 1} />
       <For each={ticks()}>
         {(tick) => (
           <>
-            <line class="axis" x1={x(tick)} x2={x(tick)} y1={HIGH + 1} y2={HIGH + 4} />
-            <text x={x(tick)} y={HIGH + 14} text-anchor="middle">
+            <line class="axis" x1={x(tick)} x2={x(tick)} y1={high() + 1} y2={high() + 4} />
+            <text x={x(tick)} y={high() + 14} text-anchor="middle">
               {tick} °C
             </text>
           </>
@@ -38,18 +45,17 @@ export function Strip(props: { inlets: Inlets; from: number; to: number }) {
       </For>
       <For each={stacks(props.inlets)}>
         {({ at, boxes }) => {
-          // as many columns as there is room for until the next half degree
-          const columns = () => Math.max(1, Math.min(Math.floor(half() / (DOT * 2)), Math.ceil(boxes.length / MOST)));
-          const shown = () => boxes.slice(0, columns() * MOST);
-          const left = () => x(at) - (columns() - 1) * DOT;
+          const across = () => columns(boxes.length);
+          const shown = () => boxes.slice(0, across() * MOST);
+          const left = () => x(at) - (across() - 1) * DOT;
           return (
             <>
               <For each={shown()}>
                 {(box, i) => (
                   <circle
                     classList={{ most: box.place === props.inlets.hottest }}
-                    cx={left() + (i() % columns()) * DOT * 2}
-                    cy={HIGH - DOT - Math.floor(i() / columns()) * DOT * 2}
+                    cx={left() + (i() % across()) * DOT * 2}
+                    cy={high() - DOT - Math.floor(i() / across()) * DOT * 2}
                     r={DOT - 0.4}
                   >
                     <title>
@@ -59,7 +65,7 @@ export function Strip(props: { inlets: Inlets; from: number; to: number }) {
                 )}
               </For>
               <Show when={boxes.length > shown().length}>
-                <text x={x(at)} y={HIGH - MOST * DOT * 2 - 3} text-anchor="middle">
+                <text x={x(at)} y={high() - MOST * DOT * 2 - 3} text-anchor="middle">
                   +{boxes.length - shown().length}
                 </text>
               </Show>

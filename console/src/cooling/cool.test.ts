@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
 import type { Reading } from "../api/types";
-import { circuits, headline, inlets, removed, rest, spread, stacks, type Unit, type Vital } from "./cool";
+import { circuits, headline, inlets, movers, removed, rest, spread, stacks, type Unit, type Vital, well } from "./cool";
 
 const NOW = Date.UTC(2026, 10, 29, 12);
 const told = (name: string, value: number | null, unit = "celsius", age = 3): Reading => ({
@@ -56,6 +56,15 @@ test("a rack's inlets: least, middle, most, and how many tell none", () => {
     [23, 1],
     [30, 1],
   ]);
+});
+
+test("fans and leak detectors that are not well are named", () => {
+  const part = (id: string, kind: string, health: string) => ({ id, kind: { kind }, health });
+  const parts = [part("fan1", "fan", "ok"), part("fan2", "fan", "critical"), part("psu1", "supply", "critical")];
+  const { fans, leaks } = movers([{ place: "r1/u1", parts }]);
+  expect(fans).toEqual({ all: 2, wrong: [{ place: "r1/u1", id: "fan2", health: "critical" }] });
+  expect(well(fans, "fan")).toBe("2 fans, 1 with a fault");
+  expect(well(leaks, "leak detector")).toBe("no leak detector is told");
 });
 
 test("the headline tells first what is wrong", () => {

@@ -115,6 +115,28 @@ export function stacks({ known }: Inlets): { at: number; boxes: Vital[] }[] {
   return [...by].map(([at, boxes]) => ({ at, boxes }));
 }
 
+export interface Parted {
+  place: string;
+  parts: { id: string; kind: { kind: string }; health: string }[];
+}
+
+/** Fans and leak detectors of servers: how many, and those that are not well. */
+export function movers(nodes: readonly Parted[]) {
+  const of = (kind: string) => {
+    const all = nodes.flatMap(({ place, parts }) =>
+      parts.filter((part) => part.kind.kind === kind).map(({ id, health }) => ({ place, id, health })),
+    );
+    return { all: all.length, wrong: all.filter(({ health }) => ill(health)) };
+  };
+  return { fans: of("fan"), leaks: of("leak_detector") };
+}
+
+/** How many there are and whether they are well, in words. */
+export function well({ all, wrong }: { all: number; wrong: readonly unknown[] }, one: string): string {
+  if (all === 0) return `no ${one} is told`;
+  return `${count(all, one)}, ${wrong.length === 0 ? "none of which reports a fault" : `${wrong.length} with a fault`}`;
+}
+
 /** Health that is wrong, in a few words. */
 export const ill = (health: string) => (health === "warning" || health === "critical" ? health : null);
 

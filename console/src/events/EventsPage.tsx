@@ -54,7 +54,14 @@ export function EventsPage(props: PageProps) {
         <h1 tabindex={-1}>{loud.value() ? headline(loud.value() ?? [], props.live.now()) : "Events"}</h1>
         <p class="lede">
           Shown: {told(filter())}.{" "}
-          <Show when={filter().level !== "loud"}>
+          <Show
+            when={filter().level !== "loud"}
+            fallback={
+              <a class="to" href="/events" onClick={(event) => follow(event, "/events")}>
+                All events
+              </a>
+            }
+          >
             <a class="to" href="/events?level=loud" onClick={(event) => follow(event, "/events?level=loud")}>
               Only warnings and errors
             </a>

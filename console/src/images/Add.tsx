@@ -21,6 +21,8 @@ export function Add(props: { live: Live; onDone: () => void }) {
     path: "/v1/images",
     body: { name: name() || "NAME", source: source() || "SOURCE" },
   });
+  /** Bytes in all, when the source tells. */
+  const whole = () => progress()?.total || null;
   const submit = async (event: Event) => {
     event.preventDefault();
     if (why() !== null || busy()) return;
@@ -83,11 +85,9 @@ export function Add(props: { live: Live; onDone: () => void }) {
         </div>
         <Show when={busy()}>
           <p class="far">
-            <progress
-              aria-label="adding"
-              max={progress()?.total ?? undefined}
-              value={progress()?.total ? progress()?.done : undefined}
-            />{" "}
+            <Show when={whole()} fallback={<progress aria-label="adding" />}>
+              {(total) => <progress aria-label="adding" max={total()} value={progress()?.done ?? 0} />}
+            </Show>{" "}
             <Show when={progress()} fallback="asks the source">
               {(it) => said(it())}
             </Show>

@@ -155,7 +155,9 @@ export function PoolsPage(props: PageProps) {
               <For each={groups(nodes())}>
                 {(group) => (
                   <tr>
-                    <th scope="row">{inWords(group.made)}</th>
+                    <th scope="row" class="made">
+                      {inWords(group.made)}
+                    </th>
                     <td>{group.model}</td>
                     <td class="value">{group.uses.all}</td>
                     <td class="value">{group.uses.held}</td>
