@@ -1,3 +1,4 @@
+import { writeFileSync } from "node:fs";
 import { expect, test } from "./daemon";
 
 // Events, Audit, Pools, Images, Capacity: what each is for, with what the daemon really does.
@@ -68,7 +69,10 @@ test("an image is added from the daemon's own disk and removed; what can't be re
   };
   await add("other", "/nowhere/disk.raw");
   await expect(rack.getByRole("status")).toContainText("/nowhere/disk.raw");
-  await add("other", `${daemon.folder}/state/demo.raw`);
+  const file = `${daemon.folder}/disk.raw`;
+  // only its bytes matter here: nothing boots from it
+  writeFileSync(file, Buffer.alloc(4 << 20, "busbar"));
+  await add("other", file);
   await expect(rack.getByText("Added: other")).toBeVisible();
   await expect(rack.getByRole("row", { name: /^other/ })).toBeVisible();
   await rack.locator(".acts li", { hasText: "image rm other" }).getByRole("button").click();

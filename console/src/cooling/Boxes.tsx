@@ -19,7 +19,7 @@ const COLUMNS = [
   },
   {
     id: "fan",
-    label: "fastest fan",
+    label: "fastest fan or pump",
     said: (value: number | null) => reading(value, "rpm"),
     of: (box: Vital) => box.fan,
   },
