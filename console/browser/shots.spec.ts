@@ -72,30 +72,28 @@ for (const colorScheme of ["light", "dark"] as const) {
   }
 }
 
-for (const colorScheme of ["light", "dark"] as const) {
-  test.describe(`bad luck ${colorScheme}`, () => {
-    test.use({ colorScheme });
-
-    test(`screenshots of bad luck, ${colorScheme}`, async ({ rack, daemon }) => {
-      const shoot = (name: string) =>
-        rack.screenshot({ path: resolve(CONSOLE_SCRATCH, "shots", `${name}-1280-${colorScheme}.png`) });
-      daemon.cli("emulate", "fault", "pdu-b", "trip-breaker");
-      daemon.cli("emulate", "fault", "r1/u5", "hang");
-      await box(rack, "r1/pdu-b").click();
-      await expect(box(rack, "r1/u5")).toHaveAttribute("aria-label", /silent/, { timeout: 60_000 });
-      await rack.mouse.move(1, 1);
-      await shoot("breaker");
-      await rack.goto(`${daemon.url}/r1?by=health#u1`);
-      await expect(box(rack, "r1/u1")).toBeVisible();
-      await shoot("breaker-health");
-      daemon.cli("emulate", "clear", "--all");
-      daemon.hold(true);
-      try {
-        await expect(rack.getByText("No answer from the daemon since")).toBeVisible({ timeout: 30_000 });
-        await shoot("lost");
-      } finally {
-        daemon.hold(false);
-      }
-    });
-  });
-}
+test("screenshots of bad luck", async ({ rack, daemon }) => {
+  const shoot = async (name: string) => {
+    for (const colorScheme of ["light", "dark"] as const) {
+      await rack.emulateMedia({ colorScheme });
+      await rack.screenshot({ path: resolve(CONSOLE_SCRATCH, "shots", `${name}-1280-${colorScheme}.png`) });
+    }
+  };
+  daemon.cli("emulate", "fault", "pdu-b", "trip-breaker");
+  daemon.cli("emulate", "fault", "r1/u5", "hang");
+  await box(rack, "r1/pdu-b").click();
+  await expect(box(rack, "r1/u5")).toHaveAttribute("aria-label", /silent/, { timeout: 60_000 });
+  await rack.mouse.move(1, 1);
+  await shoot("breaker");
+  await rack.goto(`${daemon.url}/r1?by=health#u1`);
+  await expect(box(rack, "r1/u1")).toBeVisible();
+  await shoot("breaker-health");
+  daemon.cli("emulate", "clear", "--all");
+  daemon.hold(true);
+  try {
+    await expect(rack.getByText("No answer from the daemon since")).toBeVisible({ timeout: 30_000 });
+    await shoot("lost");
+  } finally {
+    daemon.hold(false);
+  }
+});

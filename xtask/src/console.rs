@@ -38,8 +38,13 @@ fn console(tally: &mut Tally) -> Result<()> {
     let scratch = scratch.canonicalize()?;
     // a browser of Playwright's own is never fetched: Debian's is looked at
     run(npm("ci --no-audit --no-fund").env("PLAYWRIGHT_SKIP_BROWSER_DOWNLOAD", "1"))?;
-    tally.check("the lock file names no registry", nameless());
-    tally.check("types", run(&mut npm("run check")));
+    run(npm("ci --no-audit --no-fund").current_dir(folder().join("openapi")))?;
+    tally.check("the lock files name no registry", nameless());
+    tally.check(
+        "schema.d.ts is what openapi.json says",
+        run(npm("run check").current_dir(folder().join("openapi"))),
+    );
+    tally.check("types, and that they are those of the API", run(&mut npm("run check")));
     tally.check("lints", run(&mut npm("run lint")));
     unit_tests(tally, &scratch)?;
     tally.check("console/dist is what its source builds", built(&scratch));
@@ -87,11 +92,12 @@ fn prepare() -> Result<()> {
 
 /// Who builds this elsewhere has another registry, and a lock file that names ours would send them there.
 fn nameless() -> Result<()> {
-    let lock = fs::read_to_string(folder().join("package-lock.json"))?;
-    ensure!(
-        !lock.contains("\"resolved\""),
-        "package-lock.json names where packages came from: npm install with console/.npmrc in its place"
-    );
+    for lock in ["package-lock.json", "openapi/package-lock.json"] {
+        ensure!(
+            !fs::read_to_string(folder().join(lock))?.contains("\"resolved\""),
+            "{lock} names where packages came from: npm install with console/.npmrc in its place"
+        );
+    }
     Ok(())
 }
 

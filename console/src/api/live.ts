@@ -4,7 +4,7 @@
 import { createEffect, createSignal, on, onCleanup } from "solid-js";
 import { createStore, reconcile } from "solid-js/store";
 import { look, Lost, Refused, words } from "./client";
-import { fresh, looked, type Pace, wait } from "./pace";
+import { fresh, looked, type Pace, took, wait } from "./pace";
 import type { Elevation, EventView, Me, RackRow } from "./types";
 
 export interface Ask {
@@ -100,7 +100,8 @@ export function createHouse(ask: () => Ask) {
     asking?.abort();
     const mine = new AbortController();
     asking = mine;
-    pace = looked(pace, performance.now());
+    const begun = performance.now();
+    pace = looked(pace, begun);
     told = false;
     try {
       if (house.me === null) {
@@ -122,6 +123,13 @@ export function createHouse(ask: () => Ask) {
       set("trouble", null);
       answered();
       setTurn((count) => count + 1);
+      // what the browser takes to draw it counts too: it is done when the frame after it begins
+      requestAnimationFrame(() =>
+        setTimeout(() => {
+          const end = performance.now();
+          pace = took(pace, end - begun, end);
+        }),
+      );
     } catch (error) {
       if (mine.signal.aborted) return;
       if (error instanceof Refused) answered();

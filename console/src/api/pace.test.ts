@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { fresh, looked, ROUTINE, wait } from "./pace";
+import { fresh, looked, ROUTINE, took, wait } from "./pace";
 
 test("the first look is at once, the next after a while, one for an event at once", () => {
   let pace = fresh(0);
@@ -9,16 +9,30 @@ test("the first look is at once, the next after a while, one for an event at onc
   expect(wait(pace, true, 10)).toBe(0);
 });
 
-test("a storm of events costs one look a second", () => {
+/** Looks in a minute of a storm, each of which takes so many milliseconds. */
+function storm(ms: number): number {
   let pace = fresh(0);
   let looks = 0;
+  let busy = 0;
   for (let now = 0; now <= 60_000; now += 10) {
+    if (now < busy) continue;
+    if (busy > 0) pace = took(pace, ms, busy);
+    busy = 0;
     if (wait(pace, true, now) > 0) continue;
     pace = looked(pace, now);
     looks += 1;
+    busy = now + ms;
   }
-  expect(looks).toBeGreaterThan(58);
-  expect(looks).toBeLessThanOrEqual(63);
+  return looks;
+}
+
+test("in a storm of events looking takes a fifth of the time at most", () => {
+  expect(storm(10)).toBeGreaterThan(270);
+  expect(storm(10)).toBeLessThanOrEqual(305);
+  expect(storm(100)).toBeLessThanOrEqual(125);
+  // slow answers: once a second
+  expect(storm(900)).toBeLessThanOrEqual(63);
+  expect(storm(900)).toBeGreaterThan(50);
 });
 
 test("a clock that goes back does not stop it", () => {

@@ -10,12 +10,17 @@ import { Facts } from "../parts/Facts";
 import { Readings } from "../parts/Readings";
 import { Reasons } from "../parts/Reasons";
 import { clock, local, reading, watts } from "../view/words";
+import { PAGES } from "../pages";
+import { follow } from "../view/router";
 import { ofBox, ofOutlet } from "./actions";
+import { next } from "./next";
 
 export interface PanelProps {
   racks: Kept[];
   focus: string | null;
   role: Role;
+  /** Whether the rack is made of software. */
+  emulator: boolean;
   now: number;
   past: boolean;
   /** Why nothing can be done now. */
@@ -177,6 +182,15 @@ function OfFlank(props: PanelProps & { flank: Flank }) {
 /** Nothing is focused: the racks in a few numbers, and what happened last. */
 function Whole(props: PanelProps) {
   const boxes = () => props.racks.flatMap(({ elevation }) => elevation.boxes).filter(({ kind }) => kind === "server");
+  const pages = PAGES.map(({ segment }) => segment);
+  const steps = () =>
+    props.barred === null
+      ? next(
+          props.racks.map(({ elevation }) => elevation),
+          props,
+          pages,
+        )
+      : [];
   const count = (test: (box: Box) => boolean) => `${boxes().filter(test).length}`;
   return (
     <div class="parts">
@@ -226,6 +240,25 @@ function Whole(props: PanelProps) {
           </tbody>
         </table>
       </div>
+      <Show when={!props.past && steps().length > 0}>
+        <section>
+          <h3>Next</h3>
+          <ul class="next">
+            <For each={steps()}>
+              {(step) => (
+                <li>
+                  <a href={step.href} onClick={(event) => follow(event, step.href)}>
+                    {step.label}
+                  </a>
+                  <p>
+                    {step.because} <code>{step.command}</code>
+                  </p>
+                </li>
+              )}
+            </For>
+          </ul>
+        </section>
+      </Show>
       <section>
         <h3>Latest</h3>
         <ol class="events">

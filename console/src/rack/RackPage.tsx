@@ -10,7 +10,7 @@ import { lit } from "../draw/lit";
 import { BYS, type By } from "../view/view";
 import { isMeant } from "../view/highlight";
 import { follow, go, view } from "../view/router";
-import { reading, watts } from "../view/words";
+import { local, reading, watts } from "../view/words";
 import { Legend } from "./Legend";
 import { Panel } from "./Panel";
 import { RunForm } from "./RunForm";
@@ -142,6 +142,12 @@ export function RackPage(props: RackPageProps) {
   return (
     <div class="page">
       <h1 class="unseen">{view().racks.length > 0 ? `Rack ${view().racks.join(" and ")}` : "All racks"}</h1>
+      <p class="printed">
+        {racks()
+          .map(({ elevation }) => elevation.rack)
+          .join(", ")}{" "}
+        as of {local(racks()[0]?.elevation.at ?? "", new Date(0))}, by {BYS.find(({ id }) => id === view().by)?.label}
+      </p>
       <div class="tools">
         <label>
           <span>by</span>
@@ -285,6 +291,7 @@ export function RackPage(props: RackPageProps) {
               racks={racks()}
               focus={view().focus}
               role={me().role}
+              emulator={me().emulator}
               now={now()}
               past={view().at !== null}
               barred={lost() !== null ? LOST : view().at !== null ? PAST : null}

@@ -84,7 +84,7 @@ export function Table(props: TableProps) {
     setBy(column);
   };
   return (
-    <div classList={{ unseen: !props.shown, tables: props.shown }}>
+    <div class="twin" classList={{ unseen: !props.shown, tables: props.shown }}>
       <table>
         <caption>Boxes by {props.by}</caption>
         <thead>

@@ -227,7 +227,7 @@ pub struct DrawnBox {
     /// Why nothing is placed on it, when someone or a failure took it out of use.
     pub cordoned: Option<String>,
     /// What it is told apart by; null when it is not known.
-    pub value: Option<Value>,
+    pub value: Option<DrawnValue>,
     /// Why there is no value: `no reading`, `no cap`, `not found`, `not kept`, …
     pub missing: Option<String>,
     /// What is in it that people look for: its accelerators.
@@ -236,7 +236,7 @@ pub struct DrawnBox {
 
 /// What a box is told apart by.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
-pub struct Value {
+pub struct DrawnValue {
     /// The number; null where there are classes.
     pub number: Option<f64>,
     /// As people read it, with its unit.
@@ -280,7 +280,7 @@ pub struct Flank {
     /// Its health; null for a moment of the past.
     pub health: Option<Health>,
     /// What it is told apart by.
-    pub value: Option<Value>,
+    pub value: Option<DrawnValue>,
     /// Why there is no value.
     pub missing: Option<String>,
     /// Its outlets, as people count them.

@@ -3,7 +3,7 @@
 
 use std::fmt::Write as _;
 
-use rack::elevation::{Class, DrawnBox, Elevation, Flank, Value};
+use rack::elevation::{Class, DrawnBox, DrawnValue, Elevation, Flank};
 use rack::intent::Face;
 use rack::{PowerState, Time};
 
@@ -69,7 +69,7 @@ fn fill(shade: Option<f64>, class: Option<Class>) -> Option<Rgb> {
     shade.map(cividis).or(class.map(of_class))
 }
 
-fn shown(value: Option<&Value>, missing: Option<&str>) -> String {
+fn shown(value: Option<&DrawnValue>, missing: Option<&str>) -> String {
     match value {
         Some(value) => match value.class {
             Some(class) => format!("{} {}", shape(class), value.text),

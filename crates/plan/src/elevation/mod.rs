@@ -12,7 +12,7 @@ mod value;
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::time::Duration;
 
-use rack::elevation::{By, Cell, ClassLabel, DrawnBox, DrawnOutlet, Elevation, Flank, Legend, Totals, Value};
+use rack::elevation::{By, Cell, ClassLabel, DrawnBox, DrawnOutlet, DrawnValue, Elevation, Flank, Legend, Totals};
 use rack::intent::{BoxKind, Face, IntendedBox, Intent};
 use rack::request::DeviceView;
 use rack::{Identity, Machine, Name, Node, PartKind, Place, PowerState, Reading, State, Time, Unit};
@@ -164,7 +164,7 @@ fn passes_on(by: By, kind: &str) -> bool {
 }
 
 /// Takes the place on the palette from what has none there; its number stays.
-fn unshade(by: By, kind: &str, value: &mut Option<Value>) {
+fn unshade(by: By, kind: &str, value: &mut Option<DrawnValue>) {
     if passes_on(by, kind)
         && let Some(value) = value
     {

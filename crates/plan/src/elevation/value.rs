@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use rack::elevation::{By, Class, Value};
+use rack::elevation::{By, Class, DrawnValue};
 use rack::intent::IntendedBox;
 use rack::request::DeviceView;
 use rack::{Health, Node, Part, Reading, Time, Unit, invariants};
@@ -40,11 +40,11 @@ impl Shown {
     }
 
     /// As it is answered: the value, or why there is none.
-    pub fn value(self, scale: &Scale, at: Time) -> (Option<Value>, Option<String>) {
+    pub fn value(self, scale: &Scale, at: Time) -> (Option<DrawnValue>, Option<String>) {
         match self {
             Shown::Missing(why) => (None, Some(why.to_owned())),
             Shown::Class(class, text) => {
-                let value = Value {
+                let value = DrawnValue {
                     number: None,
                     text,
                     shade: None,
@@ -55,7 +55,7 @@ impl Shown {
                 (Some(value), None)
             }
             Shown::Number(number, text, taken) => {
-                let value = Value {
+                let value = DrawnValue {
                     number: Some(number),
                     text,
                     shade: Some(scale.shade(number)),

@@ -1,0 +1,46 @@
+// That the types which pages read are those of the API: `schema.d.ts` is made of crates/api/openapi.json (`openapi/`), and what differs
+// is an error of the compiler that names the field. Nothing of this reaches the browser.
+
+import type { components } from "./schema";
+import type * as ours from "./types";
+
+type Schemas = components["schemas"];
+type Missing = null | undefined;
+
+/** Where `Ours` is no true picture of `Theirs`, as paths; never, when it is one. `Ours` may leave fields out. */
+type Wrong<Theirs, Ours, Path extends string> = [Extract<Theirs, Missing>] extends [never]
+  ? Differs<NonNullable<Theirs>, NonNullable<Ours>, Path>
+  : [Extract<Ours, Missing>] extends [never]
+    ? `${Path} may be missing`
+    : Differs<NonNullable<Theirs>, NonNullable<Ours>, Path>;
+
+type Differs<Theirs, Ours, Path extends string> = Theirs extends readonly (infer Their)[]
+  ? Ours extends readonly (infer Our)[]
+    ? Wrong<Their, Our, `${Path}[]`>
+    : `${Path} is a list`
+  : Theirs extends object
+    ? Ours extends object
+      ? {
+          [Key in keyof Ours & string]: Key extends keyof Theirs
+            ? Wrong<Theirs[Key], Ours[Key], `${Path}.${Key}`>
+            : `${Path}.${Key} is not told`;
+        }[keyof Ours & string]
+      : `${Path} is an object`
+    : [Theirs] extends [Ours]
+      ? never
+      : `${Path} is another type`;
+
+/** Takes nothing but `never`: a path in an error here is a field that differs. */
+type Same<Found extends never> = Found;
+
+export type Checked = [
+  Same<Wrong<Schemas["Me"], ours.Me, "Me">>,
+  Same<Wrong<Schemas["RackSummary"], ours.RackRow, "RackRow">>,
+  Same<Wrong<Schemas["Elevation"], ours.Elevation, "Elevation">>,
+  Same<Wrong<Schemas["NodeView"], ours.NodeView, "NodeView">>,
+  Same<Wrong<Schemas["DeviceView"], ours.DeviceView, "DeviceView">>,
+  Same<Wrong<Schemas["Why"], ours.Why, "Why">>,
+  Same<Wrong<Schemas["Image"], ours.Image, "Image">>,
+  Same<Wrong<Schemas["EventView"], ours.EventView, "EventView">>,
+  Same<Wrong<Schemas["Problem"], ours.Problem, "Problem">>,
+];
