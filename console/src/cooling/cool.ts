@@ -22,7 +22,7 @@ export interface Unit {
   place: string;
   kind: string;
   model?: string | null;
-  health: string;
+  health?: string;
   readings: Reading[];
 }
 
@@ -138,7 +138,7 @@ export function well({ all, wrong }: { all: number; wrong: readonly unknown[] },
 }
 
 /** Health that is wrong, in a few words. */
-export const ill = (health: string) => (health === "warning" || health === "critical" ? health : null);
+export const ill = (health: string | undefined) => (health === "warning" || health === "critical" ? health : null);
 
 /** How it stands, in a sentence: what is wrong first. */
 export function headline(boxes: readonly Vital[], units: readonly Unit[], now: number): string {

@@ -121,20 +121,14 @@ impl House {
 
     /// The first of those that are wanted after a sequence number, oldest first.
     pub fn events_of(&self, after: u64, limit: usize, wanted: &Wanted) -> Vec<EventView> {
-        self.record(|r| {
-            let from = r.events.partition_point(|e| e.sequence <= after);
-            let found = r.events.range(from..).filter(|e| wanted.takes(&e.event));
-            found.take(limit).cloned().collect()
-        })
+        self.record(|r| wanted.first(&r.events, after, limit).cloned().collect())
     }
 
     /// The latest of those that are wanted before a sequence number, oldest first.
     pub fn events_before(&self, before: u64, after: u64, limit: usize, wanted: &Wanted) -> Vec<EventView> {
         self.record(|r| {
-            let from = r.events.partition_point(|e| e.sequence <= after);
-            let to = r.events.partition_point(|e| e.sequence < before).max(from);
-            let found = r.events.range(from..to).rev().filter(|e| wanted.takes(&e.event));
-            let mut found: Vec<EventView> = found.take(limit).cloned().collect();
+            let last = wanted.last(&r.events, after, before, limit);
+            let mut found: Vec<EventView> = last.cloned().collect();
             found.reverse();
             found
         })

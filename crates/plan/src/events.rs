@@ -1,5 +1,7 @@
 //! Which events are wanted, and which one another follows from.
 
+use std::collections::VecDeque;
+
 use rack::request::EventView;
 use rack::{Event, Level};
 
@@ -39,6 +41,31 @@ impl Wanted {
             && self.about.as_ref().is_none_or(within)
             && self.by.as_ref().is_none_or(|by| *by == event.by)
             && self.text.as_ref().is_none_or(written)
+    }
+
+    /// The first that are wanted after a sequence number, of events in order.
+    pub fn first<'a>(
+        &'a self,
+        all: &'a VecDeque<EventView>,
+        after: u64,
+        limit: usize,
+    ) -> impl Iterator<Item = &'a EventView> {
+        let from = all.partition_point(|e| e.sequence <= after);
+        all.range(from..).filter(|e| self.takes(&e.event)).take(limit)
+    }
+
+    /// The last that are wanted between two sequence numbers, of events in order; the newest first.
+    pub fn last<'a>(
+        &'a self,
+        all: &'a VecDeque<EventView>,
+        after: u64,
+        before: u64,
+        limit: usize,
+    ) -> impl Iterator<Item = &'a EventView> {
+        let from = all.partition_point(|e| e.sequence <= after);
+        let to = all.partition_point(|e| e.sequence < before).max(from);
+        let between = all.range(from..to).rev();
+        between.filter(|e| self.takes(&e.event)).take(limit)
     }
 }
 
@@ -96,6 +123,31 @@ mod tests {
         };
         assert!(of(vec![Level::Info, Level::Audit], "anna").takes(&e));
         assert!(!of(vec![Level::Info], "anna").takes(&e) && !of(vec![Level::Audit], "ann").takes(&e));
+    }
+
+    #[test]
+    fn events_are_read_on_and_back() {
+        // numbers may be left out: what could not be committed has none
+        let all: VecDeque<EventView> = [3, 4, 6, 7, 9]
+            .map(|n| event(n, Level::Info, if n == 6 { "r1/u2" } else { "r1/u1" }, "busbar"))
+            .into();
+        let u1 = Wanted {
+            about: Some("r1/u1".into()),
+            ..Wanted::default()
+        };
+        let first = |after, limit| u1.first(&all, after, limit).map(|e| e.sequence).collect::<Vec<_>>();
+        let last = |after, before, limit| {
+            u1.last(&all, after, before, limit)
+                .map(|e| e.sequence)
+                .collect::<Vec<_>>()
+        };
+        assert_eq!(first(0, 9), [3, 4, 7, 9]);
+        assert_eq!(first(4, 1), [7]);
+        assert_eq!(first(9, 9), [0; 0]);
+        assert_eq!(last(0, 9, 2), [7, 4]);
+        assert_eq!(last(0, u64::MAX, 9), [9, 7, 4, 3]);
+        assert_eq!(last(3, 7, 9), [4]);
+        assert_eq!(last(7, 3, 9), [0; 0]);
     }
 
     #[test]

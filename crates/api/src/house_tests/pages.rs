@@ -186,41 +186,12 @@ async fn files_are_served_by_their_names_and_pages_by_having_none() {
 }
 
 #[tokio::test]
-async fn events_are_filtered_and_read_back_and_a_filter_that_means_nothing_is_named() {
+async fn a_filter_of_events_that_means_nothing_is_named() {
     let desk = desk().await;
-    let bearer = ("authorization", "Bearer admin");
+    let bearer = ("authorization", "Bearer reader");
     let get = async |query: &str| desk.get(&format!("/v1/events{query}"), &[bearer]).await;
-    let sequences = async |query: &str| -> Vec<u64> {
-        let all = get(query).await.json();
-        let all = all.as_array().into_iter().flatten();
-        all.filter_map(|e| e["sequence"].as_u64()).collect()
-    };
-    let tell = async |name: &str| {
-        let who = rack::request::Who {
-            name: "anna".parse().unwrap(),
-            role: rack::request::Role::Admin,
-        };
-        let name = name.parse().unwrap();
-        let made = desk.house.make_token(&who, &name, rack::request::Role::Reader);
-        made.await.unwrap();
-    };
-    for name in ["one", "two", "three"] {
-        tell(name).await;
-    }
-    let mine = sequences("?by=anna").await;
-    assert_eq!(mine.len(), 3);
-    assert_eq!(sequences("?by=anna&level=audit&about=token%20two").await, mine[1..2]);
-    assert_eq!(sequences("?text=TOKEN%20TWO").await, mine[1..2]);
-    assert_eq!(sequences("?by=anna&level=warning,error").await, [0; 0]);
-    // the latest two before the last, oldest first
-    assert_eq!(
-        sequences(&format!("?by=anna&before={}&limit=2", mine[2])).await,
-        mine[..2]
-    );
-    assert_eq!(
-        sequences(&format!("?by=anna&before={}&limit=1", mine[2])).await,
-        mine[1..2]
-    );
+    let told = get("?level=audit,error&about=r1&by=anna&text=x&before=9&limit=2").await;
+    assert_eq!((told.status, told.json()), (StatusCode::OK, serde_json::json!([])));
     for (query, word) in [
         ("?level=loud", "loud"),
         ("?before=9&wait=1", "wait"),
