@@ -22,4 +22,6 @@ export const SHEETS: Sheet[] = [
   headed("/run", /^Run a machine/),
   headed("/power/r1", "Power of r1"),
   headed("/lab", /broken/),
+  headed("/events", /in the last day/),
+  headed("/audit", /in the last day/i),
 ];

@@ -1493,6 +1493,12 @@ export interface components {
             readonly because?: string | null;
             /** @description Who did it: a token's name, or `busbar`. */
             readonly by: string;
+            /**
+             * Format: int64
+             * @description Number of the event that it follows from, where that is recorded: of a write for a machine, what told of the machine's state
+             *     then; of a machine's step, the order of a user that it carries out.
+             */
+            readonly cause?: number | null;
             /** @description How loud. */
             readonly level: components["schemas"]["Level"];
             /** @description What happened, in words; never a secret. */
@@ -3420,6 +3426,16 @@ export interface operations {
                 readonly limit?: number | null;
                 /** @description Wait at most so many seconds for the first. */
                 readonly wait?: number | null;
+                /** @description Only with a lower sequence number, and of those the latest: reads back. Not with `wait`. */
+                readonly before?: number | null;
+                /** @description Only these levels, with commas: `warning,error`. */
+                readonly level?: string | null;
+                /** @description Only about this machine or place, or a place within it. */
+                readonly about?: string | null;
+                /** @description Only what this token did, or `busbar`. */
+                readonly by?: string | null;
+                /** @description Only those in which this is written, in capitals or not. */
+                readonly text?: string | null;
             };
             readonly header?: never;
             readonly path?: never;

@@ -1,6 +1,11 @@
 // That the types which pages read are those of the API: `schema.d.ts` is made of crates/api/openapi.json (`openapi/`), and what differs
 // is an error of the compiler that names the field. Nothing of this reaches the browser.
 
+import type { Token } from "../audit/tokens";
+import type { Parted, Unit, Vital } from "../cooling/cool";
+import type { Image, User } from "../images/images";
+import type { Free } from "../parts/free";
+import type { PoolNode } from "../pools/pool";
 import type { components } from "./schema";
 import type * as lab from "../lab/types";
 import type * as power from "../power/types";
@@ -49,4 +54,13 @@ export type Checked = [
   Same<Wrong<Schemas["Problem"], ours.Problem, "Problem">>,
   Same<Wrong<Schemas["RackStatus"], lab.LabRack, "LabRack">>,
   Same<Wrong<Schemas["FaultKind"], lab.FaultKind, "FaultKind">>,
+  Same<Wrong<Schemas["TokenView"], Token, "Token">>,
+  Same<Wrong<Schemas["Vital"], Vital, "Vital">>,
+  Same<Wrong<Schemas["DeviceView"], Unit, "Unit">>,
+  Same<Wrong<Schemas["NodeView"], Parted, "Parted">>,
+  // parts and tenancies are of several kinds, whose fields are not told apart here
+  Same<Wrong<Schemas["NodeView"], Omit<PoolNode, "parts" | "tenancy">, "PoolNode">>,
+  Same<Wrong<Schemas["FreeView"], Free, "Free">>,
+  Same<Wrong<Schemas["Image"], Image, "images/Image">>,
+  Same<Wrong<Schemas["MachineView"], User, "images/User">>,
 ];

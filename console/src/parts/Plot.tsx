@@ -14,7 +14,7 @@ export interface Curve {
 }
 
 const HIGH = 120;
-const LEFT = 54;
+const LEFT = 62;
 const FOOT = 18;
 const TOP = 8;
 const RIGHT = 8;

@@ -6,6 +6,7 @@
 
 pub mod adopt;
 pub mod elevation;
+pub mod events;
 mod feeds;
 pub mod filter;
 pub mod free;
