@@ -515,6 +515,26 @@ export interface paths {
         readonly patch?: never;
         readonly trace?: never;
     };
+    readonly "/v1/machines/{name}/metadata": {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path?: never;
+            readonly cookie?: never;
+        };
+        /**
+         * What a machine would be told now by the metadata service, path by path. User data is held back: it may hold secrets.
+         *     Operators only.
+         */
+        readonly get: operations["metadata"];
+        readonly put?: never;
+        readonly post?: never;
+        readonly delete?: never;
+        readonly options?: never;
+        readonly head?: never;
+        readonly patch?: never;
+        readonly trace?: never;
+    };
     readonly "/v1/machines/{name}/signal": {
         readonly parameters: {
             readonly query?: never;
@@ -668,6 +688,26 @@ export interface paths {
         readonly post?: never;
         /** Forgets what a rack should be. */
         readonly delete: operations["drop_intent"];
+        readonly options?: never;
+        readonly head?: never;
+        readonly patch?: never;
+        readonly trace?: never;
+    };
+    readonly "/v1/racks/{rack}/power": {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path?: never;
+            readonly cookie?: never;
+        };
+        /**
+         * The one-line diagram of a rack: its PDUs with what they carry and are rated for, the cords to its boxes, and the watts of
+         *     these; null where it is not known, which the notes say in words.
+         */
+        readonly get: operations["power"];
+        readonly put?: never;
+        readonly post?: never;
+        readonly delete?: never;
         readonly options?: never;
         readonly head?: never;
         readonly patch?: never;
@@ -837,6 +877,27 @@ export interface paths {
         };
         /** Every box in a few numbers; with `after` and `wait`, once something changed. */
         readonly get: operations["vitals"];
+        readonly put?: never;
+        readonly post?: never;
+        readonly delete?: never;
+        readonly options?: never;
+        readonly head?: never;
+        readonly patch?: never;
+        readonly trace?: never;
+    };
+    readonly "/v1/whatif": {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path?: never;
+            readonly cookie?: never;
+        };
+        /**
+         * What would come of it if these failed now, all at once: who dies, who goes on with less, what load moves where, and
+         *     whether that trips the next PDU. A PDU (`r1/pdu-a`), an outlet (`r1/pdu-a/3`), a box (`r1/u3`) or a supply
+         *     (`r1/u3/psu1`). Nothing is changed.
+         */
+        readonly get: operations["whatif"];
         readonly put?: never;
         readonly post?: never;
         readonly delete?: never;
@@ -1101,6 +1162,11 @@ export interface components {
              */
             readonly watts: number;
         } | "lifted";
+        /**
+         * @description Whether there is voltage behind something.
+         * @enum {string}
+         */
+        readonly Carries: "yes" | "no" | "unknown";
         /** @description A slot inside a box. */
         readonly Cell: {
             readonly class?: components["schemas"]["Class"] | null;
@@ -1291,6 +1357,29 @@ export interface components {
              */
             readonly has: number;
         };
+        /** @description A cord between an outlet and a box. */
+        readonly Cord: {
+            /** @description Whether the box gets power through it. */
+            readonly carries: components["schemas"]["Carries"];
+            /** @description Its outlet, as it counts. */
+            readonly outlet: string;
+            /** @description The PDU. */
+            readonly pdu: components["schemas"]["Place"];
+            /** @description Who says so. */
+            readonly source: components["schemas"]["CordSource"];
+            /** @description Whether the outlet told them. */
+            readonly told: boolean;
+            /**
+             * Format: double
+             * @description Watts through it; told by the outlet, else reckoned from what the box draws.
+             */
+            readonly watts?: number | null;
+        };
+        /**
+         * @description Who says what an outlet feeds.
+         * @enum {string}
+         */
+        readonly CordSource: "recorded" | "label";
         /** @description Takes a node out of use, or puts it back. */
         readonly CordonRequest: {
             /** @description Which node. */
@@ -1517,6 +1606,11 @@ export interface components {
          * @enum {string}
          */
         readonly Face: "front" | "rear";
+        /**
+         * @description What becomes of a PDU.
+         * @enum {string}
+         */
+        readonly Fate: "dark" | "fails" | "trips" | "soft" | "fine" | "unknown";
         /** @description One fault. */
         readonly Fault: components["schemas"]["FaultAction"] & {
             /**
@@ -1744,6 +1838,45 @@ export interface components {
             /** @description Values of the parameter that is listed: the numbers of its supplies, the names of its sensors. */
             readonly values: readonly string[];
         };
+        /** @description A box and what feeds it. */
+        readonly FedBox: {
+            /** @description Whether its outlets told that, because it does not itself. */
+            readonly by_outlets: boolean;
+            /**
+             * Format: double
+             * @description Its power cap in watts, when it has one.
+             */
+            readonly cap?: number | null;
+            /** @description What feeds it, as it was written down. */
+            readonly cords: readonly components["schemas"]["Cord"][];
+            /** @description Worst health of its parts. */
+            readonly health: components["schemas"]["Health"];
+            /** @description `server`, `cooling`, … */
+            readonly kind: string;
+            readonly machine?: components["schemas"]["Name"] | null;
+            /** @description Maker and model, when told. */
+            readonly model?: string | null;
+            /**
+             * Format: int32
+             * @description That machine's shed order: −20 is shed last, 19 first.
+             */
+            readonly nice?: number | null;
+            /** @description Where it stands. */
+            readonly place: components["schemas"]["Place"];
+            readonly power?: components["schemas"]["PowerState"] | null;
+            /** @description Why its BMC does not answer, when it does not. */
+            readonly silent?: string | null;
+            /** @description That machine's state. */
+            readonly state?: string | null;
+            /** @description Its supplies. */
+            readonly supplies: readonly components["schemas"]["Supply"][];
+            readonly taken?: components["schemas"]["Time"] | null;
+            /**
+             * Format: double
+             * @description Watts that it draws.
+             */
+            readonly watts?: number | null;
+        };
         /** @description One difference. */
         readonly Finding: {
             /** @description What kind. */
@@ -1785,6 +1918,32 @@ export interface components {
             /** @description Where it hangs. */
             readonly place: components["schemas"]["Place"];
             readonly value?: components["schemas"]["DrawnValue"] | null;
+        };
+        /** @description What would come of a failure. Nothing was changed. */
+        readonly Forecast: {
+            /** @description What was taken to be so. */
+            readonly assumed: readonly string[];
+            /** @description When it was made, from what was read then. */
+            readonly at: components["schemas"]["Time"];
+            /** @description Boxes that lose all power, first those with machines. */
+            readonly dies: readonly components["schemas"]["Victim"][];
+            /** @description What fails. */
+            readonly fails: readonly components["schemas"]["Place"][];
+            /** @description What comes of it, in a sentence or two. */
+            readonly headline: string;
+            /** @description PDUs before and after. */
+            readonly loads: readonly components["schemas"]["Load"][];
+            /** @description Which load moves where. */
+            readonly moves: readonly components["schemas"]["Move"][];
+            /**
+             * Format: int32
+             * @description Boxes that notice nothing.
+             */
+            readonly unaffected: number;
+            /** @description What could not be forecast, and why. */
+            readonly unknown: readonly string[];
+            /** @description Boxes that go on with less to fall back on. */
+            readonly weaker: readonly components["schemas"]["Weaker"][];
         };
         /** @description A resource's numbers. Each is null when it is not known: never zero, never a guess. */
         readonly FreeRow: {
@@ -2012,6 +2171,57 @@ export interface components {
          * @enum {string}
          */
         readonly Level: "audit" | "info" | "warning" | "error";
+        /** @description One line of a PDU's input. */
+        readonly Line: {
+            /**
+             * Format: double
+             * @description Amperes now.
+             */
+            readonly amps?: number | null;
+            /** @description As its reading is called: `ac1-line2-amps`. */
+            readonly name: string;
+            /**
+             * Format: double
+             * @description Amperes that it is rated for, when told.
+             */
+            readonly rated?: number | null;
+        };
+        /** @description A PDU before and after. */
+        readonly Load: {
+            /**
+             * Format: double
+             * @description Watts when all of it has happened; of one that trips, those that trip it.
+             */
+            readonly after?: number | null;
+            /** @description Whether more may come than `after` says, because some boxes tell no watts. */
+            readonly at_least: boolean;
+            /** @description Why it is so, in words. */
+            readonly because?: string | null;
+            /**
+             * Format: double
+             * @description Watts now.
+             */
+            readonly before?: number | null;
+            /** @description What becomes of it. */
+            readonly fate: components["schemas"]["Fate"];
+            /** @description The PDU. */
+            readonly pdu: components["schemas"]["Place"];
+            /**
+             * Format: double
+             * @description Watts that it is rated for, when told.
+             */
+            readonly rated?: number | null;
+            /**
+             * Format: int32
+             * @description In which round of the cascade it trips, counted from 1; null when it does not.
+             */
+            readonly round?: number | null;
+            /**
+             * Format: double
+             * @description Seconds until it trips, by the curve of a hydraulic-magnetic breaker that is cold; others take longer.
+             */
+            readonly trips_in?: number | null;
+        };
         /** @description `PUT /load`: what boxes are asked to do. */
         readonly LoadRequest: {
             /** @description Place, with `*` for anything. */
@@ -2070,11 +2280,21 @@ export interface components {
         };
         /** @description A machine as it is shown. */
         readonly MachineView: components["schemas"]["Machine"] & {
+            /** @description Seconds that a phase of its timeline may take in one try, by the phase's name; what waits for parts has no entry. */
+            readonly budgets?: {
+                readonly [key: string]: number;
+            };
+            /**
+             * Format: double
+             * @description Power cap of its node in watts: what is wanted, else what was last seen in force; nothing when there is none.
+             */
+            readonly cap?: number | null;
             /**
              * Format: double
              * @description Inlet temperature of its node, when there is a fresh reading.
              */
             readonly inlet?: number | null;
+            readonly made_of?: components["schemas"]["MadeOf"] | null;
             readonly power?: components["schemas"]["PowerState"] | null;
             readonly progress?: components["schemas"]["Progress"] | null;
             /**
@@ -2082,6 +2302,23 @@ export interface components {
              * @description Watts of its node, when there is a fresh reading.
              */
             readonly watts?: number | null;
+        };
+        /** @description What a node is made of, in a few numbers. */
+        readonly MadeOf: {
+            /**
+             * Format: int32
+             * @description Cores of all sockets.
+             */
+            readonly cores: number;
+            /**
+             * Format: int32
+             * @description GPUs.
+             */
+            readonly gpus: number;
+            /** @description Memory in bytes. */
+            readonly memory: components["schemas"]["Bytes"];
+            /** @description Drives that its BMC tells of, together, in bytes. */
+            readonly storage: components["schemas"]["Bytes"];
         };
         /** @description Who asks: `GET /v1/me`. */
         readonly Me: {
@@ -2092,6 +2329,38 @@ export interface components {
             readonly name: components["schemas"]["Name"];
             /** @description What it may do. */
             readonly role: components["schemas"]["Role"];
+        };
+        /** @description One document of the service. */
+        readonly MetadataFile: {
+            /** @description Path on the service: `/latest/meta-data/hostname`, `/nocloud/user-data`. */
+            readonly path: string;
+            /** @description What is answered; nothing when it is told to the machine alone. */
+            readonly text?: string | null;
+            /** @description Why it is not shown, when it is not. */
+            readonly withheld?: string | null;
+        };
+        /** @description What a machine would be told now. */
+        readonly MetadataView: {
+            /** @description The address that it is known by: whoever asks from another is told nothing. */
+            readonly address?: string | null;
+            /** @description What can be read, by path, in the order of the service's own listings. */
+            readonly files: readonly components["schemas"]["MetadataFile"][];
+            /** @description The machine. */
+            readonly machine: components["schemas"]["Name"];
+            /** @description Why nothing is told now, when nothing is. */
+            readonly silent?: string | null;
+        };
+        /** @description Load that moves. */
+        readonly Move: {
+            /** @description From this PDU. */
+            readonly from: components["schemas"]["Place"];
+            /** @description To this one. */
+            readonly to: components["schemas"]["Place"];
+            /**
+             * Format: double
+             * @description Watts.
+             */
+            readonly watts: number;
         };
         /**
          * @description The name of a machine, an image, a rack or a credential: a DNS label in lower case (RFC 1123 §2.1), which may also
@@ -2178,6 +2447,19 @@ export interface components {
             readonly unit?: string | null;
             /** @description The value; null says that there was no reading. */
             readonly value: Record<string, never>;
+        };
+        /** @description What carries the power of a rack, from its PDUs to its boxes. */
+        readonly OneLine: {
+            /** @description When it was so. */
+            readonly at: components["schemas"]["Time"];
+            /** @description Boxes, as people count them. */
+            readonly boxes: readonly components["schemas"]["FedBox"][];
+            /** @description How all of it is, in a sentence or two. */
+            readonly headline: string;
+            /** @description What is not known of it, in words. */
+            readonly notes: readonly string[];
+            /** @description PDUs, as people count them. */
+            readonly pdus: readonly components["schemas"]["Pdu"][];
         };
         /** @description One outlet of a PDU. */
         readonly OutletRef: {
@@ -2314,6 +2596,51 @@ export interface components {
         } | {
             /** @enum {string} */
             readonly kind: "leak_detector";
+        };
+        /** @description A PDU and what it carries. */
+        readonly Pdu: {
+            /** @description Whether anything comes out of it. */
+            readonly carries: components["schemas"]["Carries"];
+            /** @description Whether it was found; one that cords are only written down to was not. */
+            readonly found: boolean;
+            /** @description Its health. */
+            readonly health: components["schemas"]["Health"];
+            /** @description Amperes of its lines, when it tells them. */
+            readonly lines: readonly components["schemas"]["Line"][];
+            /**
+             * Format: double
+             * @description Watts that none of the cords written down accounts for; null when that can't be said.
+             */
+            readonly loose?: number | null;
+            /** @description What each of its inputs is rated for; empty when it does not tell that of all. */
+            readonly mains: readonly components["schemas"]["Rating"][];
+            /** @description Maker and model, when told. */
+            readonly model?: string | null;
+            /**
+             * Format: int32
+             * @description Outlets that it has; null when it tells of none.
+             */
+            readonly outlets?: number | null;
+            /** @description PDUs that feed boxes of this one too. */
+            readonly partners: readonly components["schemas"]["Place"][];
+            /** @description Where it hangs. */
+            readonly place: components["schemas"]["Place"];
+            /**
+             * Format: double
+             * @description Watts that its inputs carry together, when it tells that.
+             */
+            readonly rated?: number | null;
+            /**
+             * Format: double
+             * @description Watts that it should carry for good: 80 % of `rated`.
+             */
+            readonly soft?: number | null;
+            readonly taken?: components["schemas"]["Time"] | null;
+            /**
+             * Format: double
+             * @description Watts that it carries now.
+             */
+            readonly watts?: number | null;
         };
         /** @description One line of a machine's timeline. */
         readonly Phase: {
@@ -2774,6 +3101,18 @@ export interface components {
             /** @description Busbar's version. */
             readonly version: string;
         };
+        /** @description A power supply of a box. */
+        readonly Supply: {
+            /** @description Its health. */
+            readonly health: components["schemas"]["Health"];
+            /** @description The part's id. */
+            readonly id: string;
+            /**
+             * Format: double
+             * @description Watts that it gives at most, when told.
+             */
+            readonly rated?: number | null;
+        };
         /** @description What is known of the data on a node's disks. A node is given out only in the first two states (invariant I2). */
         readonly Tenancy: {
             /** @enum {string} */
@@ -2879,6 +3218,27 @@ export interface components {
          * @enum {string}
          */
         readonly Verdict: "ok" | "warning" | "failed";
+        /** @description A box that loses all its power. */
+        readonly Victim: {
+            /** @description Why. */
+            readonly because: string;
+            readonly machine?: components["schemas"]["Name"] | null;
+            /**
+             * Format: int32
+             * @description That machine's shed order: −20 is shed last, 19 first.
+             */
+            readonly nice?: number | null;
+            /** @description Where it stands. */
+            readonly place: components["schemas"]["Place"];
+            readonly power?: components["schemas"]["PowerState"] | null;
+            /** @description That machine's state now. */
+            readonly state?: string | null;
+            /**
+             * Format: double
+             * @description Watts that it draws now.
+             */
+            readonly watts?: number | null;
+        };
         /** @description One box. A number is null when there is no fresh reading. */
         readonly Vital: {
             /**
@@ -2927,6 +3287,24 @@ export interface components {
              */
             readonly read_seconds: number;
         };
+        /** @description A box that goes on with fewer inputs. */
+        readonly Weaker: {
+            /**
+             * Format: int32
+             * @description Inputs that are left to it.
+             */
+            readonly left: number;
+            readonly machine?: components["schemas"]["Name"] | null;
+            /**
+             * Format: int32
+             * @description Inputs that it has now.
+             */
+            readonly of: number;
+            /** @description What is left feeds from here. */
+            readonly on: readonly components["schemas"]["Place"][];
+            /** @description Where it stands. */
+            readonly place: components["schemas"]["Place"];
+        };
         /** @description Why something is as it is: `GET /v1/why/{name or place}`. */
         readonly Why: {
             /** @description What was asked about. */
@@ -2962,6 +3340,7 @@ export type By = components['schemas']['By'];
 export type Bytes = components['schemas']['Bytes'];
 export type CapView = components['schemas']['CapView'];
 export type CapWish = components['schemas']['CapWish'];
+export type Carries = components['schemas']['Carries'];
 export type Cell = components['schemas']['Cell'];
 export type Check = components['schemas']['Check'];
 export type CircuitStatus = components['schemas']['CircuitStatus'];
@@ -2973,6 +3352,8 @@ export type ConsoleLink = components['schemas']['ConsoleLink'];
 export type ConsolePen = components['schemas']['ConsolePen'];
 export type ConsoleView = components['schemas']['ConsoleView'];
 export type Constraint = components['schemas']['Constraint'];
+export type Cord = components['schemas']['Cord'];
+export type CordSource = components['schemas']['CordSource'];
 export type CordonRequest = components['schemas']['CordonRequest'];
 export type CredentialRequest = components['schemas']['CredentialRequest'];
 export type Desired = components['schemas']['Desired'];
@@ -2987,6 +3368,7 @@ export type Elevation = components['schemas']['Elevation'];
 export type Event = components['schemas']['Event'];
 export type EventView = components['schemas']['EventView'];
 export type Face = components['schemas']['Face'];
+export type Fate = components['schemas']['Fate'];
 export type Fault = components['schemas']['Fault'];
 export type FaultAction = components['schemas']['FaultAction'];
 export type FaultKind = components['schemas']['FaultKind'];
@@ -2994,9 +3376,11 @@ export type FaultParameter = components['schemas']['FaultParameter'];
 export type FaultPart = components['schemas']['FaultPart'];
 export type FaultSelector = components['schemas']['FaultSelector'];
 export type FaultSpot = components['schemas']['FaultSpot'];
+export type FedBox = components['schemas']['FedBox'];
 export type Finding = components['schemas']['Finding'];
 export type Firmware = components['schemas']['Firmware'];
 export type Flank = components['schemas']['Flank'];
+export type Forecast = components['schemas']['Forecast'];
 export type FreeRow = components['schemas']['FreeRow'];
 export type FreeView = components['schemas']['FreeView'];
 export type GearStatus = components['schemas']['GearStatus'];
@@ -3010,6 +3394,8 @@ export type Intent = components['schemas']['Intent'];
 export type Kind = components['schemas']['Kind'];
 export type Legend = components['schemas']['Legend'];
 export type Level = components['schemas']['Level'];
+export type Line = components['schemas']['Line'];
+export type Load = components['schemas']['Load'];
 export type LoadRequest = components['schemas']['LoadRequest'];
 export type Loaded = components['schemas']['Loaded'];
 export type LocateRequest = components['schemas']['LocateRequest'];
@@ -3017,7 +3403,11 @@ export type LogLine = components['schemas']['LogLine'];
 export type Mac = components['schemas']['Mac'];
 export type Machine = components['schemas']['Machine'];
 export type MachineView = components['schemas']['MachineView'];
+export type MadeOf = components['schemas']['MadeOf'];
 export type Me = components['schemas']['Me'];
+export type MetadataFile = components['schemas']['MetadataFile'];
+export type MetadataView = components['schemas']['MetadataView'];
+export type Move = components['schemas']['Move'];
 export type Name = components['schemas']['Name'];
 export type Neighbour = components['schemas']['Neighbour'];
 export type NewToken = components['schemas']['NewToken'];
@@ -3026,6 +3416,7 @@ export type NodeId = components['schemas']['NodeId'];
 export type NodeLive = components['schemas']['NodeLive'];
 export type NodeView = components['schemas']['NodeView'];
 export type One = components['schemas']['One'];
+export type OneLine = components['schemas']['OneLine'];
 export type OutletRef = components['schemas']['OutletRef'];
 export type OutletRequest = components['schemas']['OutletRequest'];
 export type OutletVerb = components['schemas']['OutletVerb'];
@@ -3034,6 +3425,7 @@ export type PaceStatus = components['schemas']['PaceStatus'];
 export type Packing = components['schemas']['Packing'];
 export type Part = components['schemas']['Part'];
 export type PartKind = components['schemas']['PartKind'];
+export type Pdu = components['schemas']['Pdu'];
 export type Phase = components['schemas']['Phase'];
 export type Place = components['schemas']['Place'];
 export type Port = components['schemas']['Port'];
@@ -3066,6 +3458,7 @@ export type State = components['schemas']['State'];
 export type Status = components['schemas']['Status'];
 export type StepRequest = components['schemas']['StepRequest'];
 export type Summary = components['schemas']['Summary'];
+export type Supply = components['schemas']['Supply'];
 export type Tenancy = components['schemas']['Tenancy'];
 export type Time = components['schemas']['Time'];
 export type TokenRequest = components['schemas']['TokenRequest'];
@@ -3078,8 +3471,10 @@ export type TrustRequest = components['schemas']['TrustRequest'];
 export type Trusted = components['schemas']['Trusted'];
 export type Unit = components['schemas']['Unit'];
 export type Verdict = components['schemas']['Verdict'];
+export type Victim = components['schemas']['Victim'];
 export type Vital = components['schemas']['Vital'];
 export type VitalsView = components['schemas']['VitalsView'];
+export type Weaker = components['schemas']['Weaker'];
 export type Why = components['schemas']['Why'];
 export type $defs = Record<string, never>;
 export interface operations {
@@ -4173,6 +4568,35 @@ export interface operations {
             };
         };
     };
+    readonly metadata: {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path: {
+                readonly name: string;
+            };
+            readonly cookie?: never;
+        };
+        readonly requestBody?: never;
+        readonly responses: {
+            readonly 200: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["MetadataView"];
+                };
+            };
+            readonly default: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     readonly signal: {
         readonly parameters: {
             readonly query?: {
@@ -4507,6 +4931,35 @@ export interface operations {
                     readonly [name: string]: unknown;
                 };
                 content?: never;
+            };
+            readonly default: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    readonly power: {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path: {
+                readonly rack: string;
+            };
+            readonly cookie?: never;
+        };
+        readonly requestBody?: never;
+        readonly responses: {
+            readonly 200: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["OneLine"];
+                };
             };
             readonly default: {
                 headers: {
@@ -4862,6 +5315,36 @@ export interface operations {
                 };
                 content: {
                     readonly "application/json": components["schemas"]["VitalsView"];
+                };
+            };
+            readonly default: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    readonly whatif: {
+        readonly parameters: {
+            readonly query: {
+                /** @description What fails; repeat it for several at once. */
+                readonly fail: readonly string[];
+            };
+            readonly header?: never;
+            readonly path?: never;
+            readonly cookie?: never;
+        };
+        readonly requestBody?: never;
+        readonly responses: {
+            readonly 200: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["Forecast"];
                 };
             };
             readonly default: {
