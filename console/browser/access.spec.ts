@@ -16,7 +16,6 @@ for (const colorScheme of ["light", "dark"] as const) {
       for (const [key, what] of [
         ["?", "keys"],
         ["Control+k", "palette"],
-        ["r", "run"],
       ] as const) {
         await rack.keyboard.press(key);
         await expect(rack.getByRole("dialog")).toBeVisible();

@@ -17,4 +17,11 @@ export const headed = (path: string, heading: string | RegExp): Sheet => ({
   },
 });
 
-export const SHEETS: Sheet[] = [headed("/events", /in the last day/), headed("/audit", /in the last day/i)];
+export const SHEETS: Sheet[] = [
+  headed("/machines", /machine/i),
+  headed("/run", /^Run a machine/),
+  headed("/power/r1", "Power of r1"),
+  headed("/lab", /broken/),
+  headed("/events", /in the last day/),
+  headed("/audit", /in the last day/i),
+];

@@ -48,10 +48,6 @@ for (const colorScheme of ["light", "dark"] as const) {
         await rack.goto(`${daemon.url}/r1?view=table#u1`);
         await expect(rack.getByRole("row", { name: /r1\/u1\b/ }).first()).toBeVisible();
         await shoot("table");
-        await rack.keyboard.press("r");
-        await expect(rack.getByRole("dialog")).toBeVisible();
-        await shoot("run");
-        await rack.keyboard.press("Escape");
         await rack.keyboard.press("Control+k");
         await shoot("palette");
         await rack.keyboard.press("Escape");

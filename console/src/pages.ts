@@ -20,6 +20,17 @@ export interface Page {
 
 export const PAGES: readonly Page[] = [
   {
+    segment: "machines",
+    title: "Machines",
+    Body: lazy(() => import("./machines/MachinesPage").then((m) => ({ default: m.MachinesPage }))),
+  },
+  { segment: "run", title: "Run", Body: lazy(() => import("./run/RunPage").then((m) => ({ default: m.RunPage }))) },
+  {
+    segment: "power",
+    title: "Power",
+    Body: lazy(() => import("./power/PowerPage").then((it) => ({ default: it.PowerPage }))),
+  },
+  {
     segment: "cooling",
     title: "Cooling",
     Body: lazy(() => import("./cooling/CoolingPage").then((m) => ({ default: m.CoolingPage }))),
@@ -48,6 +59,12 @@ export const PAGES: readonly Page[] = [
     segment: "audit",
     title: "Audit",
     Body: lazy(() => import("./audit/AuditPage").then((m) => ({ default: m.AuditPage }))),
+  },
+  {
+    segment: "lab",
+    title: "Lab",
+    shown: (me) => me.emulator,
+    Body: lazy(() => import("./lab/LabPage").then((it) => ({ default: it.LabPage }))),
   },
 ];
 

@@ -23,6 +23,8 @@ export interface Answer<T> {
   etag: string | null;
   /** Number of the latest event, where the answer tells it. */
   event: number | null;
+  /** What a long poll is to be asked after next, where the answer tells it. */
+  change: number | null;
 }
 
 async function send(path: string, init: RequestInit, patience: number): Promise<Response> {
@@ -49,31 +51,41 @@ async function refused(response: Response): Promise<Error> {
   return new Lost(`the daemon answered ${response.status} without a reason`);
 }
 
-/** Looks; with `etag`, only if something changed. */
+const number = (response: Response, header: string) => {
+  const told = Number.parseInt(response.headers.get(header) ?? "", 10);
+  return Number.isNaN(told) ? null : told;
+};
+
+/** Looks; with `etag`, only if something changed. `patience`: milliseconds, for answers that are held back until there is news. */
 export async function look<T>(
   path: string,
-  options: { etag?: string | null; signal?: AbortSignal } = {},
+  options: { etag?: string | null; signal?: AbortSignal; patience?: number } = {},
 ): Promise<Answer<T>> {
   const headers: Record<string, string> = { accept: "application/json" };
   if (options.etag) headers["if-none-match"] = options.etag;
-  const response = await send(path, { headers, ...(options.signal && { signal: options.signal }) }, PATIENCE);
+  const init: RequestInit = { headers, ...(options.signal && { signal: options.signal }) };
+  const response = await send(path, init, options.patience ?? PATIENCE);
   const etag = response.headers.get("etag");
-  const number = Number.parseInt(response.headers.get("busbar-event") ?? "", 10);
-  const event = Number.isNaN(number) ? null : number;
-  if (response.status === 304) return { body: null, etag, event };
+  const [event, change] = [number(response, "busbar-event"), number(response, "busbar-change")];
+  if (response.status === 304) return { body: null, etag, event, change };
   if (!response.ok) throw await refused(response);
   try {
-    return { body: (await response.json()) as T, etag, event };
+    return { body: (await response.json()) as T, etag, event, change };
   } catch {
     throw new Lost(`${path}: the answer broke off`);
   }
 }
 
-/** Changes something. */
-export async function tell<T>(method: "POST" | "DELETE", path: string, body?: unknown): Promise<T | null> {
+/** Changes something. `leaving`: it is sent even when the page is closed meanwhile. */
+export async function tell<T>(
+  method: "POST" | "PUT" | "DELETE",
+  path: string,
+  body?: unknown,
+  { leaving = false } = {},
+): Promise<T | null> {
   const headers: Record<string, string> = { accept: "application/json", "x-busbar": "console" };
   if (body !== undefined) headers["content-type"] = "application/json";
-  const init: RequestInit = { method, headers };
+  const init: RequestInit = { method, headers, keepalive: leaving };
   if (body !== undefined) init.body = JSON.stringify(body);
   const response = await send(path, init, LONG);
   if (!response.ok) throw await refused(response);

@@ -324,6 +324,127 @@ export interface paths {
         readonly patch?: never;
         readonly trace?: never;
     };
+    readonly "/v1/lab/faults": {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path?: never;
+            readonly cookie?: never;
+        };
+        /** Faults that are set. */
+        readonly get: operations["faults"];
+        readonly put?: never;
+        /** Sets a fault; answers with it and its number. */
+        readonly post: operations["set"];
+        /** Clears every fault, and undoes what they did. */
+        readonly delete: operations["clear_all"];
+        readonly options?: never;
+        readonly head?: never;
+        readonly patch?: never;
+        readonly trace?: never;
+    };
+    readonly "/v1/lab/faults/kinds": {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path?: never;
+            readonly cookie?: never;
+        };
+        /** What can be broken in the emulated rack: each fault in words, with what it takes and the places that take it. */
+        readonly get: operations["kinds"];
+        readonly put?: never;
+        readonly post?: never;
+        readonly delete?: never;
+        readonly options?: never;
+        readonly head?: never;
+        readonly patch?: never;
+        readonly trace?: never;
+    };
+    readonly "/v1/lab/faults/{id}": {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path?: never;
+            readonly cookie?: never;
+        };
+        readonly get?: never;
+        readonly put?: never;
+        readonly post?: never;
+        /** Clears a fault, and undoes what it did. */
+        readonly delete: operations["clear"];
+        readonly options?: never;
+        readonly head?: never;
+        readonly patch?: never;
+        readonly trace?: never;
+    };
+    readonly "/v1/lab/load": {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path?: never;
+            readonly cookie?: never;
+        };
+        readonly get?: never;
+        /** What boxes are asked to do once something runs on them: a share of full load, a pattern, or a trace. */
+        readonly put: operations["load"];
+        readonly post?: never;
+        readonly delete?: never;
+        readonly options?: never;
+        readonly head?: never;
+        readonly patch?: never;
+        readonly trace?: never;
+    };
+    readonly "/v1/lab/rack": {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path?: never;
+            readonly cookie?: never;
+        };
+        /** The emulated rack as it stands, in truth: boxes with their watts and heat, feeds, coolant. 404 where the rack is real. */
+        readonly get: operations["rack"];
+        readonly put?: never;
+        readonly post?: never;
+        readonly delete?: never;
+        readonly options?: never;
+        readonly head?: never;
+        readonly patch?: never;
+        readonly trace?: never;
+    };
+    readonly "/v1/lab/speed": {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path?: never;
+            readonly cookie?: never;
+        };
+        readonly get?: never;
+        /** Lets the rack run faster or slower than real time, or stand still. */
+        readonly put: operations["speed"];
+        readonly post?: never;
+        readonly delete?: never;
+        readonly options?: never;
+        readonly head?: never;
+        readonly patch?: never;
+        readonly trace?: never;
+    };
+    readonly "/v1/lab/step": {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path?: never;
+            readonly cookie?: never;
+        };
+        readonly get?: never;
+        readonly put?: never;
+        /** Puts the rack forward at once, so that what takes an hour is seen now. */
+        readonly post: operations["step"];
+        readonly delete?: never;
+        readonly options?: never;
+        readonly head?: never;
+        readonly patch?: never;
+        readonly trace?: never;
+    };
     readonly "/v1/locate": {
         readonly parameters: {
             readonly query?: never;
@@ -779,6 +900,11 @@ export interface components {
             /** @description Boxes. */
             readonly boxes: number;
         };
+        /**
+         * @description What runs on a server that is on.
+         * @enum {string}
+         */
+        readonly Activity: "nothing" | "post" | "firmware" | "agent" | "booting" | "os" | "stays" | "virtual";
         /** @description Arms or disarms a place: `POST /v1/arm`. */
         readonly ArmRequest: {
             /** @description Whether Busbar may write to it from now on. */
@@ -881,6 +1007,59 @@ export interface components {
          * @enum {string}
          */
         readonly BoxKind: "server" | "pdu" | "switch" | "other";
+        /** @description A box. */
+        readonly BoxStatus: {
+            readonly activity?: components["schemas"]["Activity"] | null;
+            /**
+             * Format: double
+             * @description Air out.
+             */
+            readonly exhaust?: number | null;
+            /**
+             * Format: double
+             * @description Fans, percent of full speed.
+             */
+            readonly fans?: number | null;
+            /** @description Supplies with input, and all. */
+            readonly fed: readonly [
+                number,
+                number
+            ];
+            /**
+             * Format: double
+             * @description Hottest chip.
+             */
+            readonly hottest?: number | null;
+            /**
+             * Format: double
+             * @description Air in.
+             */
+            readonly inlet: number;
+            /** @description Its kind. */
+            readonly kind: string;
+            /** @description What it is asked to do when something runs on it: `idle`, `training`, `0.3`. */
+            readonly load: string;
+            /** @description Whether it is on. */
+            readonly on: boolean;
+            /** @description `r1/u3`. */
+            readonly place: string;
+            /** @description Of each supply, whether it has input and is whole. */
+            readonly supplies: readonly boolean[];
+            /** @description Chips whose clocks are halved. */
+            readonly throttled: number;
+            /** @description Whether heat has switched it off. */
+            readonly too_hot: boolean;
+            /**
+             * Format: double
+             * @description Watts at the wall.
+             */
+            readonly watts: number;
+            /**
+             * Format: double
+             * @description Share of full load that is done, percent.
+             */
+            readonly work: number;
+        };
         /**
          * @description What boxes are told apart by.
          * @enum {string}
@@ -948,6 +1127,36 @@ export interface components {
             /** @description How it went. */
             readonly verdict: components["schemas"]["Verdict"];
         };
+        /** @description Air or coolant that goes round. */
+        readonly CircuitStatus: {
+            /**
+             * Format: double
+             * @description What it sends out, °C.
+             */
+            readonly cold: number;
+            /**
+             * Format: double
+             * @description m³/s of air, l/min of liquid.
+             */
+            readonly flow: number;
+            /**
+             * Format: double
+             * @description What comes back, °C.
+             */
+            readonly hot: number;
+            /**
+             * Format: double
+             * @description Litres of a liquid.
+             */
+            readonly litres?: number | null;
+            /** @description Its name. */
+            readonly name: string;
+            /**
+             * Format: double
+             * @description Heat that its cooler takes, W.
+             */
+            readonly removed: number;
+        };
         /**
          * @description How a box is shown where no number is.
          * @enum {string}
@@ -964,6 +1173,11 @@ export interface components {
             readonly class: components["schemas"]["Class"];
             /** @description In words. */
             readonly label: string;
+        };
+        /** @description How many faults were cleared. */
+        readonly Cleared: {
+            /** @description How many. */
+            readonly cleared: number;
         };
         /** @description Something typed. */
         readonly ConsoleInput: {
@@ -1303,6 +1517,233 @@ export interface components {
          * @enum {string}
          */
         readonly Face: "front" | "rear";
+        /** @description One fault. */
+        readonly Fault: components["schemas"]["FaultAction"] & {
+            /**
+             * Format: int32
+             * @description How many times; until it is cleared when absent.
+             */
+            readonly count?: number | null;
+            /**
+             * Format: int64
+             * @description How many times it has happened.
+             */
+            readonly hits?: number;
+            /**
+             * Format: int64
+             * @description Given when it is set.
+             */
+            readonly id?: number;
+            /** @description What it hits. */
+            readonly on?: components["schemas"]["FaultSelector"];
+            readonly since?: components["schemas"]["Time"] | null;
+        };
+        /** @description What happens. */
+        readonly FaultAction: {
+            /** @enum {string} */
+            readonly action: "vanish";
+        } | {
+            /** @enum {string} */
+            readonly action: "hang";
+        } | {
+            /** @enum {string} */
+            readonly action: "delay";
+            /**
+             * Format: int64
+             * @description By so many milliseconds of real time.
+             */
+            readonly millis: number;
+        } | {
+            /** @enum {string} */
+            readonly action: "status";
+            /**
+             * Format: int32
+             * @description 400-599.
+             */
+            readonly code: number;
+        } | {
+            /** @enum {string} */
+            readonly action: "reset";
+        } | {
+            /** @enum {string} */
+            readonly action: "broken_json";
+        } | {
+            /** @enum {string} */
+            readonly action: "huge_body";
+            /**
+             * Format: int64
+             * @description Its size.
+             */
+            readonly bytes: number;
+        } | {
+            /** @enum {string} */
+            readonly action: "wrong_password";
+        } | {
+            /** @enum {string} */
+            readonly action: "ignore_reset";
+        } | {
+            /** @enum {string} */
+            readonly action: "drop_dhcp";
+        } | {
+            /** @enum {string} */
+            readonly action: "disk_error";
+        } | {
+            /** @enum {string} */
+            readonly action: "slow_disk";
+            /**
+             * Format: int64
+             * @description By so many milliseconds of the rack's time.
+             */
+            readonly millis: number;
+        } | {
+            /** @enum {string} */
+            readonly action: "stuck_post";
+        } | {
+            /** @enum {string} */
+            readonly action: "lose_power";
+        } | {
+            /** @enum {string} */
+            readonly action: "pull_cable";
+            /**
+             * Format: int32
+             * @description Which supply, from 0.
+             */
+            readonly supply: number;
+        } | {
+            /** @enum {string} */
+            readonly action: "fail_supply";
+            /**
+             * Format: int32
+             * @description Which, from 0.
+             */
+            readonly supply: number;
+        } | {
+            /** @enum {string} */
+            readonly action: "fail_fan";
+            /**
+             * Format: int32
+             * @description Which, from 0; all when absent.
+             */
+            readonly fan?: number | null;
+        } | {
+            /** @enum {string} */
+            readonly action: "stop_pump";
+            /**
+             * Format: int32
+             * @description Which, from 0; all when absent.
+             */
+            readonly pump?: number | null;
+        } | {
+            /** @enum {string} */
+            readonly action: "stop_cooling";
+        } | {
+            /** @enum {string} */
+            readonly action: "trip_breaker";
+        } | {
+            /** @enum {string} */
+            readonly action: "lose_feed";
+        } | {
+            /** @enum {string} */
+            readonly action: "leak";
+            /**
+             * Format: double
+             * @description Litres a minute.
+             */
+            readonly litres_per_minute: number;
+        } | {
+            /** @enum {string} */
+            readonly action: "drift_sensor";
+            /**
+             * Format: double
+             * @description Units at once.
+             */
+            readonly offset?: number;
+            /**
+             * Format: double
+             * @description Units an hour.
+             */
+            readonly per_hour?: number;
+            /** @description The quantity: `InletCelsius`, `GpuCelsius3`. */
+            readonly sensor: string;
+        };
+        /** @description Something that can be broken here, as `GET /kinds` lists it. */
+        readonly FaultKind: {
+            /** @description A fault's `action`: `pull_cable`. */
+            readonly action: string;
+            /** @description Where it can be set; never empty. */
+            readonly at: readonly components["schemas"]["FaultSpot"][];
+            /** @description What comes of it, in a sentence. */
+            readonly effect: string;
+            /** @description What it takes besides a place. */
+            readonly parameters: readonly components["schemas"]["FaultParameter"][];
+            /** @description Where it happens. */
+            readonly part: components["schemas"]["FaultPart"];
+            /** @description A few words. */
+            readonly title: string;
+        };
+        /** @description Something that a fault takes. */
+        readonly FaultParameter: {
+            /**
+             * Format: double
+             * @description Smallest number.
+             */
+            readonly least?: number | null;
+            /** @description Whether its values are those that each place lists, [`Spot::values`]; else it is a number. */
+            readonly listed: boolean;
+            /**
+             * Format: double
+             * @description Largest number.
+             */
+            readonly most?: number | null;
+            /** @description Its field: `supply`. */
+            readonly name: string;
+            /** @description Whether it may be left out; of a listed one, that means all of them. */
+            readonly optional: boolean;
+            /** @description What it counts in: `ms`, `l/min`, `bytes`; empty where it counts nothing. */
+            readonly unit: string;
+            /**
+             * Format: double
+             * @description A number to begin with.
+             */
+            readonly usual?: number | null;
+        };
+        /**
+         * @description Where a fault happens.
+         * @enum {string}
+         */
+        readonly FaultPart: "plant" | "bmc" | "machine";
+        /** @description What a fault hits. */
+        readonly FaultSelector: {
+            /**
+             * @description Place, or name of a PDU, a feed, a shelf, a loop, with `*` for anything: `r1/u3`, `r1/*`, `pdu-a`. Everything when
+             *     empty.
+             * @default
+             */
+            readonly at: string;
+            /**
+             * @description HTTP method; every one when empty.
+             * @default
+             */
+            readonly method: string;
+            /**
+             * Format: int32
+             * @description Only one in so many of those that the rest names: always the same ones, spread evenly. All of them at 0 and 1.
+             * @default 0
+             */
+            readonly one_in: number;
+            /**
+             * @description Prefix of the path.
+             * @default
+             */
+            readonly path: string;
+        };
+        /** @description A place that can be hit. */
+        readonly FaultSpot: {
+            /** @description As a fault names it: `r1/u3`, `pdu-a`. */
+            readonly place: string;
+            /** @description Values of the parameter that is listed: the numbers of its supplies, the names of its sensors. */
+            readonly values: readonly string[];
+        };
         /** @description One difference. */
         readonly Finding: {
             /** @description What kind. */
@@ -1383,6 +1824,41 @@ export interface components {
         readonly FreeView: {
             /** @description One for each resource. */
             readonly rows: readonly components["schemas"]["FreeRow"][];
+        };
+        /** @description A piece of gear. */
+        readonly GearStatus: {
+            /**
+             * Format: double
+             * @description Amps of the phase that carries most.
+             */
+            readonly amps: number;
+            /** @description Boxes that hang on it, by one supply at least. */
+            readonly behind: readonly string[];
+            /** @description The breaker that protects it, or itself. */
+            readonly breaker?: string | null;
+            /** @description Those of them that would be without input if it went dark now. */
+            readonly last: readonly string[];
+            /** @description Whether there is voltage behind it. */
+            readonly live: boolean;
+            /** @description Its name. */
+            readonly name: string;
+            /**
+             * Format: double
+             * @description Heat memory, percent, of a breaker; charge, of what has a battery.
+             */
+            readonly percent?: number | null;
+            /**
+             * Format: double
+             * @description Amps that it carries, of a breaker.
+             */
+            readonly rated?: number | null;
+            /**
+             * Format: double
+             * @description Watts into it.
+             */
+            readonly watts: number;
+            /** @description `source`, `breaker`, `pdu`, `shelf`, … */
+            readonly what: string;
         };
         /**
          * @description Health as Redfish counts it, from the leaves.
@@ -1536,6 +2012,20 @@ export interface components {
          * @enum {string}
          */
         readonly Level: "audit" | "info" | "warning" | "error";
+        /** @description `PUT /load`: what boxes are asked to do. */
+        readonly LoadRequest: {
+            /** @description Place, with `*` for anything. */
+            readonly at: string;
+            /** @description Lines of `second,load`. */
+            readonly csv?: string | null;
+            /** @description `0.8`, `idle`, `training`, `inference`; absent with `csv`. */
+            readonly load?: string | null;
+        };
+        /** @description What it was set on. */
+        readonly Loaded: {
+            /** @description Places. */
+            readonly places: readonly string[];
+        };
         /** @description Which box is to be found. */
         readonly LocateRequest: {
             /** @description Light it, or put the light out. */
@@ -1730,6 +2220,19 @@ export interface components {
              */
             readonly watts?: number | null;
         };
+        /** @description `PUT /speed` and `POST /step`, and what they answer. */
+        readonly PaceStatus: {
+            /**
+             * Format: double
+             * @description The rack's seconds since it was started.
+             */
+            readonly seconds?: number;
+            /**
+             * Format: double
+             * @description How many times faster than real; 0 stands still.
+             */
+            readonly speed?: number;
+        };
         /**
          * @description How an image's blob is packed.
          * @enum {string}
@@ -1868,6 +2371,29 @@ export interface components {
             readonly phase: string;
             /** @description Bytes in all. */
             readonly total: components["schemas"]["Bytes"];
+        };
+        /** @description The rack, as `GET /rack` tells it. */
+        readonly RackStatus: {
+            /** @description What it is. */
+            readonly about: string;
+            /** @description Its boxes. */
+            readonly boxes: readonly components["schemas"]["BoxStatus"][];
+            /** @description Room, loops, tanks. */
+            readonly circuits: readonly components["schemas"]["CircuitStatus"][];
+            /** @description Faults that are set. */
+            readonly faults: number;
+            /** @description Feeds, PDUs, shelves, breakers: whatever has a name. */
+            readonly gear: readonly components["schemas"]["GearStatus"][];
+            /**
+             * Format: double
+             * @description Its seconds since it was started.
+             */
+            readonly seconds: number;
+            /**
+             * Format: double
+             * @description How many times faster than real it runs.
+             */
+            readonly speed: number;
         };
         /** @description One rack in the summary. */
         readonly RackSummary: {
@@ -2162,6 +2688,14 @@ export interface components {
             /** @description Which. */
             readonly signal: components["schemas"]["Signal"];
         };
+        /** @description How many times faster than real the rack shall run. */
+        readonly SpeedRequest: {
+            /**
+             * Format: double
+             * @description 0 stands still until it is stepped.
+             */
+            readonly speed: number;
+        };
         /**
          * @description The step inside a state: each is one thing that is made true and then seen to be true, so that it can be tried
          *     again after a crash without doing anything twice (invariant I6).
@@ -2211,6 +2745,14 @@ export interface components {
              * @description Tries of this state so far, this one included.
              */
             readonly tries: number;
+        };
+        /** @description How far the rack is put forward. */
+        readonly StepRequest: {
+            /**
+             * Format: double
+             * @description Seconds of the rack's time.
+             */
+            readonly seconds: number;
         };
         /** @description What the daemon says of itself: `GET /v1/status`. */
         readonly Summary: {
@@ -2408,20 +2950,24 @@ export interface components {
 export type Abilities = components['schemas']['Abilities'];
 export type AcceptRequest = components['schemas']['AcceptRequest'];
 export type Accepted = components['schemas']['Accepted'];
+export type Activity = components['schemas']['Activity'];
 export type ArmRequest = components['schemas']['ArmRequest'];
 export type Ask = components['schemas']['Ask'];
 export type Bill = components['schemas']['Bill'];
 export type BmcAddress = components['schemas']['BmcAddress'];
 export type BootTarget = components['schemas']['BootTarget'];
 export type BoxKind = components['schemas']['BoxKind'];
+export type BoxStatus = components['schemas']['BoxStatus'];
 export type By = components['schemas']['By'];
 export type Bytes = components['schemas']['Bytes'];
 export type CapView = components['schemas']['CapView'];
 export type CapWish = components['schemas']['CapWish'];
 export type Cell = components['schemas']['Cell'];
 export type Check = components['schemas']['Check'];
+export type CircuitStatus = components['schemas']['CircuitStatus'];
 export type Class = components['schemas']['Class'];
 export type ClassLabel = components['schemas']['ClassLabel'];
+export type Cleared = components['schemas']['Cleared'];
 export type ConsoleInput = components['schemas']['ConsoleInput'];
 export type ConsoleLink = components['schemas']['ConsoleLink'];
 export type ConsolePen = components['schemas']['ConsolePen'];
@@ -2441,11 +2987,19 @@ export type Elevation = components['schemas']['Elevation'];
 export type Event = components['schemas']['Event'];
 export type EventView = components['schemas']['EventView'];
 export type Face = components['schemas']['Face'];
+export type Fault = components['schemas']['Fault'];
+export type FaultAction = components['schemas']['FaultAction'];
+export type FaultKind = components['schemas']['FaultKind'];
+export type FaultParameter = components['schemas']['FaultParameter'];
+export type FaultPart = components['schemas']['FaultPart'];
+export type FaultSelector = components['schemas']['FaultSelector'];
+export type FaultSpot = components['schemas']['FaultSpot'];
 export type Finding = components['schemas']['Finding'];
 export type Firmware = components['schemas']['Firmware'];
 export type Flank = components['schemas']['Flank'];
 export type FreeRow = components['schemas']['FreeRow'];
 export type FreeView = components['schemas']['FreeView'];
+export type GearStatus = components['schemas']['GearStatus'];
 export type Health = components['schemas']['Health'];
 export type HistoryView = components['schemas']['HistoryView'];
 export type Identity = components['schemas']['Identity'];
@@ -2456,6 +3010,8 @@ export type Intent = components['schemas']['Intent'];
 export type Kind = components['schemas']['Kind'];
 export type Legend = components['schemas']['Legend'];
 export type Level = components['schemas']['Level'];
+export type LoadRequest = components['schemas']['LoadRequest'];
+export type Loaded = components['schemas']['Loaded'];
 export type LocateRequest = components['schemas']['LocateRequest'];
 export type LogLine = components['schemas']['LogLine'];
 export type Mac = components['schemas']['Mac'];
@@ -2474,6 +3030,7 @@ export type OutletRef = components['schemas']['OutletRef'];
 export type OutletRequest = components['schemas']['OutletRequest'];
 export type OutletVerb = components['schemas']['OutletVerb'];
 export type OutletView = components['schemas']['OutletView'];
+export type PaceStatus = components['schemas']['PaceStatus'];
 export type Packing = components['schemas']['Packing'];
 export type Part = components['schemas']['Part'];
 export type PartKind = components['schemas']['PartKind'];
@@ -2483,6 +3040,7 @@ export type Port = components['schemas']['Port'];
 export type PowerState = components['schemas']['PowerState'];
 export type Problem = components['schemas']['Problem'];
 export type Progress = components['schemas']['Progress'];
+export type RackStatus = components['schemas']['RackStatus'];
 export type RackSummary = components['schemas']['RackSummary'];
 export type Rating = components['schemas']['Rating'];
 export type Reading = components['schemas']['Reading'];
@@ -2502,9 +3060,11 @@ export type SettingsRequest = components['schemas']['SettingsRequest'];
 export type SettingsView = components['schemas']['SettingsView'];
 export type Signal = components['schemas']['Signal'];
 export type SignalRequest = components['schemas']['SignalRequest'];
+export type SpeedRequest = components['schemas']['SpeedRequest'];
 export type Stage = components['schemas']['Stage'];
 export type State = components['schemas']['State'];
 export type Status = components['schemas']['Status'];
+export type StepRequest = components['schemas']['StepRequest'];
 export type Summary = components['schemas']['Summary'];
 export type Tenancy = components['schemas']['Tenancy'];
 export type Time = components['schemas']['Time'];
@@ -3138,6 +3698,267 @@ export interface operations {
                     readonly [name: string]: unknown;
                 };
                 content?: never;
+            };
+            readonly default: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    readonly faults: {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path?: never;
+            readonly cookie?: never;
+        };
+        readonly requestBody?: never;
+        readonly responses: {
+            readonly 200: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": readonly components["schemas"]["Fault"][];
+                };
+            };
+            readonly default: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    readonly set: {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path?: never;
+            readonly cookie?: never;
+        };
+        readonly requestBody: {
+            readonly content: {
+                readonly "application/json": components["schemas"]["Fault"];
+            };
+        };
+        readonly responses: {
+            readonly 201: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["Fault"];
+                };
+            };
+            readonly default: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    readonly clear_all: {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path?: never;
+            readonly cookie?: never;
+        };
+        readonly requestBody?: never;
+        readonly responses: {
+            readonly 200: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["Cleared"];
+                };
+            };
+            readonly default: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    readonly kinds: {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path?: never;
+            readonly cookie?: never;
+        };
+        readonly requestBody?: never;
+        readonly responses: {
+            readonly 200: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": readonly components["schemas"]["FaultKind"][];
+                };
+            };
+            readonly default: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    readonly clear: {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path: {
+                readonly id: number;
+            };
+            readonly cookie?: never;
+        };
+        readonly requestBody?: never;
+        readonly responses: {
+            readonly 200: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["Cleared"];
+                };
+            };
+            readonly default: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    readonly load: {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path?: never;
+            readonly cookie?: never;
+        };
+        readonly requestBody: {
+            readonly content: {
+                readonly "application/json": components["schemas"]["LoadRequest"];
+            };
+        };
+        readonly responses: {
+            readonly 200: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["Loaded"];
+                };
+            };
+            readonly default: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    readonly rack: {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path?: never;
+            readonly cookie?: never;
+        };
+        readonly requestBody?: never;
+        readonly responses: {
+            readonly 200: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["RackStatus"];
+                };
+            };
+            readonly default: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    readonly speed: {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path?: never;
+            readonly cookie?: never;
+        };
+        readonly requestBody: {
+            readonly content: {
+                readonly "application/json": components["schemas"]["SpeedRequest"];
+            };
+        };
+        readonly responses: {
+            readonly 200: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["PaceStatus"];
+                };
+            };
+            readonly default: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    readonly step: {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path?: never;
+            readonly cookie?: never;
+        };
+        readonly requestBody: {
+            readonly content: {
+                readonly "application/json": components["schemas"]["StepRequest"];
+            };
+        };
+        readonly responses: {
+            readonly 200: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["PaceStatus"];
+                };
             };
             readonly default: {
                 headers: {

@@ -7,6 +7,8 @@ import type { Image, User } from "../images/images";
 import type { Free } from "../parts/free";
 import type { PoolNode } from "../pools/pool";
 import type { components } from "./schema";
+import type * as lab from "../lab/types";
+import type * as power from "../power/types";
 import type * as ours from "./types";
 
 type Schemas = components["schemas"];
@@ -47,7 +49,11 @@ export type Checked = [
   Same<Wrong<Schemas["Why"], ours.Why, "Why">>,
   Same<Wrong<Schemas["Image"], ours.Image, "Image">>,
   Same<Wrong<Schemas["EventView"], ours.EventView, "EventView">>,
+  Same<Wrong<Schemas["OneLine"], power.OneLine, "OneLine">>,
+  Same<Wrong<Schemas["Forecast"], power.Forecast, "Forecast">>,
   Same<Wrong<Schemas["Problem"], ours.Problem, "Problem">>,
+  Same<Wrong<Schemas["RackStatus"], lab.LabRack, "LabRack">>,
+  Same<Wrong<Schemas["FaultKind"], lab.FaultKind, "FaultKind">>,
   Same<Wrong<Schemas["TokenView"], Token, "Token">>,
   Same<Wrong<Schemas["Vital"], Vital, "Vital">>,
   Same<Wrong<Schemas["DeviceView"], Unit, "Unit">>,

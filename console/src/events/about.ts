@@ -1,6 +1,6 @@
 // What an event is about, as a link: machines and places have pages, and so have images and tokens.
 
-import { placeHref } from "../parts/place";
+import { placeHref } from "../view/hrefs";
 
 const NAME = /^[a-z0-9][a-z0-9-]*$/;
 const PLACE = /^[a-z0-9][a-z0-9-]*\/\S+$/;

@@ -6,7 +6,8 @@ import { tell } from "../api/client";
 import { createHouse } from "../api/live";
 import { PAGES, type PageProps, pageOf } from "../pages";
 import { RackPage } from "../rack/RackPage";
-import { follow, go, path, view } from "../view/router";
+import { start } from "../run/start";
+import { follow, go, path, view, withParams } from "../view/router";
 import { BYS } from "../view/view";
 import { age, clock } from "../view/words";
 import type { Choice } from "./choices";
@@ -21,7 +22,7 @@ export function App() {
     return { drawn: page() === undefined, racks, by, at };
   });
   const { house, now } = live;
-  const [open, setOpen] = createSignal<"help" | "palette" | "run" | null>(null);
+  const [open, setOpen] = createSignal<"help" | "palette" | null>(null);
   const offered = () => {
     const { me } = house;
     return me === null ? [] : PAGES.filter(({ shown }) => shown?.(me) ?? true);
@@ -41,7 +42,7 @@ export function App() {
       return;
     const find = document.querySelector<HTMLInputElement>(".find");
     if (target === find && event.key === "Escape") {
-      go({ hl: "" }, { replace: true });
+      go(page() === undefined ? { hl: "" } : withParams({ q: null }), { replace: true });
       find?.blur();
       return;
     }
@@ -50,18 +51,20 @@ export function App() {
       document.querySelector<SVGGElement>(".stage [aria-pressed='true']")?.focus();
       return;
     }
-    const acts: Record<string, () => void> = {
+    const everywhere: Record<string, () => void> = {
       "?": () => setOpen("help"),
       "/": () => find?.focus(),
+      r: () => house.me && go(start(house.kept, page() === undefined ? view().focus : null)),
+    };
+    const ofRacks: Record<string, () => void> = {
       t: () => go({ table: !view().table }),
-      r: () => house.me && setOpen("run"),
       l: () => go({ at: null }, { replace: true }),
       b: () => {
         const next = BYS[(BYS.findIndex(({ id }) => id === view().by) + 1) % BYS.length];
         if (next) go({ by: next.id });
       },
     };
-    const act = acts[event.key];
+    const act = everywhere[event.key] ?? (page() === undefined ? ofRacks[event.key] : undefined);
     if (!act) return;
     event.preventDefault();
     act();
@@ -70,8 +73,8 @@ export function App() {
   onCleanup(() => removeEventListener("keydown", key));
 
   const choose = ({ to }: Choice) => {
-    setOpen(to === "run" || to === "help" ? to : null);
-    if (to === "run" || to === "help") return;
+    setOpen(to === "help" ? to : null);
+    if (to === "help") return;
     go(to);
     if (typeof to === "string") return;
     const place = to.focus;
@@ -180,16 +183,7 @@ export function App() {
         </div>
         <Show when={house.link.state !== "login"} fallback={<Login />}>
           <Show when={house.link.state !== "waiting"}>
-            <Show
-              when={page()}
-              fallback={
-                <RackPage
-                  live={live}
-                  running={open() === "run"}
-                  onRunning={(run: boolean) => setOpen(run ? "run" : null)}
-                />
-              }
-            >
+            <Show when={page()} fallback={<RackPage live={live} />}>
               {(it) => (
                 <Suspense>
                   <Dynamic<(props: PageProps) => JSX.Element> component={it().Body} live={live} />

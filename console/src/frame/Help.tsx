@@ -9,11 +9,12 @@ const KEYS: [string, string][] = [
   ["Home, End", "the top, the bottom"],
   ["Enter", "into the panel of the focused box"],
   ["Esc", "out of the panel; let go of the box; close a dialog"],
-  ["/", "highlight"],
+  ["/", "highlight; on other pages, show only"],
   ["t", "drawing or table"],
   ["r", "run a machine"],
   ["b", "the next way to colour"],
   ["l", "back to live"],
+  ["Ctrl-]", "out of a serial console"],
   ["Ctrl-K, ⌘K", "go to a place, a machine, a rack, a colour"],
   ["?", "this"],
 ];

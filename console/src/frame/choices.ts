@@ -2,6 +2,7 @@
 
 import type { Elevation, RackRow } from "../api/types";
 import type { Page } from "../pages";
+import { machineHref } from "../view/hrefs";
 import { BYS, type View } from "../view/view";
 
 export interface Choice {
@@ -9,7 +10,7 @@ export interface Choice {
   /** What kind of thing it is. */
   kind: string;
   /** A view of the racks, or the path of another page. */
-  to: Partial<View> | "run" | "help" | `/${string}`;
+  to: Partial<View> | "help" | `/${string}`;
 }
 
 export function choices(
@@ -19,9 +20,9 @@ export function choices(
 ): Choice[] {
   const one = (rack: string) => (racks.length > 1 ? {} : { racks: [rack] });
   return [
-    ...drawn.flatMap(({ rack, boxes }) =>
+    ...drawn.flatMap(({ boxes }): Choice[] =>
       boxes.flatMap(({ machine, place }) =>
-        machine ? [{ label: machine, kind: `machine on ${place}`, to: { ...one(rack), focus: place } }] : [],
+        machine ? [{ label: machine, kind: `machine on ${place}`, to: machineHref(machine) }] : [],
       ),
     ),
     ...drawn.flatMap(({ rack, boxes, feet, flanks }) =>
@@ -35,7 +36,7 @@ export function choices(
     ...(racks.length > 1 ? [{ label: "all racks", kind: "racks", to: { racks: [], focus: null } }] : []),
     ...pages.map(({ segment, title }): Choice => ({ label: title, kind: "page", to: `/${segment}` })),
     ...BYS.map(({ id, label }) => ({ label, kind: "colour by", to: { by: id } })),
-    { label: "run a machine", kind: "action", to: "run" },
+    { label: "run a machine", kind: "action", to: "/run" },
     { label: "table", kind: "view", to: { table: true } },
     { label: "drawing", kind: "view", to: { table: false } },
     { label: "back to live", kind: "view", to: { at: null } },

@@ -19,6 +19,8 @@ const FOOT = 18;
 const TOP = 8;
 const RIGHT = 8;
 const DASHES = ["none", "6 3", "2 2", "8 3 2 3"];
+/** Height of a letter in pixels: what has no room above a line stands under it. */
+const LETTER = 12;
 /** Pixels that a label of time takes. */
 const LABEL = 64;
 
@@ -133,7 +135,12 @@ export function Plot(props: {
             {(limit) => (
               <>
                 <line class="limit" x1={LEFT} x2={wide() - RIGHT} y1={y(limit().value)} y2={y(limit().value)} />
-                <text class="limit" x={wide() - RIGHT} y={y(limit().value) - 3} text-anchor="end">
+                <text
+                  class="limit"
+                  x={wide() - RIGHT}
+                  y={y(limit().value) + (y(limit().value) < TOP + LETTER ? LETTER : -3)}
+                  text-anchor="end"
+                >
                   {limit().name} {reading(limit().value, props.unit)}
                 </text>
               </>

@@ -7,6 +7,7 @@ import type { Kept } from "../api/live";
 import type { Box, DeviceView, EventView, Flank, NodeView, Role, Why } from "../api/types";
 import { mark } from "../draw/mark";
 import { Facts } from "../parts/Facts";
+import { MachineLink } from "../parts/Links";
 import { Readings } from "../parts/Readings";
 import { Reasons } from "../parts/Reasons";
 import { clock, local, reading, watts } from "../view/words";
@@ -45,7 +46,11 @@ export function Panel(props: PanelProps) {
           {(it) => (
             <Of
               place={it().place}
-              title={it().machine ?? it().name ?? it().place}
+              title={
+                <Show when={it().machine} fallback={it().name ?? it().place}>
+                  {(name) => <MachineLink name={name()} />}
+                </Show>
+              }
               under={it().machine ? it().place : null}
               onClose={() => props.onFocus(null)}
             >
@@ -70,7 +75,13 @@ export function Panel(props: PanelProps) {
   );
 }
 
-function Of(props: { place: string; title: string; under: string | null; onClose: () => void; children: JSX.Element }) {
+function Of(props: {
+  place: string;
+  title: JSX.Element;
+  under: string | null;
+  onClose: () => void;
+  children: JSX.Element;
+}) {
   return (
     <>
       <header>

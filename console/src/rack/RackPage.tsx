@@ -9,19 +9,16 @@ import { next, plan, unitFor, widthFor } from "../draw/layout";
 import { lit } from "../draw/lit";
 import { BYS, type By } from "../view/view";
 import { isMeant } from "../view/highlight";
+import { start } from "../run/start";
 import { follow, go, view } from "../view/router";
 import { local, reading, watts } from "../view/words";
 import { Legend } from "./Legend";
 import { Panel } from "./Panel";
-import { RunForm } from "./RunForm";
 import { Scrubber } from "./Scrubber";
 import { Table } from "./Table";
 
 export interface RackPageProps {
   live: Live;
-  /** Asked for from elsewhere: the palette, a key. */
-  running: boolean;
-  onRunning: (open: boolean) => void;
 }
 
 /** Pixels between two racks. */
@@ -114,15 +111,7 @@ export function RackPage(props: RackPageProps) {
     event.preventDefault();
     stage?.querySelector<SVGGElement>(`[data-place="${CSS.escape(to)}"]`)?.focus();
   };
-  const free = () =>
-    racks()
-      .flatMap(({ elevation }) =>
-        elevation.boxes.filter(
-          ({ kind, found, machine, armed, cordoned }) =>
-            kind === "server" && found && machine === null && armed && cordoned === null,
-        ),
-      )
-      .map(({ place }) => place);
+  const running = () => start(house().kept, view().focus);
   const servers = createMemo(
     () =>
       new Set(
@@ -183,9 +172,9 @@ export function RackPage(props: RackPageProps) {
           table
         </button>
         <Show when={house().me}>
-          <button type="button" class="main" onClick={() => props.onRunning(true)} title="r">
+          <a class="main" href={running()} onClick={(event) => follow(event, running())} title="r">
             run a machine
-          </button>
+          </a>
         </Show>
       </div>
       <div
@@ -302,21 +291,6 @@ export function RackPage(props: RackPageProps) {
           )}
         </Show>
       </div>
-      <Show when={props.running && house().me}>
-        {(me) => (
-          <RunForm
-            places={free()}
-            on={free().find((place) => place === view().focus) ?? ""}
-            role={me().role}
-            onClose={() => props.onRunning(false)}
-            onRun={(place) => {
-              props.onRunning(false);
-              if (place !== null) focusOn(place);
-              props.live.refresh();
-            }}
-          />
-        )}
-      </Show>
     </div>
   );
 }

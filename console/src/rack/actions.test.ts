@@ -2,7 +2,7 @@ import { expect, test } from "vitest";
 import { box as made, pdu } from "../api/made";
 import type { Box, Role } from "../api/types";
 import { PAST } from "../act/action";
-import { ofBox, ofOutlet, run } from "./actions";
+import { ofBox, ofOutlet } from "./actions";
 
 const box = (more: Partial<Box> = {}) => made(1, { machine: "web-1", state: "running", ...more });
 const one = (id: string, more: Partial<Box> = {}, role: Role = "admin") => {
@@ -47,16 +47,4 @@ test("an outlet that feeds a machine is switched off only by the word for it", (
   expect(off?.dies).toContain("web-1");
   const [, free] = ofOutlet(strip, outlet, box({ machine: null }), "admin", null);
   expect(free?.command).toBe("busbar outlet off r1/pdu-a/1");
-});
-
-test("a run asks for what was filled in only", () => {
-  const wish = { image: "demo", name: "", on: "", key: "" };
-  expect(run(wish, false)).toMatchObject({
-    command: "busbar run demo",
-    call: { path: "/v1/machines", body: { image: "demo" } },
-  });
-  expect(run({ ...wish, name: "web-1", on: "r1/u2", key: " k1 \n\n" }, true)).toMatchObject({
-    command: "busbar run demo --name web-1 --on r1/u2 --ssh-key KEY.pub --dry-run",
-    call: { path: "/v1/machines?dry_run=true", body: { image: "demo", name: "web-1", on: "r1/u2", ssh_keys: ["k1"] } },
-  });
 });

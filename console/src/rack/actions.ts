@@ -131,37 +131,3 @@ export function ofOutlet(
     verb("cycle", "Cycle", outlet.on === false ? "it is off: switch it on" : null),
   ];
 }
-
-/** What the form asks for. */
-export interface Wish {
-  image: string;
-  name: string;
-  on: string;
-  key: string;
-}
-
-/** A run, or its plan. Empty fields are left to Busbar. */
-export function run(wish: Wish, dry: boolean): Action {
-  const { image, name, on, key } = wish;
-  const words = [
-    "busbar run",
-    image || "IMAGE",
-    name && `--name ${name}`,
-    on && `--on ${on}`,
-    key && "--ssh-key KEY.pub",
-  ];
-  const keys = key
-    .split("\n")
-    .map((line) => line.trim())
-    .filter((line) => line !== "");
-  return {
-    id: dry ? "plan" : "run",
-    label: dry ? "Plan" : "Run",
-    command: [...words, dry && "--dry-run"].filter((word) => word).join(" "),
-    call: {
-      method: "POST",
-      path: `/v1/machines${dry ? "?dry_run=true" : ""}`,
-      body: { image, ...(name && { name }), ...(on && { on }), ...(keys.length > 0 && { ssh_keys: keys }) },
-    },
-  };
-}

@@ -7,11 +7,13 @@ use std::time::Duration;
 
 use boot::desk::{Caller, Desk, DeskError, Future, Instance, NextBoot};
 use rack::agent::AgentState;
+use rack::metadata::MetadataView;
 use rack::node::AddressLease;
-use rack::{Mac, Machine, Node, Order, Stage, State};
+use rack::{Mac, Machine, Name, Node, Order, Stage, State};
 use store::{Expect, Txn};
 
 use crate::House;
+use crate::house::HouseError;
 use crate::keys;
 
 impl House {
@@ -113,6 +115,64 @@ impl House {
         Err(DeskError::Later("addresses are being given out all the time".into()))
     }
 
+    /// What `machine` is told of itself when it asks from `address`, or from where it was last seen; else why nothing.
+    fn instance_at(&self, node: &Node, machine: &Machine, address: Option<IpAddr>) -> Result<Instance, String> {
+        let state = machine.status.state;
+        if !matches!(
+            state,
+            State::Installing | State::Booting | State::Running | State::Draining
+        ) {
+            return Err(format!("{} is {state}: its system does not run", machine.name));
+        }
+        let Some(IpAddr::V4(address)) = address.or(machine.status.address) else {
+            return Err("it has no address on the boot network yet".into());
+        };
+        let mac = self
+            .mac_of(address)
+            .or_else(|| node.macs().next())
+            .ok_or("no network port of its node tells its address")?;
+        let network = self.inner.env.config.network.as_ref();
+        Ok(Instance {
+            id: format!("i-{}", &machine.uid.simple().to_string()[..17]),
+            host_name: machine
+                .ask
+                .host_name
+                .clone()
+                .unwrap_or_else(|| machine.name.to_string()),
+            ssh_keys: machine.ask.ssh_keys.clone(),
+            user_data: machine.ask.user_data.clone(),
+            mac,
+            address,
+            prefix: network.map_or(24, |n| n.prefix),
+            zone: node.place.rack().to_owned(),
+            place: node.place.to_string(),
+            image: machine.ask.image.name.to_string(),
+        })
+    }
+
+    /// What a machine would be told of itself now, for people: user data is held back.
+    pub fn metadata(&self, name: &Name) -> Result<MetadataView, HouseError> {
+        let world = self.world();
+        let machine = world.machines.get(name).ok_or_else(|| HouseError::NotFound {
+            kind: "machine",
+            name: name.to_string(),
+        })?;
+        let told = world
+            .node_of(machine)
+            .ok_or_else(|| format!("{name} is on no node now"))
+            .and_then(|node| self.instance_at(node, machine, None));
+        let (files, silent) = match &told {
+            Ok(instance) => (boot::metadata::preview(instance), None),
+            Err(why) => (Vec::new(), Some(why.clone())),
+        };
+        Ok(MetadataView {
+            machine: name.clone(),
+            address: told.ok().map(|instance| IpAddr::V4(instance.address)),
+            silent,
+            files,
+        })
+    }
+
     /// The node and machine of a boot's token, if that boot is still the one that is expected.
     fn boot_of(&self, token: &str) -> Result<(Arc<Node>, Arc<Machine>), DeskError> {
         let refused = |why: &str| DeskError::Refused(why.to_owned());
@@ -180,34 +240,7 @@ impl Desk for House {
 
     fn instance(&self, caller: &Caller) -> Option<Arc<Instance>> {
         let (node, machine) = self.calling_machine(caller)?;
-        let up = matches!(
-            machine.status.state,
-            State::Installing | State::Booting | State::Running | State::Draining
-        );
-        let network = self.inner.env.config.network.as_ref();
-        let address = match caller.address.or(machine.status.address) {
-            Some(IpAddr::V4(a)) => a,
-            _ => return None,
-        };
-        let mac = self.mac_of(address).or_else(|| node.macs().next())?;
-        up.then(|| {
-            Arc::new(Instance {
-                id: format!("i-{}", &machine.uid.simple().to_string()[..17]),
-                host_name: machine
-                    .ask
-                    .host_name
-                    .clone()
-                    .unwrap_or_else(|| machine.name.to_string()),
-                ssh_keys: machine.ask.ssh_keys.clone(),
-                user_data: machine.ask.user_data.clone(),
-                mac,
-                address,
-                prefix: network.map_or(24, |n| n.prefix),
-                zone: node.place.rack().to_owned(),
-                place: node.place.to_string(),
-                image: machine.ask.image.name.to_string(),
-            })
-        })
+        self.instance_at(&node, &machine, caller.address).ok().map(Arc::new)
     }
 
     fn metadata_seen(&self, caller: &Caller) {

@@ -7,7 +7,7 @@ use plan::elevation::{Rack, SeenNode, draw};
 use rack::elevation::{By, Elevation};
 use rack::request::{DeviceView, RackSummary};
 use rack::setting::CapWish;
-use rack::{Name, Node, Place, Reading, Time};
+use rack::{Name, Node, NodeId, Place, Reading, Time};
 
 use crate::House;
 use crate::house::HouseError;
@@ -77,23 +77,27 @@ impl House {
         }))
     }
 
-    fn seen_node<'a>(&self, world: &'a rack::World, node: &'a Node) -> SeenNode<'a> {
-        let wish = self.record(|r| r.settings.get(&node.id)?.cap);
-        self.inner.live.peek(&node.id, |sight| {
-            let in_force = sight.settings.caps.iter().find(|c| c.id == "system");
-            let cap = match wish {
-                Some(CapWish::Watts(watts)) => Some(watts),
-                Some(CapWish::Lifted) => None,
-                None => in_force.and_then(|c| c.watts),
-            };
-            SeenNode {
-                node,
-                machine: world.holder_of(node).map(AsRef::as_ref),
-                power: sight.view.power,
-                silent: sight.view.silent.clone(),
-                readings: sight.view.readings.clone(),
-                cap,
-            }
+    /// The power cap of a node in watts: what is wanted, else what was last seen in force.
+    pub(crate) fn cap_of(&self, node: &NodeId) -> Option<f64> {
+        match self.record(|r| r.settings.get(node)?.cap) {
+            Some(CapWish::Watts(watts)) => Some(watts),
+            Some(CapWish::Lifted) => None,
+            None => self.inner.live.peek(node, |sight| {
+                let system = sight.settings.caps.iter().find(|c| c.id == "system");
+                system.and_then(|c| c.watts)
+            }),
+        }
+    }
+
+    pub(crate) fn seen_node<'a>(&self, world: &'a rack::World, node: &'a Node) -> SeenNode<'a> {
+        let cap = self.cap_of(&node.id);
+        self.inner.live.peek(&node.id, |sight| SeenNode {
+            node,
+            machine: world.holder_of(node).map(AsRef::as_ref),
+            power: sight.view.power,
+            silent: sight.view.silent.clone(),
+            readings: sight.view.readings.clone(),
+            cap,
         })
     }
 

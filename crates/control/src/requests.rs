@@ -7,8 +7,8 @@ use std::time::Duration;
 use plan::events::Wanted;
 use plan::lifecycle;
 use rack::request::{
-    ArmRequest, CredentialRequest, DeviceView, EventView, MachineView, NodeLive, NodeView, Progress, RunRequest,
-    Signal, Who, Why,
+    ArmRequest, CredentialRequest, DeviceView, EventView, MachineView, MadeOf, NodeLive, NodeView, Progress,
+    RunRequest, Signal, Who, Why,
 };
 use rack::{Ask, Desired, Machine, Name, Node, NodeId, Place, Reading, State, Status, Unit};
 use store::Txn;
@@ -59,7 +59,15 @@ impl House {
     fn show(&self, machine: &Machine) -> MachineView {
         let mut shown = machine.clone();
         shown.ask.user_data = None;
-        let live = machine.status.node.as_ref().map(|id| self.live(id)).unwrap_or_default();
+        let status = &machine.status;
+        let live = status.node.as_ref().map(|id| self.live(id)).unwrap_or_default();
+        let world = self.world();
+        let node = status.node.as_ref().and_then(|id| world.nodes.get(id));
+        let policy = &self.inner.env.config.policy;
+        let budget = |phase: &rack::machine::Phase| {
+            let limit = lifecycle::budget(policy, machine, &phase.name)?;
+            Some((phase.name.clone(), limit.as_secs()))
+        };
         let (now, age) = (self.now(), self.inner.env.config.readings * 3);
         let reading = |name: &str, unit: Unit| Reading::named(&live.readings, name, unit, now, age);
         MachineView {
@@ -67,6 +75,9 @@ impl House {
             watts: reading("watts", Unit::Watts),
             inlet: reading("inlet", Unit::Celsius),
             power: live.power,
+            cap: node.and_then(|n| self.cap_of(&n.id)),
+            made_of: node.map(|n| MadeOf::from(n.as_ref())),
+            budgets: status.timeline.iter().filter_map(budget).collect(),
             machine: shown,
         }
     }

@@ -16,8 +16,10 @@ pub mod near;
 pub mod order;
 pub mod place;
 pub mod policy;
+pub mod power;
 pub mod rollout;
 pub mod settings;
+pub mod whatif;
 pub mod why;
 
 pub use lifecycle::{Act, Observed, Step, next};

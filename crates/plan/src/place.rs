@@ -125,6 +125,12 @@ pub fn place(world: &World, ask: &Ask, avoid: &[NodeId]) -> Result<NodeId, Box<R
     }
 }
 
+/// How many nodes `ask` could be placed on now.
+pub fn fitting(world: &World, ask: &Ask, avoid: &[NodeId]) -> usize {
+    let fits = |n: &&std::sync::Arc<Node>| constraints(n, ask, avoid).is_empty();
+    world.nodes.values().filter(fits).count()
+}
+
 /// Everything that keeps `ask` off `node`; empty when it fits.
 pub fn constraints(node: &Node, ask: &Ask, avoid: &[NodeId]) -> Vec<Constraint> {
     let mut found = Vec::new();
@@ -284,6 +290,8 @@ fn suggestions(ruled_out: &[RuledOut]) -> Vec<String> {
         });
     }
     found.sort();
-    found.dedup();
+    // the same change helps on many nodes: it is said once, for the first of them
+    let change = |s: &str| s.split("    ").next().map(str::to_owned);
+    found.dedup_by(|a, b| change(&a.1) == change(&b.1));
     found.into_iter().map(|(_, s)| s).take(MOST).collect()
 }

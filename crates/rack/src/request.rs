@@ -139,6 +139,39 @@ pub struct MachineView {
     pub inlet: Option<f64>,
     /// Power state of its node at the last answer.
     pub power: Option<PowerState>,
+    /// Power cap of its node in watts: what is wanted, else what was last seen in force; nothing when there is none.
+    #[serde(default)]
+    pub cap: Option<f64>,
+    /// What its node is made of.
+    #[serde(default)]
+    pub made_of: Option<MadeOf>,
+    /// Seconds that a phase of its timeline may take in one try, by the phase's name; what waits for parts has no entry.
+    #[serde(default)]
+    pub budgets: std::collections::BTreeMap<String, u64>,
+}
+
+/// What a node is made of, in a few numbers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct MadeOf {
+    /// Cores of all sockets.
+    pub cores: u32,
+    /// Memory in bytes.
+    pub memory: Bytes,
+    /// GPUs.
+    pub gpus: u32,
+    /// Drives that its BMC tells of, together, in bytes.
+    pub storage: Bytes,
+}
+
+impl From<&Node> for MadeOf {
+    fn from(node: &Node) -> MadeOf {
+        MadeOf {
+            cores: node.cores(),
+            memory: node.memory(),
+            gpus: node.gpus(),
+            storage: node.storage(),
+        }
+    }
 }
 
 /// How far an agent is with its work.

@@ -2,9 +2,11 @@
 //!
 //! Who asks is known by address alone, and gets the one [`Instance`] that the desk has for it; there is no path that
 //! names another. It may not know how an instance came to be. User data may hold secrets: it goes to its machine and
-//! into no log. Start at [`router`]; the content is made in `tree` and `nocloud`, both pure.
+//! into no log. Start at [`router`]; the content is made in `tree` and `nocloud`, both pure, and shown to
+//! people by `preview`.
 
 mod nocloud;
+mod preview;
 mod token;
 mod tree;
 
@@ -17,6 +19,7 @@ use axum::routing::any;
 use http::{HeaderMap, HeaderValue, Method, StatusCode, Uri, header};
 use serde_json::json;
 
+pub use preview::preview;
 pub use token::{TTL_MAX_SECONDS, TokenKey};
 pub use tree::VERSIONS;
 

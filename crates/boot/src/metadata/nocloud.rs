@@ -10,6 +10,9 @@ use crate::desk::Instance;
 /// A configuration that configures nothing. cloud-init gives up on a seed without user data.
 const NOTHING: &str = "#cloud-config\n{}\n";
 
+/// The files of a seed.
+pub(super) const FILES: [&str; 4] = ["meta-data", "user-data", "vendor-data", "network-config"];
+
 /// The file of this name.
 pub(super) fn file(instance: &Instance, name: &str) -> Option<String> {
     match name {

@@ -61,10 +61,10 @@ pub(super) enum Node {
 /// A name in a listing.
 #[derive(PartialEq)]
 pub(super) struct Entry {
-    name: String,
+    pub(super) name: String,
     /// How the listing shows it, where that isn't the name with a slash for what has children.
     label: Option<&'static str>,
-    node: Node,
+    pub(super) node: Node,
 }
 
 fn leaf(name: &str, value: impl Into<String>) -> Entry {

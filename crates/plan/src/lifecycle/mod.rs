@@ -216,7 +216,11 @@ impl Draft<'_> {
             Ok(id) => {
                 let place = self.world.nodes.get(&id).map(|n| n.place.clone());
                 let at = place.as_ref().map(ToString::to_string).unwrap_or_default();
-                let mut step = self.enter(State::Placed, Stage::Rest, &format!("bound to {at}"));
+                let why = match crate::place::fitting(self.world, &self.machine.ask, &self.machine.status.avoid) {
+                    0 | 1 => "the only one that fits".to_owned(),
+                    n => format!("the tightest of {n} that fit"),
+                };
+                let mut step = self.enter(State::Placed, Stage::Rest, &format!("bound to {at}, {why}"));
                 step.status.node = Some(id.clone());
                 step.status.place = place;
                 step.status.deadline = self.now + self.policy.verify;
@@ -400,4 +404,37 @@ pub fn phase(state: State, stage: Stage) -> Option<&'static str> {
         (_, Stage::ResetBmc) => "BMC reset",
         (_, Stage::CycleOutlets) => "outlet cycle",
     })
+}
+
+/// How long a phase of the timeline may take in one try: what its stages may take one after the other. `None` where it is as
+/// long as someone wished to wait, or the name is none of ours.
+pub fn budget(policy: &Policy, machine: &Machine, phase: &str) -> Option<std::time::Duration> {
+    let stages: &[(State, Stage)] = match phase {
+        "check" => &[(State::Composing, Stage::Verify)],
+        "stop" => &[(State::Draining, Stage::PowerOff)],
+        "power" => &[
+            (State::Booting, Stage::PowerOff),
+            (State::Booting, Stage::SetNetwork),
+            (State::Booting, Stage::PowerOn),
+        ],
+        "firmware and kernel" => &[(State::Booting, Stage::AwaitAgent)],
+        "wipe" => &[(State::Wiping, Stage::Work)],
+        "write" => &[(State::Installing, Stage::Work)],
+        "park" => &[(State::Wiping, Stage::Settle), (State::Wiping, Stage::SetDisk)],
+        "restart" => &[
+            (State::Installing, Stage::Settle),
+            (State::Installing, Stage::SetDisk),
+            (State::Installing, Stage::Start),
+        ],
+        "first boot" => &[(State::Installing, Stage::AwaitLogin)],
+        "BMC reset" => &[(State::Booting, Stage::ResetBmc)],
+        "outlet cycle" => &[(State::Booting, Stage::CycleOutlets)],
+        _ => return None,
+    };
+    Some(
+        stages
+            .iter()
+            .map(|(state, stage)| policy.limit(machine, *state, *stage))
+            .sum(),
+    )
 }

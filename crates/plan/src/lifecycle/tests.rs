@@ -736,3 +736,55 @@ fn a_clock_that_steps_back_moves_the_deadline_with_it() {
     lab.turn(Luck::Silent);
     assert!(lab.machine().status.tries > before.tries, "{:?}", lab.machine().status);
 }
+
+#[test]
+fn every_phase_but_the_wait_for_parts_has_a_budget() {
+    let policy = Policy::default();
+    let machine = Lab::new(1).machine();
+    let states = [
+        State::Placed,
+        State::Composing,
+        State::Booting,
+        State::Installing,
+        State::Draining,
+        State::Wiping,
+    ];
+    let stages = [
+        Stage::Rest,
+        Stage::Verify,
+        Stage::PowerOff,
+        Stage::SetNetwork,
+        Stage::PowerOn,
+        Stage::AwaitAgent,
+        Stage::Work,
+        Stage::Settle,
+        Stage::SetDisk,
+        Stage::Start,
+        Stage::AwaitLogin,
+        Stage::ResetBmc,
+        Stage::CycleOutlets,
+    ];
+    for state in states {
+        for stage in stages {
+            let name = phase(state, stage).expect("time is spent on the way");
+            assert!(budget(&policy, &machine, name).is_some_and(|b| !b.is_zero()), "{name}");
+        }
+    }
+    assert_eq!(budget(&policy, &machine, "place"), None);
+    let restart = budget(&policy, &machine, "restart").unwrap();
+    assert_eq!(
+        restart,
+        policy.settle + policy.power + policy.boot_setting + policy.power
+    );
+}
+
+#[test]
+fn a_placement_says_why_it_is_there() {
+    let reason = |nodes| {
+        let mut lab = Lab::new(nodes);
+        lab.turn(Luck::Obeys);
+        lab.machine().status.reason
+    };
+    assert!(reason(1).ends_with("the only one that fits"), "{}", reason(1));
+    assert!(reason(2).ends_with("the tightest of 2 that fit"), "{}", reason(2));
+}

@@ -1,0 +1,100 @@
+// What a run draws from: boxes that could be given out now, those that are made of the same together.
+
+import { binary } from "../view/bytes";
+import type { Wish } from "./wish";
+
+/** A node, as far as it matters here. */
+export interface Node {
+  place: string;
+  armed: boolean;
+  holder?: string | null;
+  cordoned?: string | null;
+  health: string;
+  tenancy: { data: string };
+  parts: { kind: { kind: string; cores?: number; size?: number } }[];
+  live: { silent?: string | null; readings: { name: string; value: number | null }[] };
+}
+
+export interface Pool {
+  cores: number;
+  /** Bytes. */
+  memory: number;
+  gpus: number;
+  /** Bytes of its largest drive; null when its BMC tells of none. */
+  disk: number | null;
+  total: number;
+  /** Places that are free, in the order of places. */
+  free: string[];
+  /** Whether no other free box has more of anything. */
+  largest: boolean;
+}
+
+/** Whether a machine could be placed on it now; what its BMC can be told is left to the plan. */
+export const isFree = (node: Node) =>
+  node.armed &&
+  !node.holder &&
+  !node.cordoned &&
+  node.health !== "critical" &&
+  node.tenancy.data !== "used" &&
+  !node.live.silent;
+
+/** Pools, the largest pieces first. */
+export function pools(nodes: readonly Node[]): Pool[] {
+  const found = new Map<string, Pool>();
+  for (const node of nodes) {
+    const kinds = node.parts.map(({ kind }) => kind);
+    const sum = (of: string, what: "cores" | "size") =>
+      kinds.reduce((all, kind) => all + (kind.kind === of ? (kind[what] ?? 0) : 0), 0);
+    const drives = kinds.filter(({ kind }) => kind === "drive").map(({ size }) => size ?? 0);
+    const made = {
+      cores: sum("processor", "cores"),
+      memory: sum("memory", "size"),
+      gpus: kinds.filter(({ kind }) => kind === "gpu").length,
+      disk: drives.length > 0 ? Math.max(...drives) : null,
+    };
+    const key = JSON.stringify(made);
+    const pool = found.get(key) ?? { ...made, total: 0, free: [], largest: false };
+    pool.total += 1;
+    if (isFree(node)) pool.free.push(node.place);
+    found.set(key, pool);
+  }
+  const all = [...found.values()].sort((a, b) => b.gpus - a.gpus || b.memory - a.memory || b.cores - a.cores);
+  const free = all.filter((pool) => pool.free.length > 0);
+  for (const pool of free) {
+    pool.largest = free.every(
+      (other) => other.gpus <= pool.gpus && other.memory <= pool.memory && other.cores <= pool.cores,
+    );
+  }
+  return all;
+}
+
+/** A wish for a piece like those of a pool. */
+export const wishFor = ({ cores, memory, gpus }: Pool): Partial<Wish> => ({
+  cores: `${cores}`,
+  memory: binary(memory),
+  gpu: gpus > 0 ? `${gpus}` : "",
+});
+
+/** What a rack draws now and may draw with one more machine, in watts; null is not known. */
+export interface Forecast {
+  used: number | null;
+  /** With the box at its bound. */
+  atMost: number | null;
+  total: number | null;
+  /** The most that the box may draw, and by what. */
+  bound: number | null;
+  by: "its cap" | "the highest cap that it takes" | null;
+}
+
+export function forecast(
+  row: { total: number | null; used: number | null } | undefined,
+  draws: number | null,
+  caps: readonly { id: string; watts?: number | null; highest?: number | null }[],
+): Forecast {
+  const cap = caps.find(({ id }) => id === "system");
+  const bound = cap?.watts ?? cap?.highest ?? null;
+  const by = cap?.watts != null ? "its cap" : bound === null ? null : "the highest cap that it takes";
+  const used = row?.used ?? null;
+  const atMost = used === null || bound === null || draws === null ? null : used - draws + Math.max(bound, draws);
+  return { used, atMost, total: row?.total ?? null, bound, by };
+}
