@@ -22,6 +22,10 @@ export const SHEETS: Sheet[] = [
   headed("/run", /^Run a machine/),
   headed("/power/r1", "Power of r1"),
   headed("/lab", /broken/),
+  headed("/cooling", /warmest inlet/i),
+  headed("/pools", /servers? (is|are) free/),
+  headed("/images", /images? in/),
+  headed("/capacity", /next machine/),
   headed("/events", /in the last day/),
   headed("/audit", /in the last day/i),
 ];
