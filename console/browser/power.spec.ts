@@ -18,8 +18,9 @@ test("what feeds what is drawn and written, and a loss is foretold before anythi
   // who points at a PDU sees its cords; by keyboard too
   await rack.locator(".oneline .pdu a").first().focus();
   await expect(rack.locator(".oneline .cord.lit")).toHaveCount(10);
-  await rack.locator(".oneline .pdu a").nth(1).hover();
-  await expect(rack.locator(".oneline .cord.lit")).not.toHaveCount(0);
+  await rack.locator(".oneline .pdu .name").nth(1).hover();
+  await expect(rack.locator(".oneline .pdu.lit .name")).toHaveText("pdu-b");
+  await expect(rack.locator(".oneline .cord.lit")).toHaveCount(10);
 
   await rack.getByRole("link", { name: "Lose pdu-a now" }).click();
   await expect(rack).toHaveURL(/fail=/);

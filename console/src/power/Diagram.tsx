@@ -183,6 +183,7 @@ function Head(props: {
         <text class="words" x={props.bus.left} y="82">
           {words()}
         </text>
+        <line class="hit" x1={props.bus.x} x2={props.bus.x} y1="91" y2={props.bus.end} />
         <line class="bus" x1={props.bus.x} x2={props.bus.x} y1="91" y2={props.bus.end} />
       </a>
     </g>

@@ -179,6 +179,12 @@ pub(super) fn settle(fed: &mut FedBox, outlets: &Outlets, notes: &mut Vec<String
             }
         }
     }
+    // what is off still draws for its BMC: one that is silent and draws nothing has no input that carries
+    if fed.silent.is_some() && told < NOTHING && fed.cords.iter().all(|c| c.told || c.carries == Carries::No) {
+        for cord in &mut fed.cords {
+            (cord.carries, cord.watts) = (Carries::No, Some(0.0));
+        }
+    }
     let untold = fed.cords.iter().filter(|c| c.watts.is_none()).count();
     match (fed.watts, untold) {
         (None, 0) if !fed.cords.is_empty() => {

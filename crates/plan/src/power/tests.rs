@@ -204,6 +204,15 @@ fn a_tripped_pdu_and_a_pulled_plug_carry_nothing_and_an_old_reading_is_none() {
         "{:?}",
         line.notes
     );
+    // and one whose only live input has no plug in it
+    let silent = SeenNode {
+        silent: Some("no answer".into()),
+        ..seen(&two, None)
+    };
+    let line = drawn(vec![silent], vec![dark(), live()], vec![]);
+    let carries: Vec<Carries> = line.boxes[0].cords.iter().map(|c| c.carries).collect();
+    assert_eq!(carries, [Carries::No, Carries::No]);
+    assert!(line.headline.contains("r1/u2 has no power."), "{}", line.headline);
     // the PDU does not answer any more
     let mut old = dark();
     old.outlets_read = Some(Time::from_millis(NOW - 200_000));
