@@ -394,6 +394,26 @@ export interface paths {
         readonly patch?: never;
         readonly trace?: never;
     };
+    readonly "/v1/machines/{name}/metadata": {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path?: never;
+            readonly cookie?: never;
+        };
+        /**
+         * What a machine would be told now by the metadata service, path by path. User data is held back: it may hold secrets.
+         *     Operators only.
+         */
+        readonly get: operations["metadata"];
+        readonly put?: never;
+        readonly post?: never;
+        readonly delete?: never;
+        readonly options?: never;
+        readonly head?: never;
+        readonly patch?: never;
+        readonly trace?: never;
+    };
     readonly "/v1/machines/{name}/signal": {
         readonly parameters: {
             readonly query?: never;
@@ -1574,11 +1594,21 @@ export interface components {
         };
         /** @description A machine as it is shown. */
         readonly MachineView: components["schemas"]["Machine"] & {
+            /** @description Seconds that a phase of its timeline may take in one try, by the phase's name; what waits for parts has no entry. */
+            readonly budgets?: {
+                readonly [key: string]: number;
+            };
+            /**
+             * Format: double
+             * @description Power cap of its node in watts: what is wanted, else what was last seen in force; nothing when there is none.
+             */
+            readonly cap?: number | null;
             /**
              * Format: double
              * @description Inlet temperature of its node, when there is a fresh reading.
              */
             readonly inlet?: number | null;
+            readonly made_of?: components["schemas"]["MadeOf"] | null;
             readonly power?: components["schemas"]["PowerState"] | null;
             readonly progress?: components["schemas"]["Progress"] | null;
             /**
@@ -1586,6 +1616,23 @@ export interface components {
              * @description Watts of its node, when there is a fresh reading.
              */
             readonly watts?: number | null;
+        };
+        /** @description What a node is made of, in a few numbers. */
+        readonly MadeOf: {
+            /**
+             * Format: int32
+             * @description Cores of all sockets.
+             */
+            readonly cores: number;
+            /**
+             * Format: int32
+             * @description GPUs.
+             */
+            readonly gpus: number;
+            /** @description Memory in bytes. */
+            readonly memory: components["schemas"]["Bytes"];
+            /** @description Drives that its BMC tells of, together, in bytes. */
+            readonly storage: components["schemas"]["Bytes"];
         };
         /** @description Who asks: `GET /v1/me`. */
         readonly Me: {
@@ -1596,6 +1643,26 @@ export interface components {
             readonly name: components["schemas"]["Name"];
             /** @description What it may do. */
             readonly role: components["schemas"]["Role"];
+        };
+        /** @description One document of the service. */
+        readonly MetadataFile: {
+            /** @description Path on the service: `/latest/meta-data/hostname`, `/nocloud/user-data`. */
+            readonly path: string;
+            /** @description What is answered; nothing when it is told to the machine alone. */
+            readonly text?: string | null;
+            /** @description Why it is not shown, when it is not. */
+            readonly withheld?: string | null;
+        };
+        /** @description What a machine would be told now. */
+        readonly MetadataView: {
+            /** @description The address that it is known by: whoever asks from another is told nothing. */
+            readonly address?: string | null;
+            /** @description What can be read, by path, in the order of the service's own listings. */
+            readonly files: readonly components["schemas"]["MetadataFile"][];
+            /** @description The machine. */
+            readonly machine: components["schemas"]["Name"];
+            /** @description Why nothing is told now, when nothing is. */
+            readonly silent?: string | null;
         };
         /**
          * @description The name of a machine, an image, a rack or a credential: a DNS label in lower case (RFC 1123 §2.1), which may also
@@ -2455,7 +2522,10 @@ export type LogLine = components['schemas']['LogLine'];
 export type Mac = components['schemas']['Mac'];
 export type Machine = components['schemas']['Machine'];
 export type MachineView = components['schemas']['MachineView'];
+export type MadeOf = components['schemas']['MadeOf'];
 export type Me = components['schemas']['Me'];
+export type MetadataFile = components['schemas']['MetadataFile'];
+export type MetadataView = components['schemas']['MetadataView'];
 export type Name = components['schemas']['Name'];
 export type Neighbour = components['schemas']['Neighbour'];
 export type NewToken = components['schemas']['NewToken'];
@@ -3324,6 +3394,35 @@ export interface operations {
                 };
                 content: {
                     readonly "application/json": components["schemas"]["MachineView"];
+                };
+            };
+            readonly default: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    readonly metadata: {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path: {
+                readonly name: string;
+            };
+            readonly cookie?: never;
+        };
+        readonly requestBody?: never;
+        readonly responses: {
+            readonly 200: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["MetadataView"];
                 };
             };
             readonly default: {

@@ -2,6 +2,11 @@
 // is an error of the compiler that names the field. Nothing of this reaches the browser.
 
 import type { components } from "./schema";
+import type { Free, Planned, Settings } from "../run/Outcome";
+import type { Node } from "../run/pools";
+import type { ConsoleView } from "../machines/console/line";
+import type * as machines from "../machines/types";
+import type { History } from "../parts/history";
 import type * as ours from "./types";
 
 type Schemas = components["schemas"];
@@ -43,4 +48,15 @@ export type Checked = [
   Same<Wrong<Schemas["Image"], ours.Image, "Image">>,
   Same<Wrong<Schemas["EventView"], ours.EventView, "EventView">>,
   Same<Wrong<Schemas["Problem"], ours.Problem, "Problem">>,
+  Same<Wrong<Schemas["HistoryView"], History, "History">>,
+  Same<Wrong<Schemas["MachineView"], machines.MachineView, "MachineView">>,
+  Same<Wrong<Schemas["MachineView"], Planned, "Planned">>,
+  Same<Wrong<Schemas["NodeView"], Omit<machines.MachineNode, "parts">, "MachineNode">>,
+  Same<Wrong<Schemas["Part"], Omit<machines.Part, "kind">, "Part">>,
+  Same<Wrong<Schemas["NodeView"], Omit<Node, "parts">, "Node">>,
+  Same<Wrong<Schemas["MetadataView"], machines.Metadata, "Metadata">>,
+  Same<Wrong<Schemas["SettingsView"], Omit<machines.SettingsView, "wanted">, "SettingsView">>,
+  Same<Wrong<Schemas["SettingsView"], Settings, "Settings">>,
+  Same<Wrong<Schemas["FreeView"], Free, "Free">>,
+  Same<Wrong<Schemas["ConsoleView"], ConsoleView, "ConsoleView">>,
 ];
