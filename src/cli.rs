@@ -13,6 +13,7 @@ use crate::commands::firmware::Firmware;
 use crate::commands::hardware::{BiosOptions, CapOptions, Outlet};
 use crate::commands::import::Import;
 use crate::commands::sensors::SensorsOptions;
+use crate::commands::whatif::WhatIf;
 
 /// The rack as one computer.
 #[derive(Parser)]
@@ -130,7 +131,14 @@ pub enum Command {
         /// Only of this rack
         rack: Option<Name>,
     },
-    /// The racks, their watts and their heat, as they move; ? shows the keys
+    /// What would come of a failure; nothing is changed
+    #[command(subcommand)]
+    Whatif(WhatIf),
+    /// Racks, power, heat, machines, boxes and events, as they move
+    ///
+    /// 1 to 6 change the pane, < and > the column that it is sorted by, / finds, Enter asks why, ? shows all keys. It is
+    /// read-only until A arms the keys: s, k, c and x stop, switch off, start and remove a machine, l and d light and cordon a
+    /// box. Each asks first; A, or five minutes without a key, disarms.
     #[command(before_help = "busbar top\nbusbar top | cat\nbusbar top --json")]
     Top,
     /// Light a box, for whoever stands in the aisle
@@ -544,9 +552,10 @@ pub enum Emulate {
     },
     /// Faults that are set
     Faults,
-    /// Clear a fault, and undo what it did
+    /// Clear a fault by its number, or --all, and undo what it did
+    #[command(before_help = "busbar emulate clear 3\nbusbar emulate clear --all")]
     Clear {
-        #[arg(required_unless_present = "all")]
+        /// As `busbar emulate faults` counts it
         id: Option<u64>,
         #[arg(long, conflicts_with = "id")]
         all: bool,

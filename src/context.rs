@@ -21,9 +21,6 @@ pub struct Context {
     /// The only certificate authority that is trusted, as PEM.
     #[serde(default)]
     pub ca_pem: Option<String>,
-    /// `http://…` of the emulated rack's control endpoint.
-    #[serde(default)]
-    pub emulator_control: Option<String>,
     /// Where logins to machines answer that no client can reach itself, by the node's place.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub logins: BTreeMap<Place, SocketAddr>,
@@ -104,7 +101,6 @@ mod tests {
             url: "u".into(),
             token: "t".into(),
             ca_pem: None,
-            emulator_control: None,
             logins: BTreeMap::new(),
         };
         context.save(&path).expect("saved");

@@ -7,7 +7,7 @@ mod common;
 
 use common::Rack;
 
-const PLACE: &str = "r1/u11";
+const PLACE: &str = "r1/u18";
 
 /// The section of the README.
 fn section() -> &'static str {
@@ -62,7 +62,7 @@ fn a_machine_without_a_bmc_is_run_stopped_started_and_given_back() {
     ] {
         let refused = rack.busbar(&verb);
         assert_ne!(refused.code, 0);
-        for told in ["has no BMC", lacks, "busbar why r1/u11"] {
+        for told in ["has no BMC", lacks, "busbar why r1/u18"] {
             assert!(refused.err.contains(told), "{verb}: {}", refused.err);
         }
     }

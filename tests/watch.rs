@@ -117,3 +117,76 @@ fn metrics_are_told_to_whoever_may_look_in_one_rack_or_all_and_end() {
     let wrong = rack.api("GET", "/metrics?readings=some", Some(&token), Vec::new());
     assert_eq!(wrong.status, 400, "{wrong:?}");
 }
+
+#[test]
+fn a_forecast_is_what_then_really_happens() {
+    let rack = Rack::start(3, 50.0);
+    rack.until("the image is there", || rack.busbar("image ls").out.contains("demo"));
+    rack.until("four servers and two PDUs are found", || {
+        rack.busbar("ls").out.matches("r1/").count() >= 6
+    });
+    for slot in ["u1", "u2", "u3"] {
+        rack.busbar(&format!("run demo --name on-{slot} --on r1/{slot} --detach"))
+            .ok();
+    }
+    // what runs idles, so that nothing moves but what the failure moves
+    let watts = |of: &str| {
+        let said = rack.busbar(&format!("cat r1/{of}/watts")).out;
+        said.trim().parse::<f64>().unwrap_or(0.0)
+    };
+    rack.until("all three run", || {
+        let ps = rack.busbar("ps --json").ok().json();
+        let running = |m: &&Value| m["status"]["state"] == "running";
+        ps.as_array().unwrap().iter().filter(running).count() == 3
+    });
+    // one has both inputs, one the first alone, one the second alone
+    rack.busbar("emulate fault r1/u2 pull-cable supply=1").ok();
+    rack.busbar("emulate fault r1/u3 pull-cable supply=0").ok();
+    rack.until("that is read, as what all draw is", || {
+        let carried = watts("pdu-a") + watts("pdu-b");
+        let all: f64 = ["u1", "u2", "u3", "u4"].into_iter().map(watts).sum();
+        let text = rack.busbar("whatif fail r1/pdu-a").out;
+        let is_near = (carried - all).abs() < 0.03 * all;
+        is_near && watts("u1") > 200.0 && text.starts_with("1 machine dies: on-u2.") && !text.contains("on-u3")
+    });
+
+    let forecast = rack.busbar("whatif fail pdu-a --json").ok().json();
+    let list = |of: &str| forecast[of].as_array().unwrap().clone();
+    let dies: Vec<Value> = list("dies").into_iter().map(|v| v["machine"].clone()).collect();
+    assert_eq!(dies, ["on-u2"], "{forecast}");
+    assert_eq!(forecast["weaker"][0]["place"], "r1/u1", "{forecast}");
+    let load = list("loads").into_iter().find(|l| l["pdu"] == "r1/pdu-b").unwrap();
+    let (before, after) = (load["before"].as_f64().unwrap(), load["after"].as_f64().unwrap());
+    assert!(after > 1.2 * before, "{load}");
+    let text = rack.busbar("whatif fail r1/pdu-a").ok().out;
+    assert!(
+        text.starts_with("1 machine dies: on-u2.") && text.ends_with("Nothing was changed.\n"),
+        "{text}"
+    );
+
+    rack.busbar("emulate fault pdu-a trip-breaker").ok();
+    let truth = || -> std::collections::BTreeMap<String, f64> {
+        let all = rack.busbar("emulate ls --json").ok().json();
+        let of = |b: &Value| (b["place"].as_str().unwrap().to_owned(), b["watts"].as_f64().unwrap());
+        all.as_array().unwrap().iter().map(of).collect()
+    };
+    rack.until("what hung on it alone is dark", || truth()["r1/u2"] == 0.0);
+    let now = truth();
+    assert!(now["r1/u1"] > 200.0 && now["r1/u3"] > 200.0, "{now:?}");
+    let carried: f64 = now.values().sum();
+    assert!(
+        (carried / after - 1.0).abs() < 0.05,
+        "forecast {after} W, it is {carried} W: {now:?}"
+    );
+    println!("forecast {after:.0} W on pdu-b, in truth {carried:.0} W");
+    rack.until("the PDU is read so", || (watts("pdu-b") / after - 1.0).abs() < 0.05);
+
+    // the diagram knows what is dark, and losing the other one too is the end
+    rack.until("the end is foretold", || {
+        let dark = rack.busbar("whatif fail r1/pdu-b").out;
+        dark.contains("dark already") && dark.starts_with("2 machines die: on-u1, on-u3;")
+    });
+    let unknown = rack.busbar("whatif fail r1/pdu-z");
+    assert!(unknown.code == 3 && unknown.err.contains("BB0301"), "{unknown:?}");
+    assert_eq!(rack.busbar("whatif fail r1").code, 2);
+}

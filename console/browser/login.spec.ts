@@ -11,7 +11,7 @@ test("the link logs in, and the token leaves the address", async ({ page, daemon
   await page.goto(daemon.link());
   await expect(box(page, "r1/u1")).toBeVisible();
   expect(page.url()).not.toContain("token");
-  const [cookie] = (await context.cookies()).filter(({ name }) => name === "busbar");
+  const [cookie] = (await context.cookies()).filter(({ name }) => name === `busbar-${new URL(daemon.url).port}`);
   expect(cookie).toMatchObject({ httpOnly: true, sameSite: "Strict", secure: true, path: "/" });
 });
 

@@ -17,4 +17,15 @@ export const headed = (path: string, heading: string | RegExp): Sheet => ({
   },
 });
 
-export const SHEETS: Sheet[] = [headed("/machines", /machine/i), headed("/run", /^Run a machine/)];
+export const SHEETS: Sheet[] = [
+  headed("/machines", /machine/i),
+  headed("/run", /^Run a machine/),
+  headed("/power/r1", "Power of r1"),
+  headed("/lab", /broken/),
+  headed("/cooling", /warmest inlet/i),
+  headed("/pools", /servers? (is|are) free/),
+  headed("/images", /images? in/),
+  headed("/capacity", /next machine/),
+  headed("/events", /in the last day/),
+  headed("/audit", /in the last day/i),
+];

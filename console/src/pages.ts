@@ -25,6 +25,47 @@ export const PAGES: readonly Page[] = [
     Body: lazy(() => import("./machines/MachinesPage").then((m) => ({ default: m.MachinesPage }))),
   },
   { segment: "run", title: "Run", Body: lazy(() => import("./run/RunPage").then((m) => ({ default: m.RunPage }))) },
+  {
+    segment: "power",
+    title: "Power",
+    Body: lazy(() => import("./power/PowerPage").then((it) => ({ default: it.PowerPage }))),
+  },
+  {
+    segment: "cooling",
+    title: "Cooling",
+    Body: lazy(() => import("./cooling/CoolingPage").then((m) => ({ default: m.CoolingPage }))),
+  },
+  {
+    segment: "pools",
+    title: "Pools",
+    Body: lazy(() => import("./pools/PoolsPage").then((m) => ({ default: m.PoolsPage }))),
+  },
+  {
+    segment: "images",
+    title: "Images",
+    Body: lazy(() => import("./images/ImagesPage").then((m) => ({ default: m.ImagesPage }))),
+  },
+  {
+    segment: "capacity",
+    title: "Capacity",
+    Body: lazy(() => import("./capacity/CapacityPage").then((m) => ({ default: m.CapacityPage }))),
+  },
+  {
+    segment: "events",
+    title: "Events",
+    Body: lazy(() => import("./events/EventsPage").then((m) => ({ default: m.EventsPage }))),
+  },
+  {
+    segment: "audit",
+    title: "Audit",
+    Body: lazy(() => import("./audit/AuditPage").then((m) => ({ default: m.AuditPage }))),
+  },
+  {
+    segment: "lab",
+    title: "Lab",
+    shown: (me) => me.emulator,
+    Body: lazy(() => import("./lab/LabPage").then((it) => ({ default: it.LabPage }))),
+  },
 ];
 
 /** The first part of a path. */

@@ -1,82 +1,32 @@
-//! `busbar emulate`: what the emulated rack is and does, bad luck for it, work for it, and its pace. A client of the
-//! rack's own control endpoint (`emulator::control`), which the daemon knows nothing of.
+//! `busbar emulate`: what the emulated rack is and does, bad luck for it, work for it, and its pace: `/v1/lab` of the daemon.
 
 use std::time::Duration;
 
 use anyhow::Result;
 use emulator::Fault;
-use emulator::control::{BoxStatus, Cleared, LoadRequest, Loaded, PaceStatus, Problem, RackStatus};
+use emulator::control::{BoxStatus, Cleared, LoadRequest, Loaded, PaceStatus, RackStatus};
 use reqwest::Method;
 use serde_json::{Value, json};
 
 use crate::cli::{Cli, Emulate};
-use crate::client::{fail, read};
-use crate::context::Context;
+use crate::client::{Client, fail};
 use crate::output::{self, Table, plain};
 
-/// Paths of the control endpoint.
-const SERVERS: &str = "/servers";
-const FAULTS: &str = "/faults";
-/// Longest answer that is waited for: a step of a week takes its time.
-const PATIENCE: Duration = Duration::from_secs(120);
-
-/// The control endpoint.
-struct Control {
-    url: String,
-    http: reqwest::Client,
-}
-
-impl Control {
-    fn known() -> Result<Control> {
-        let none = || fail("BB0601", "no emulated rack is known", "busbar up --emulate");
-        let url = Context::load(&Context::path())?
-            .and_then(|c| c.emulator_control)
-            .ok_or_else(none)?;
-        let http = reqwest::Client::builder()
-            .tls_certs_only([])
-            .no_proxy()
-            .timeout(PATIENCE)
-            .build()?;
-        let url = url.trim_end_matches('/').to_owned();
-        Ok(Control { url, http })
-    }
-
-    async fn call(&self, method: Method, path: &str, body: Option<Value>) -> Result<Value> {
-        let mut request = self.http.request(method, format!("{}{path}", self.url));
-        if let Some(body) = body {
-            request = request.json(&body);
-        }
-        let answer = request.send().await.map_err(|e| {
-            let why = format!("the emulated rack does not answer: {e}");
-            fail("BB0601", why, "busbar up --emulate")
-        })?;
-        let status = answer.status();
-        let text = String::from_utf8_lossy(&read(answer).await?).into_owned();
-        if status.is_success() {
-            return Ok(serde_json::from_str(&text).unwrap_or(Value::Null));
-        }
-        let why = serde_json::from_str::<Problem>(&text).map_or(text, |p| p.detail);
-        let code = match status.as_u16() {
-            404 => "BB0301",
-            400 | 415 | 422 => "BB0101",
-            _ => "BB0502",
-        };
-        Err(fail(code, plain(&why), "busbar emulate ls"))
-    }
-}
+const RACK: &str = "/v1/lab/rack";
+const FAULTS: &str = "/v1/lab/faults";
 
 pub async fn emulate(cli: &Cli, what: &Emulate) -> Result<u8> {
-    let control = Control::known()?;
+    let daemon = Client::new(cli)?;
     match what {
         Emulate::Ls { .. } if cli.json => {
-            output::json(&control.call(Method::GET, SERVERS, None).await?, false)?;
+            output::json(&daemon.get(RACK).await?, false)?;
         }
         Emulate::Ls { at } => {
-            let rack: RackStatus = serde_json::from_value(control.call(Method::GET, "/rack", None).await?)?;
+            let rack: RackStatus = serde_json::from_value(daemon.get(RACK).await?)?;
             show(&rack, at);
         }
         Emulate::Faults => {
-            let all = control.call(Method::GET, FAULTS, None).await?;
+            let all = daemon.get(FAULTS).await?;
             if cli.json {
                 output::json(&all, false)?;
             } else {
@@ -84,14 +34,18 @@ pub async fn emulate(cli: &Cli, what: &Emulate) -> Result<u8> {
                 all.iter().for_each(|f| output::text(line(f)));
             }
         }
-        Emulate::Fault { file: Some(file), .. } => return from_file(cli, &control, file).await,
+        Emulate::Fault { file: Some(file), .. } => return from_file(cli, &daemon, file).await,
         Emulate::Fault { words, file: None } => {
-            let set = control.call(Method::POST, FAULTS, Some(fault(words)?)).await?;
+            let set = daemon.call(Method::POST, FAULTS, Some(fault(words)?)).await?;
             tell(cli, &set, || Ok(line(&serde_json::from_value(set.clone())?)))?;
+        }
+        Emulate::Clear { id: None, all: false } => {
+            let what = "say which fault is cleared, by its number in `busbar emulate faults`, or --all";
+            return Err(fail("BB0101", what, "busbar emulate clear --all"));
         }
         Emulate::Clear { id, .. } => {
             let path = id.map_or_else(|| FAULTS.to_owned(), |id| format!("{FAULTS}/{id}"));
-            let cleared = control.call(Method::DELETE, &path, None).await?;
+            let cleared = daemon.call(Method::DELETE, &path, None).await?;
             tell(cli, &cleared, || {
                 let n = serde_json::from_value::<Cleared>(cleared.clone())?.cleared;
                 Ok(format!("{} cleared", output::counted(n, "fault", "faults")))
@@ -102,7 +56,7 @@ pub async fn emulate(cli: &Cli, what: &Emulate) -> Result<u8> {
                 at: at.clone(),
                 ..work(load)?
             };
-            let loaded = control.call(Method::PUT, "/load", Some(json!(request))).await?;
+            let loaded = daemon.call(Method::PUT, "/v1/lab/load", Some(json!(request))).await?;
             tell(cli, &loaded, || {
                 let places = serde_json::from_value::<Loaded>(loaded.clone())?.places;
                 Ok(format!("{load} on {}", places.join(", ")))
@@ -110,11 +64,11 @@ pub async fn emulate(cli: &Cli, what: &Emulate) -> Result<u8> {
         }
         Emulate::Speed { speed } => {
             let body = json!({"speed": speed});
-            pace(cli, &control.call(Method::PUT, "/speed", Some(body)).await?)?;
+            pace(cli, &daemon.call(Method::PUT, "/v1/lab/speed", Some(body)).await?)?;
         }
         Emulate::Step { by } => {
             let body = json!({"seconds": by.as_secs_f64()});
-            pace(cli, &control.call(Method::POST, "/step", Some(body)).await?)?;
+            pace(cli, &daemon.call(Method::POST, "/v1/lab/step", Some(body)).await?)?;
         }
     }
     Ok(0)
@@ -189,18 +143,18 @@ fn fault(words: &[String]) -> Result<Value> {
 }
 
 /// Sets all faults of a file, or none.
-async fn from_file(cli: &Cli, control: &Control, file: &std::path::Path) -> Result<u8> {
+async fn from_file(cli: &Cli, daemon: &Client, file: &std::path::Path) -> Result<u8> {
     let name = file.display();
     let bad = |why: String| fail("BB0101", why, "busbar emulate fault --help");
     let text = std::fs::read_to_string(file).map_err(|e| bad(format!("cannot read {name}: {e}")))?;
     let faults = emulator::faults::file::read(&text).map_err(|e| bad(format!("{name} is refused:\n{e}")))?;
     let mut set: Vec<Fault> = Vec::new();
     for (line, fault) in faults {
-        match control.call(Method::POST, FAULTS, Some(json!(fault))).await {
+        match daemon.call(Method::POST, FAULTS, Some(json!(fault))).await {
             Ok(answer) => set.push(serde_json::from_value(answer)?),
             Err(e) => {
                 for fault in &set {
-                    control
+                    daemon
                         .call(Method::DELETE, &format!("{FAULTS}/{}", fault.id), None)
                         .await?;
                 }
@@ -219,7 +173,7 @@ async fn from_file(cli: &Cli, control: &Control, file: &std::path::Path) -> Resu
 /// `fault 3: pull_cable supply 1 on r1/u3`.
 fn line(fault: &Fault) -> String {
     let told = serde_json::to_value(fault).unwrap_or_default();
-    let own = ["id", "on", "action", "count", "hits"];
+    let own = ["id", "on", "action", "count", "hits", "since"];
     let how: Vec<String> = told
         .as_object()
         .into_iter()

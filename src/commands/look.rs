@@ -1,9 +1,10 @@
 //! Commands that only look.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use anyhow::Result;
-use rack::request::{EventView, MachineView, NodeView, Summary, Verdict, Why};
+use rack::request::{EventView, MachineView, NodeView, Progress, Summary, Verdict, Why};
 use rack::{Name, Place, State};
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -300,16 +301,7 @@ fn machines(all: Vec<Value>, made: &BTreeMap<Place, String>) -> Result<String> {
     for view in all {
         let v: MachineView = serde_json::from_value(view)?;
         let (m, s) = (&v.machine, &v.machine.status);
-        let note = match (&v.progress, s.state) {
-            (Some(p), _) if p.total.0 > 0 => format!(
-                "{} {} %, {}",
-                p.phase,
-                p.done.0.saturating_mul(100) / p.total.0,
-                span(output::now().since(s.since))
-            ),
-            (_, State::Running | State::Stopped | State::Released) => String::new(),
-            _ => s.reason.clone(),
-        };
+        let note = note(v.progress.as_ref(), s.state, &s.reason, output::now().since(s.since));
         table.row(vec![
             m.name.to_string(),
             s.state.letter().to_string(),
@@ -329,8 +321,22 @@ fn machines(all: Vec<Value>, made: &BTreeMap<Place, String>) -> Result<String> {
     Ok(table.to_string())
 }
 
+/// What is said behind a machine's row, when its state began so long ago: how far it is, or why it is as it is.
+pub fn note(progress: Option<&Progress>, state: State, reason: &str, passed: Duration) -> String {
+    match (progress, state) {
+        (Some(p), _) if p.total.0 > 0 => format!(
+            "{} {} %, {}",
+            p.phase,
+            p.done.0.saturating_mul(100) / p.total.0,
+            span(passed)
+        ),
+        (_, State::Running | State::Stopped | State::Released) => String::new(),
+        _ => reason.to_owned(),
+    }
+}
+
 /// What a node is made of: `64c 256G + 2 gpu`.
-fn parts(node: &rack::Node) -> String {
+pub fn parts(node: &rack::Node) -> String {
     let gpus = match node.gpus() {
         0 => String::new(),
         n => format!(" + {n} gpu"),
@@ -349,19 +355,28 @@ pub async fn ps(cli: &Cli, client: &Client, watch: bool, released: bool) -> Resu
     list(cli, client, "/v1/machines", watch, keep, |all| machines(all, &made)).await
 }
 
+/// Asks why.
+pub async fn asked(client: &Client, about: &str) -> Result<Value> {
+    client.get(&format!("/v1/why/{}", in_path(about)?)).await
+}
+
+/// An answer, line by line.
+pub fn told(why: &Why) -> Vec<String> {
+    let mut lines = vec![why.headline.clone()];
+    lines.extend(why.because.iter().map(|b| format!("  because {b}")));
+    lines.extend(why.next.iter().map(|n| format!("  next: {n}")));
+    lines.extend(why.ways_out.iter().map(|o| format!("  way out: {o}")));
+    lines.iter().map(|l| plain(l)).collect()
+}
+
 /// Prints why.
 pub async fn why(cli: &Cli, client: &Client, about: &str) -> Result<u8> {
-    let answer = client.get(&format!("/v1/why/{}", in_path(about)?)).await?;
+    let answer = asked(client, about).await?;
     if cli.json {
         output::json(&answer, false)?;
         return Ok(0);
     }
-    let w: Why = serde_json::from_value(answer)?;
-    let mut lines = vec![w.headline];
-    lines.extend(w.because.iter().map(|b| format!("  because {b}")));
-    lines.extend(w.next.iter().map(|n| format!("  next: {n}")));
-    lines.extend(w.ways_out.iter().map(|o| format!("  way out: {o}")));
-    lines.iter().for_each(|l| output::text(plain(l)));
+    told(&serde_json::from_value(answer)?).iter().for_each(output::text);
     Ok(0)
 }
 

@@ -19,6 +19,7 @@ pub mod sensors;
 mod spark;
 mod top;
 mod truth;
+pub mod whatif;
 
 use anyhow::Result;
 
@@ -73,6 +74,7 @@ pub async fn online(cli: &Cli) -> Result<u8> {
         Command::Bios(options) => hardware::bios(cli, client, options).await,
         Command::Sensors(options) => sensors::sensors(cli, client, options).await,
         Command::Free { rack } => free::free(cli, client, rack.as_ref()).await,
+        Command::Whatif(what) => whatif::whatif(cli, client, what).await,
         Command::Top => top::top(cli, client).await,
         Command::Locate { of, off } => hardware::locate(cli, client, of, !off).await,
         Command::Log { of, lines } => hardware::log(cli, client, of, *lines).await,

@@ -203,6 +203,9 @@ pub async fn settle(house: &House, rack: &Handle, options: &UpOptions, state: &S
             )
             .await?;
     }
+    if first {
+        write_down(house, &who, rack).await;
+    }
     let demo: Name = "demo".parse()?;
     // real firmware finds no system on the demonstration disk
     if options.vms.is_none() && house.world().images.is_empty() {
@@ -216,6 +219,20 @@ pub async fn settle(house: &House, rack: &Handle, options: &UpOptions, state: &S
         std::fs::remove_file(&disk)?;
     }
     Ok(())
+}
+
+/// Writes down what the rack should be, as whoever built it would: heights, units and cords, which no BMC tells. Never over
+/// what somebody wrote, and at the first start only: who takes it away is not told twice.
+async fn write_down(house: &House, who: &Who, rack: &Handle) {
+    for intent in emulator::describe::intent::of(&rack.rack.config.layout.describe()) {
+        let name = intent.rack.clone();
+        if house.intent(&name).is_some() {
+            continue;
+        }
+        if let Err(error) = house.set_intent(who, intent, false).await {
+            tracing::warn!(rack = %name, %error, "the emulated rack is drawn without its heights");
+        }
+    }
 }
 
 /// Captured boxes, where the emulator serves them.

@@ -111,10 +111,11 @@ pub async fn run(mut options: UpOptions) -> Result<()> {
     })?;
     let api_at = listener.local_addr()?;
     let mut services = tokio::task::JoinSet::new();
+    let lab = api::lab::Lab::default();
     services.spawn(boot::serve::serve(
         listener,
         Some(boot::serve::tls_config(&tls.0, &tls.1)?),
-        api::router(house.clone()),
+        api::router(house.clone(), api_at.port(), lab.clone()),
         boot::serve::Limits::default(),
         stop.clone(),
     ));
@@ -132,12 +133,14 @@ pub async fn run(mut options: UpOptions) -> Result<()> {
         (Some(network), true) => Some(emulated::start(&options, network, space.as_ref(), &state.at("emulator")).await?),
         _ => None,
     };
-    let control = rack.as_ref().and_then(|r| r.control).map(|at| format!("http://{at}"));
+    if let Some(at) = rack.as_ref().and_then(|r| r.control) {
+        lab.open(at);
+    }
     let logins = match (&space, &rack) {
         (Some(space), Some(rack)) => emulated::doors(&options, space, rack, &house, &mut services).await?,
         _ => BTreeMap::new(),
     };
-    let (context, written) = introduce(&state, &house, api_at, &tls.0, control, logins).await?;
+    let (context, written) = introduce(&state, &house, api_at, &tls.0, logins).await?;
     for file in racks {
         house.watch_bmcs(file.watched()).await?;
     }
@@ -201,7 +204,6 @@ async fn introduce(
     house: &House,
     api: SocketAddr,
     ca: &str,
-    control: Option<String>,
     logins: BTreeMap<Place, SocketAddr>,
 ) -> Result<(Context, PathBuf)> {
     let file = state.at("context.json");
@@ -241,7 +243,6 @@ async fn introduce(
         url: format!("https://{reached}"),
         token,
         ca_pem: Some(ca.to_owned()),
-        emulator_control: control,
         logins,
     };
     context.save(&file)?;
@@ -293,7 +294,10 @@ fn greet(
             " try      busbar image add debian-12 FILE · busbar run debian-12 · busbar console r1/u1 · busbar top"
         );
     } else if options.emulate {
-        println!(" try      busbar run demo · busbar ps · busbar emulate ls");
+        println!(
+            " try      busbar run demo · busbar ps · break it at a click: {}/lab",
+            context.url
+        );
     } else {
         println!(" try      busbar ls · busbar arm r1 · busbar image add NAME FILE · busbar doctor");
     }
@@ -347,7 +351,6 @@ mod tests {
             url: "https://127.0.0.1:7400".into(),
             token: "busbar_secret".into(),
             ca_pem: None,
-            emulator_control: None,
             logins: BTreeMap::new(),
         };
         let shown = |terminal| way_in(&context, terminal).expect("an address");

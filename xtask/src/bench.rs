@@ -6,6 +6,7 @@
 //! README in `benches`.
 
 mod poll;
+mod top;
 
 use std::fs;
 use std::io::{Read, Write};
@@ -33,9 +34,9 @@ const STARTS: usize = 50;
 const ANSWERS: usize = 100;
 /// Emulated servers in the big rack, and how long they may take to be found.
 const NODES: usize = 1000;
-const FOUND: Duration = Duration::from_secs(120);
+const FOUND: Duration = Duration::from_secs(300);
 /// How long a daemon may take until its API answers.
-const READY: Duration = Duration::from_secs(60);
+const READY: Duration = Duration::from_secs(180);
 
 #[derive(clap::Args)]
 pub struct Args {
@@ -45,7 +46,7 @@ pub struct Args {
     /// A built `commits` example of the store; without it, that row is left out
     #[arg(long)]
     commits: Option<PathBuf>,
-    /// Only this part: install, list, poll or start
+    /// Only this part: install, list, poll, start or top
     #[arg(long)]
     only: Option<String>,
     /// Print JSON
@@ -88,6 +89,9 @@ pub fn run(args: &Args) -> Result<()> {
     }
     if wanted("poll") {
         poll::sweeps(&binary, &folder, &mut rows, &mut notes)?;
+    }
+    if wanted("top") {
+        top::cost(&binary, &folder, &mut rows, &mut notes)?;
     }
     if wanted("start") {
         starts(&binary, &folder, &mut rows)?;
@@ -241,27 +245,7 @@ fn listing(binary: &Path, folder: &Path, rows: &mut Vec<Row>, notes: &mut Vec<St
     let begun = Instant::now();
     let nodes = NODES.to_string();
     let daemon = Daemon::start(binary, folder, &["--nodes", &nodes, "--speed", "50"])?;
-    let mut body = String::new();
-    loop {
-        let found = match daemon.get("/v1/nodes") {
-            Ok(text) => {
-                body = text;
-                serde_json::from_str::<Vec<Value>>(&body)?.len()
-            }
-            Err(_) => 0,
-        };
-        // the rack has a node in a box of its own besides
-        if found >= NODES {
-            break;
-        }
-        if begun.elapsed() > FOUND {
-            bail!(
-                "{found} of {NODES} emulated nodes after {FOUND:?}; see {}",
-                daemon.process.log.display()
-            );
-        }
-        thread::sleep(Duration::from_millis(250));
-    }
+    let body = found(&daemon, NODES, begun)?;
     notes.push(format!(
         "{NODES} emulated nodes: all in the list {:.1} s after the daemon's start; the list is {:.2} MB",
         begun.elapsed().as_secs_f64(),
@@ -285,6 +269,25 @@ fn listing(binary: &Path, folder: &Path, rows: &mut Vec<Row>, notes: &mut Vec<St
         daemon.used()?.resident / 1000
     ));
     Ok(())
+}
+
+/// Waits until a rack of so many nodes is found; gives their list.
+fn found(daemon: &Daemon, nodes: usize, begun: Instant) -> Result<String> {
+    loop {
+        let body = daemon.get("/v1/nodes").unwrap_or_else(|_| "[]".to_owned());
+        let found = serde_json::from_str::<Vec<Value>>(&body)?.len();
+        // the rack has a node in a box of its own besides
+        if found >= nodes {
+            return Ok(body);
+        }
+        if begun.elapsed() > FOUND {
+            bail!(
+                "{found} of {nodes} emulated nodes after {FOUND:?}; see {}",
+                daemon.process.log.display()
+            );
+        }
+        thread::sleep(Duration::from_millis(250));
+    }
 }
 
 /// A command's start and end against that of the smallest program.

@@ -46,6 +46,25 @@ pub struct Used {
     pub files: u64,
 }
 
+/// Asks the kernel what a process uses; an error when it has gone.
+pub fn used(id: u32) -> Result<Used> {
+    let gone = || format!("process {id} has gone");
+    let of = |file: &str| format!("/proc/{id}/{file}");
+    let stat = fs::read_to_string(of("stat")).with_context(gone)?;
+    // the name of the program may hold blanks; user and system time are fields 14 and 15, the 12th and 13th behind it
+    let (_, rest) = stat.rsplit_once(')').with_context(gone)?;
+    let fields: Vec<&str> = rest.split_whitespace().collect();
+    let ticks = |n: usize| -> Result<f64> { Ok(fields.get(n).context("a short stat")?.parse()?) };
+    let status = fs::read_to_string(of("status")).with_context(gone)?;
+    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
+    let resident = line.and_then(|line| line.split_whitespace().next());
+    Ok(Used {
+        cpu: (ticks(11)? + ticks(12)?) / TICKS,
+        resident: resident.with_context(gone)?.parse()?,
+        files: fs::read_dir(of("fd"))?.count() as u64,
+    })
+}
+
 /// A program that runs in the background; it ends with the value.
 pub struct Process {
     name: &'static str,
@@ -106,21 +125,12 @@ impl Process {
 
     /// Asks the kernel; an error when the process has gone.
     pub fn used(&self) -> Result<Used> {
-        let gone = || format!("{} has gone", self.name);
-        let of = |file: &str| format!("/proc/{}/{file}", self.child.id());
-        let stat = fs::read_to_string(of("stat")).with_context(gone)?;
-        // the name of the program may hold blanks; user and system time are fields 14 and 15, the 12th and 13th behind it
-        let (_, rest) = stat.rsplit_once(')').with_context(gone)?;
-        let fields: Vec<&str> = rest.split_whitespace().collect();
-        let ticks = |n: usize| -> Result<f64> { Ok(fields.get(n).context("a short stat")?.parse()?) };
-        let status = fs::read_to_string(of("status")).with_context(gone)?;
-        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
-        let resident = line.and_then(|line| line.split_whitespace().next());
-        Ok(Used {
-            cpu: (ticks(11)? + ticks(12)?) / TICKS,
-            resident: resident.with_context(gone)?.parse()?,
-            files: fs::read_dir(of("fd"))?.count() as u64,
-        })
+        used(self.id()).with_context(|| format!("{} has gone", self.name))
+    }
+
+    /// Its number.
+    pub fn id(&self) -> u32 {
+        self.child.id()
     }
 
     /// SIGKILL: no chance to tidy up.

@@ -1,11 +1,18 @@
 // Carrying actions out: a button beside the command and the API call that it is, a question before what destroys, and what came of it.
 
-import { createSignal, For, Show } from "solid-js";
+import { createSignal, createUniqueId, Index, type JSX, Show, untrack } from "solid-js";
 import { tell, words } from "../api/client";
 import { Dialog } from "../frame/Dialog";
 import { type Action, shownCall } from "./action";
 
-export function Acts(props: { actions: Action[]; onDone: () => void }) {
+export function Acts(props: {
+  actions: Action[];
+  onDone: () => void;
+  /** Controls of what is chosen before an action is done; made once for each. */
+  choices?: (action: () => Action) => JSX.Element;
+}) {
+  // a page may have several of these, with actions of one name
+  const group = createUniqueId();
   const [asked, ask] = createSignal<Action | null>(null);
   const [busy, setBusy] = createSignal<string | null>(null);
   const [said, say] = createSignal<{ text: string; failed: boolean } | null>(null);
@@ -31,28 +38,33 @@ export function Acts(props: { actions: Action[]; onDone: () => void }) {
   return (
     <>
       <ul class="acts">
-        <For each={props.actions}>
+        {/* by position, so that an action that becomes its opposite keeps the focus */}
+        <Index each={props.actions}>
           {(action) => (
             <li>
               <button
                 type="button"
                 class="act"
-                classList={{ grave: action.dies !== undefined }}
-                aria-disabled={action.disabled !== undefined || busy() !== null}
-                aria-describedby={`act-${action.id}`}
-                onClick={() => press(action)}
+                classList={{ grave: action().dies !== undefined }}
+                aria-disabled={action().disabled !== undefined || busy() !== null}
+                aria-describedby={`act-${group}-${action().id}`}
+                onClick={() => press(action())}
               >
-                {busy() === action.id ? "…" : action.label}
+                {busy() === action().id ? "…" : action().label}
               </button>
-              <div id={`act-${action.id}`}>
-                <code>{action.command}</code>
-                <Show when={action.disabled} fallback={<code class="call">{shownCall(action.call)}</code>}>
-                  <p class="why">{action.disabled}</p>
+              <div id={`act-${group}-${action().id}`}>
+                <Show when={action().does}>
+                  <p>{action().does}</p>
+                </Show>
+                {untrack(() => props.choices?.(action))}
+                <code>{action().command}</code>
+                <Show when={action().disabled} fallback={<code class="call">{shownCall(action().call)}</code>}>
+                  <p class="why">{action().disabled}</p>
                 </Show>
               </div>
             </li>
           )}
-        </For>
+        </Index>
       </ul>
       <p role="status" class="said" classList={{ failed: said()?.failed ?? false }}>
         {said()?.text}

@@ -3,7 +3,7 @@
 import type { Role } from "../api/types";
 
 export interface Call {
-  method: "POST" | "DELETE";
+  method: "POST" | "PUT" | "DELETE";
   path: string;
   body?: Record<string, unknown>;
 }
@@ -11,6 +11,8 @@ export interface Call {
 export interface Action {
   id: string;
   label: string;
+  /** What comes of it, where that is more than the label says. */
+  does?: string;
   command: string;
   call: Call;
   /** Why it can't be done now, and what would enable it. */

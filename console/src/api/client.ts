@@ -78,7 +78,7 @@ export async function look<T>(
 
 /** Changes something. `leaving`: it is sent even when the page is closed meanwhile. */
 export async function tell<T>(
-  method: "POST" | "DELETE",
+  method: "POST" | "PUT" | "DELETE",
   path: string,
   body?: unknown,
   { leaving = false } = {},

@@ -324,6 +324,127 @@ export interface paths {
         readonly patch?: never;
         readonly trace?: never;
     };
+    readonly "/v1/lab/faults": {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path?: never;
+            readonly cookie?: never;
+        };
+        /** Faults that are set. */
+        readonly get: operations["faults"];
+        readonly put?: never;
+        /** Sets a fault; answers with it and its number. */
+        readonly post: operations["set"];
+        /** Clears every fault, and undoes what they did. */
+        readonly delete: operations["clear_all"];
+        readonly options?: never;
+        readonly head?: never;
+        readonly patch?: never;
+        readonly trace?: never;
+    };
+    readonly "/v1/lab/faults/kinds": {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path?: never;
+            readonly cookie?: never;
+        };
+        /** What can be broken in the emulated rack: each fault in words, with what it takes and the places that take it. */
+        readonly get: operations["kinds"];
+        readonly put?: never;
+        readonly post?: never;
+        readonly delete?: never;
+        readonly options?: never;
+        readonly head?: never;
+        readonly patch?: never;
+        readonly trace?: never;
+    };
+    readonly "/v1/lab/faults/{id}": {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path?: never;
+            readonly cookie?: never;
+        };
+        readonly get?: never;
+        readonly put?: never;
+        readonly post?: never;
+        /** Clears a fault, and undoes what it did. */
+        readonly delete: operations["clear"];
+        readonly options?: never;
+        readonly head?: never;
+        readonly patch?: never;
+        readonly trace?: never;
+    };
+    readonly "/v1/lab/load": {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path?: never;
+            readonly cookie?: never;
+        };
+        readonly get?: never;
+        /** What boxes are asked to do once something runs on them: a share of full load, a pattern, or a trace. */
+        readonly put: operations["load"];
+        readonly post?: never;
+        readonly delete?: never;
+        readonly options?: never;
+        readonly head?: never;
+        readonly patch?: never;
+        readonly trace?: never;
+    };
+    readonly "/v1/lab/rack": {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path?: never;
+            readonly cookie?: never;
+        };
+        /** The emulated rack as it stands, in truth: boxes with their watts and heat, feeds, coolant. 404 where the rack is real. */
+        readonly get: operations["rack"];
+        readonly put?: never;
+        readonly post?: never;
+        readonly delete?: never;
+        readonly options?: never;
+        readonly head?: never;
+        readonly patch?: never;
+        readonly trace?: never;
+    };
+    readonly "/v1/lab/speed": {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path?: never;
+            readonly cookie?: never;
+        };
+        readonly get?: never;
+        /** Lets the rack run faster or slower than real time, or stand still. */
+        readonly put: operations["speed"];
+        readonly post?: never;
+        readonly delete?: never;
+        readonly options?: never;
+        readonly head?: never;
+        readonly patch?: never;
+        readonly trace?: never;
+    };
+    readonly "/v1/lab/step": {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path?: never;
+            readonly cookie?: never;
+        };
+        readonly get?: never;
+        readonly put?: never;
+        /** Puts the rack forward at once, so that what takes an hour is seen now. */
+        readonly post: operations["step"];
+        readonly delete?: never;
+        readonly options?: never;
+        readonly head?: never;
+        readonly patch?: never;
+        readonly trace?: never;
+    };
     readonly "/v1/locate": {
         readonly parameters: {
             readonly query?: never;
@@ -572,6 +693,26 @@ export interface paths {
         readonly patch?: never;
         readonly trace?: never;
     };
+    readonly "/v1/racks/{rack}/power": {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path?: never;
+            readonly cookie?: never;
+        };
+        /**
+         * The one-line diagram of a rack: its PDUs with what they carry and are rated for, the cords to its boxes, and the watts of
+         *     these; null where it is not known, which the notes say in words.
+         */
+        readonly get: operations["power"];
+        readonly put?: never;
+        readonly post?: never;
+        readonly delete?: never;
+        readonly options?: never;
+        readonly head?: never;
+        readonly patch?: never;
+        readonly trace?: never;
+    };
     readonly "/v1/rollouts": {
         readonly parameters: {
             readonly query?: never;
@@ -744,6 +885,27 @@ export interface paths {
         readonly patch?: never;
         readonly trace?: never;
     };
+    readonly "/v1/whatif": {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path?: never;
+            readonly cookie?: never;
+        };
+        /**
+         * What would come of it if these failed now, all at once: who dies, who goes on with less, what load moves where, and
+         *     whether that trips the next PDU. A PDU (`r1/pdu-a`), an outlet (`r1/pdu-a/3`), a box (`r1/u3`) or a supply
+         *     (`r1/u3/psu1`). Nothing is changed.
+         */
+        readonly get: operations["whatif"];
+        readonly put?: never;
+        readonly post?: never;
+        readonly delete?: never;
+        readonly options?: never;
+        readonly head?: never;
+        readonly patch?: never;
+        readonly trace?: never;
+    };
     readonly "/v1/why/{about}": {
         readonly parameters: {
             readonly query?: never;
@@ -799,6 +961,11 @@ export interface components {
             /** @description Boxes. */
             readonly boxes: number;
         };
+        /**
+         * @description What runs on a server that is on.
+         * @enum {string}
+         */
+        readonly Activity: "nothing" | "post" | "firmware" | "agent" | "booting" | "os" | "stays" | "virtual";
         /** @description Arms or disarms a place: `POST /v1/arm`. */
         readonly ArmRequest: {
             /** @description Whether Busbar may write to it from now on. */
@@ -901,6 +1068,59 @@ export interface components {
          * @enum {string}
          */
         readonly BoxKind: "server" | "pdu" | "switch" | "other";
+        /** @description A box. */
+        readonly BoxStatus: {
+            readonly activity?: components["schemas"]["Activity"] | null;
+            /**
+             * Format: double
+             * @description Air out.
+             */
+            readonly exhaust?: number | null;
+            /**
+             * Format: double
+             * @description Fans, percent of full speed.
+             */
+            readonly fans?: number | null;
+            /** @description Supplies with input, and all. */
+            readonly fed: readonly [
+                number,
+                number
+            ];
+            /**
+             * Format: double
+             * @description Hottest chip.
+             */
+            readonly hottest?: number | null;
+            /**
+             * Format: double
+             * @description Air in.
+             */
+            readonly inlet: number;
+            /** @description Its kind. */
+            readonly kind: string;
+            /** @description What it is asked to do when something runs on it: `idle`, `training`, `0.3`. */
+            readonly load: string;
+            /** @description Whether it is on. */
+            readonly on: boolean;
+            /** @description `r1/u3`. */
+            readonly place: string;
+            /** @description Of each supply, whether it has input and is whole. */
+            readonly supplies: readonly boolean[];
+            /** @description Chips whose clocks are halved. */
+            readonly throttled: number;
+            /** @description Whether heat has switched it off. */
+            readonly too_hot: boolean;
+            /**
+             * Format: double
+             * @description Watts at the wall.
+             */
+            readonly watts: number;
+            /**
+             * Format: double
+             * @description Share of full load that is done, percent.
+             */
+            readonly work: number;
+        };
         /**
          * @description What boxes are told apart by.
          * @enum {string}
@@ -942,6 +1162,11 @@ export interface components {
              */
             readonly watts: number;
         } | "lifted";
+        /**
+         * @description Whether there is voltage behind something.
+         * @enum {string}
+         */
+        readonly Carries: "yes" | "no" | "unknown";
         /** @description A slot inside a box. */
         readonly Cell: {
             readonly class?: components["schemas"]["Class"] | null;
@@ -968,6 +1193,36 @@ export interface components {
             /** @description How it went. */
             readonly verdict: components["schemas"]["Verdict"];
         };
+        /** @description Air or coolant that goes round. */
+        readonly CircuitStatus: {
+            /**
+             * Format: double
+             * @description What it sends out, °C.
+             */
+            readonly cold: number;
+            /**
+             * Format: double
+             * @description m³/s of air, l/min of liquid.
+             */
+            readonly flow: number;
+            /**
+             * Format: double
+             * @description What comes back, °C.
+             */
+            readonly hot: number;
+            /**
+             * Format: double
+             * @description Litres of a liquid.
+             */
+            readonly litres?: number | null;
+            /** @description Its name. */
+            readonly name: string;
+            /**
+             * Format: double
+             * @description Heat that its cooler takes, W.
+             */
+            readonly removed: number;
+        };
         /**
          * @description How a box is shown where no number is.
          * @enum {string}
@@ -984,6 +1239,11 @@ export interface components {
             readonly class: components["schemas"]["Class"];
             /** @description In words. */
             readonly label: string;
+        };
+        /** @description How many faults were cleared. */
+        readonly Cleared: {
+            /** @description How many. */
+            readonly cleared: number;
         };
         /** @description Something typed. */
         readonly ConsoleInput: {
@@ -1097,6 +1357,29 @@ export interface components {
              */
             readonly has: number;
         };
+        /** @description A cord between an outlet and a box. */
+        readonly Cord: {
+            /** @description Whether the box gets power through it. */
+            readonly carries: components["schemas"]["Carries"];
+            /** @description Its outlet, as it counts. */
+            readonly outlet: string;
+            /** @description The PDU. */
+            readonly pdu: components["schemas"]["Place"];
+            /** @description Who says so. */
+            readonly source: components["schemas"]["CordSource"];
+            /** @description Whether the outlet told them. */
+            readonly told: boolean;
+            /**
+             * Format: double
+             * @description Watts through it; told by the outlet, else reckoned from what the box draws.
+             */
+            readonly watts?: number | null;
+        };
+        /**
+         * @description Who says what an outlet feeds.
+         * @enum {string}
+         */
+        readonly CordSource: "recorded" | "label";
         /** @description Takes a node out of use, or puts it back. */
         readonly CordonRequest: {
             /** @description Which node. */
@@ -1299,6 +1582,12 @@ export interface components {
             readonly because?: string | null;
             /** @description Who did it: a token's name, or `busbar`. */
             readonly by: string;
+            /**
+             * Format: int64
+             * @description Number of the event that it follows from, where that is recorded: of a write for a machine, what told of the machine's state
+             *     then; of a machine's step, the order of a user that it carries out.
+             */
+            readonly cause?: number | null;
             /** @description How loud. */
             readonly level: components["schemas"]["Level"];
             /** @description What happened, in words; never a secret. */
@@ -1317,6 +1606,277 @@ export interface components {
          * @enum {string}
          */
         readonly Face: "front" | "rear";
+        /**
+         * @description What becomes of a PDU.
+         * @enum {string}
+         */
+        readonly Fate: "dark" | "fails" | "trips" | "soft" | "fine" | "unknown";
+        /** @description One fault. */
+        readonly Fault: components["schemas"]["FaultAction"] & {
+            /**
+             * Format: int32
+             * @description How many times; until it is cleared when absent.
+             */
+            readonly count?: number | null;
+            /**
+             * Format: int64
+             * @description How many times it has happened.
+             */
+            readonly hits?: number;
+            /**
+             * Format: int64
+             * @description Given when it is set.
+             */
+            readonly id?: number;
+            /** @description What it hits. */
+            readonly on?: components["schemas"]["FaultSelector"];
+            readonly since?: components["schemas"]["Time"] | null;
+        };
+        /** @description What happens. */
+        readonly FaultAction: {
+            /** @enum {string} */
+            readonly action: "vanish";
+        } | {
+            /** @enum {string} */
+            readonly action: "hang";
+        } | {
+            /** @enum {string} */
+            readonly action: "delay";
+            /**
+             * Format: int64
+             * @description By so many milliseconds of real time.
+             */
+            readonly millis: number;
+        } | {
+            /** @enum {string} */
+            readonly action: "status";
+            /**
+             * Format: int32
+             * @description 400-599.
+             */
+            readonly code: number;
+        } | {
+            /** @enum {string} */
+            readonly action: "reset";
+        } | {
+            /** @enum {string} */
+            readonly action: "broken_json";
+        } | {
+            /** @enum {string} */
+            readonly action: "huge_body";
+            /**
+             * Format: int64
+             * @description Its size.
+             */
+            readonly bytes: number;
+        } | {
+            /** @enum {string} */
+            readonly action: "wrong_password";
+        } | {
+            /** @enum {string} */
+            readonly action: "ignore_reset";
+        } | {
+            /** @enum {string} */
+            readonly action: "drop_dhcp";
+        } | {
+            /** @enum {string} */
+            readonly action: "disk_error";
+        } | {
+            /** @enum {string} */
+            readonly action: "slow_disk";
+            /**
+             * Format: int64
+             * @description By so many milliseconds of the rack's time.
+             */
+            readonly millis: number;
+        } | {
+            /** @enum {string} */
+            readonly action: "stuck_post";
+        } | {
+            /** @enum {string} */
+            readonly action: "lose_power";
+        } | {
+            /** @enum {string} */
+            readonly action: "pull_cable";
+            /**
+             * Format: int32
+             * @description Which supply, from 0.
+             */
+            readonly supply: number;
+        } | {
+            /** @enum {string} */
+            readonly action: "fail_supply";
+            /**
+             * Format: int32
+             * @description Which, from 0.
+             */
+            readonly supply: number;
+        } | {
+            /** @enum {string} */
+            readonly action: "fail_fan";
+            /**
+             * Format: int32
+             * @description Which, from 0; all when absent.
+             */
+            readonly fan?: number | null;
+        } | {
+            /** @enum {string} */
+            readonly action: "stop_pump";
+            /**
+             * Format: int32
+             * @description Which, from 0; all when absent.
+             */
+            readonly pump?: number | null;
+        } | {
+            /** @enum {string} */
+            readonly action: "stop_cooling";
+        } | {
+            /** @enum {string} */
+            readonly action: "trip_breaker";
+        } | {
+            /** @enum {string} */
+            readonly action: "lose_feed";
+        } | {
+            /** @enum {string} */
+            readonly action: "leak";
+            /**
+             * Format: double
+             * @description Litres a minute.
+             */
+            readonly litres_per_minute: number;
+        } | {
+            /** @enum {string} */
+            readonly action: "drift_sensor";
+            /**
+             * Format: double
+             * @description Units at once.
+             */
+            readonly offset?: number;
+            /**
+             * Format: double
+             * @description Units an hour.
+             */
+            readonly per_hour?: number;
+            /** @description The quantity: `InletCelsius`, `GpuCelsius3`. */
+            readonly sensor: string;
+        };
+        /** @description Something that can be broken here, as `GET /kinds` lists it. */
+        readonly FaultKind: {
+            /** @description A fault's `action`: `pull_cable`. */
+            readonly action: string;
+            /** @description Where it can be set; never empty. */
+            readonly at: readonly components["schemas"]["FaultSpot"][];
+            /** @description What comes of it, in a sentence. */
+            readonly effect: string;
+            /** @description What it takes besides a place. */
+            readonly parameters: readonly components["schemas"]["FaultParameter"][];
+            /** @description Where it happens. */
+            readonly part: components["schemas"]["FaultPart"];
+            /** @description A few words. */
+            readonly title: string;
+        };
+        /** @description Something that a fault takes. */
+        readonly FaultParameter: {
+            /**
+             * Format: double
+             * @description Smallest number.
+             */
+            readonly least?: number | null;
+            /** @description Whether its values are those that each place lists, [`Spot::values`]; else it is a number. */
+            readonly listed: boolean;
+            /**
+             * Format: double
+             * @description Largest number.
+             */
+            readonly most?: number | null;
+            /** @description Its field: `supply`. */
+            readonly name: string;
+            /** @description Whether it may be left out; of a listed one, that means all of them. */
+            readonly optional: boolean;
+            /** @description What it counts in: `ms`, `l/min`, `bytes`; empty where it counts nothing. */
+            readonly unit: string;
+            /**
+             * Format: double
+             * @description A number to begin with.
+             */
+            readonly usual?: number | null;
+        };
+        /**
+         * @description Where a fault happens.
+         * @enum {string}
+         */
+        readonly FaultPart: "plant" | "bmc" | "machine";
+        /** @description What a fault hits. */
+        readonly FaultSelector: {
+            /**
+             * @description Place, or name of a PDU, a feed, a shelf, a loop, with `*` for anything: `r1/u3`, `r1/*`, `pdu-a`. Everything when
+             *     empty.
+             * @default
+             */
+            readonly at: string;
+            /**
+             * @description HTTP method; every one when empty.
+             * @default
+             */
+            readonly method: string;
+            /**
+             * Format: int32
+             * @description Only one in so many of those that the rest names: always the same ones, spread evenly. All of them at 0 and 1.
+             * @default 0
+             */
+            readonly one_in: number;
+            /**
+             * @description Prefix of the path.
+             * @default
+             */
+            readonly path: string;
+        };
+        /** @description A place that can be hit. */
+        readonly FaultSpot: {
+            /** @description As a fault names it: `r1/u3`, `pdu-a`. */
+            readonly place: string;
+            /** @description Values of the parameter that is listed: the numbers of its supplies, the names of its sensors. */
+            readonly values: readonly string[];
+        };
+        /** @description A box and what feeds it. */
+        readonly FedBox: {
+            /** @description Whether its outlets told that, because it does not itself. */
+            readonly by_outlets: boolean;
+            /**
+             * Format: double
+             * @description Its power cap in watts, when it has one.
+             */
+            readonly cap?: number | null;
+            /** @description What feeds it, as it was written down. */
+            readonly cords: readonly components["schemas"]["Cord"][];
+            /** @description Worst health of its parts. */
+            readonly health: components["schemas"]["Health"];
+            /** @description `server`, `cooling`, … */
+            readonly kind: string;
+            readonly machine?: components["schemas"]["Name"] | null;
+            /** @description Maker and model, when told. */
+            readonly model?: string | null;
+            /**
+             * Format: int32
+             * @description That machine's shed order: −20 is shed last, 19 first.
+             */
+            readonly nice?: number | null;
+            /** @description Where it stands. */
+            readonly place: components["schemas"]["Place"];
+            readonly power?: components["schemas"]["PowerState"] | null;
+            /** @description Why its BMC does not answer, when it does not. */
+            readonly silent?: string | null;
+            /** @description That machine's state. */
+            readonly state?: string | null;
+            /** @description Its supplies. */
+            readonly supplies: readonly components["schemas"]["Supply"][];
+            readonly taken?: components["schemas"]["Time"] | null;
+            /**
+             * Format: double
+             * @description Watts that it draws.
+             */
+            readonly watts?: number | null;
+        };
         /** @description One difference. */
         readonly Finding: {
             /** @description What kind. */
@@ -1359,6 +1919,32 @@ export interface components {
             readonly place: components["schemas"]["Place"];
             readonly value?: components["schemas"]["DrawnValue"] | null;
         };
+        /** @description What would come of a failure. Nothing was changed. */
+        readonly Forecast: {
+            /** @description What was taken to be so. */
+            readonly assumed: readonly string[];
+            /** @description When it was made, from what was read then. */
+            readonly at: components["schemas"]["Time"];
+            /** @description Boxes that lose all power, first those with machines. */
+            readonly dies: readonly components["schemas"]["Victim"][];
+            /** @description What fails. */
+            readonly fails: readonly components["schemas"]["Place"][];
+            /** @description What comes of it, in a sentence or two. */
+            readonly headline: string;
+            /** @description PDUs before and after. */
+            readonly loads: readonly components["schemas"]["Load"][];
+            /** @description Which load moves where. */
+            readonly moves: readonly components["schemas"]["Move"][];
+            /**
+             * Format: int32
+             * @description Boxes that notice nothing.
+             */
+            readonly unaffected: number;
+            /** @description What could not be forecast, and why. */
+            readonly unknown: readonly string[];
+            /** @description Boxes that go on with less to fall back on. */
+            readonly weaker: readonly components["schemas"]["Weaker"][];
+        };
         /** @description A resource's numbers. Each is null when it is not known: never zero, never a guess. */
         readonly FreeRow: {
             /**
@@ -1397,6 +1983,41 @@ export interface components {
         readonly FreeView: {
             /** @description One for each resource. */
             readonly rows: readonly components["schemas"]["FreeRow"][];
+        };
+        /** @description A piece of gear. */
+        readonly GearStatus: {
+            /**
+             * Format: double
+             * @description Amps of the phase that carries most.
+             */
+            readonly amps: number;
+            /** @description Boxes that hang on it, by one supply at least. */
+            readonly behind: readonly string[];
+            /** @description The breaker that protects it, or itself. */
+            readonly breaker?: string | null;
+            /** @description Those of them that would be without input if it went dark now. */
+            readonly last: readonly string[];
+            /** @description Whether there is voltage behind it. */
+            readonly live: boolean;
+            /** @description Its name. */
+            readonly name: string;
+            /**
+             * Format: double
+             * @description Heat memory, percent, of a breaker; charge, of what has a battery.
+             */
+            readonly percent?: number | null;
+            /**
+             * Format: double
+             * @description Amps that it carries, of a breaker.
+             */
+            readonly rated?: number | null;
+            /**
+             * Format: double
+             * @description Watts into it.
+             */
+            readonly watts: number;
+            /** @description `source`, `breaker`, `pdu`, `shelf`, … */
+            readonly what: string;
         };
         /**
          * @description Health as Redfish counts it, from the leaves.
@@ -1550,6 +2171,71 @@ export interface components {
          * @enum {string}
          */
         readonly Level: "audit" | "info" | "warning" | "error";
+        /** @description One line of a PDU's input. */
+        readonly Line: {
+            /**
+             * Format: double
+             * @description Amperes now.
+             */
+            readonly amps?: number | null;
+            /** @description As its reading is called: `ac1-line2-amps`. */
+            readonly name: string;
+            /**
+             * Format: double
+             * @description Amperes that it is rated for, when told.
+             */
+            readonly rated?: number | null;
+        };
+        /** @description A PDU before and after. */
+        readonly Load: {
+            /**
+             * Format: double
+             * @description Watts when all of it has happened; of one that trips, those that trip it.
+             */
+            readonly after?: number | null;
+            /** @description Whether more may come than `after` says, because some boxes tell no watts. */
+            readonly at_least: boolean;
+            /** @description Why it is so, in words. */
+            readonly because?: string | null;
+            /**
+             * Format: double
+             * @description Watts now.
+             */
+            readonly before?: number | null;
+            /** @description What becomes of it. */
+            readonly fate: components["schemas"]["Fate"];
+            /** @description The PDU. */
+            readonly pdu: components["schemas"]["Place"];
+            /**
+             * Format: double
+             * @description Watts that it is rated for, when told.
+             */
+            readonly rated?: number | null;
+            /**
+             * Format: int32
+             * @description In which round of the cascade it trips, counted from 1; null when it does not.
+             */
+            readonly round?: number | null;
+            /**
+             * Format: double
+             * @description Seconds until it trips, by the curve of a hydraulic-magnetic breaker that is cold; others take longer.
+             */
+            readonly trips_in?: number | null;
+        };
+        /** @description `PUT /load`: what boxes are asked to do. */
+        readonly LoadRequest: {
+            /** @description Place, with `*` for anything. */
+            readonly at: string;
+            /** @description Lines of `second,load`. */
+            readonly csv?: string | null;
+            /** @description `0.8`, `idle`, `training`, `inference`; absent with `csv`. */
+            readonly load?: string | null;
+        };
+        /** @description What it was set on. */
+        readonly Loaded: {
+            /** @description Places. */
+            readonly places: readonly string[];
+        };
         /** @description Which box is to be found. */
         readonly LocateRequest: {
             /** @description Light it, or put the light out. */
@@ -1664,6 +2350,18 @@ export interface components {
             /** @description Why nothing is told now, when nothing is. */
             readonly silent?: string | null;
         };
+        /** @description Load that moves. */
+        readonly Move: {
+            /** @description From this PDU. */
+            readonly from: components["schemas"]["Place"];
+            /** @description To this one. */
+            readonly to: components["schemas"]["Place"];
+            /**
+             * Format: double
+             * @description Watts.
+             */
+            readonly watts: number;
+        };
         /**
          * @description The name of a machine, an image, a rack or a credential: a DNS label in lower case (RFC 1123 §2.1), which may also
          *     hold dots, so that `debian-13` and `rocky-9.4` are both fine. At most 63 characters.
@@ -1750,6 +2448,19 @@ export interface components {
             /** @description The value; null says that there was no reading. */
             readonly value: Record<string, never>;
         };
+        /** @description What carries the power of a rack, from its PDUs to its boxes. */
+        readonly OneLine: {
+            /** @description When it was so. */
+            readonly at: components["schemas"]["Time"];
+            /** @description Boxes, as people count them. */
+            readonly boxes: readonly components["schemas"]["FedBox"][];
+            /** @description How all of it is, in a sentence or two. */
+            readonly headline: string;
+            /** @description What is not known of it, in words. */
+            readonly notes: readonly string[];
+            /** @description PDUs, as people count them. */
+            readonly pdus: readonly components["schemas"]["Pdu"][];
+        };
         /** @description One outlet of a PDU. */
         readonly OutletRef: {
             /** @description As the PDU counts it. */
@@ -1790,6 +2501,19 @@ export interface components {
              * @description Watts drawn.
              */
             readonly watts?: number | null;
+        };
+        /** @description `PUT /speed` and `POST /step`, and what they answer. */
+        readonly PaceStatus: {
+            /**
+             * Format: double
+             * @description The rack's seconds since it was started.
+             */
+            readonly seconds?: number;
+            /**
+             * Format: double
+             * @description How many times faster than real; 0 stands still.
+             */
+            readonly speed?: number;
         };
         /**
          * @description How an image's blob is packed.
@@ -1873,6 +2597,51 @@ export interface components {
             /** @enum {string} */
             readonly kind: "leak_detector";
         };
+        /** @description A PDU and what it carries. */
+        readonly Pdu: {
+            /** @description Whether anything comes out of it. */
+            readonly carries: components["schemas"]["Carries"];
+            /** @description Whether it was found; one that cords are only written down to was not. */
+            readonly found: boolean;
+            /** @description Its health. */
+            readonly health: components["schemas"]["Health"];
+            /** @description Amperes of its lines, when it tells them. */
+            readonly lines: readonly components["schemas"]["Line"][];
+            /**
+             * Format: double
+             * @description Watts that none of the cords written down accounts for; null when that can't be said.
+             */
+            readonly loose?: number | null;
+            /** @description What each of its inputs is rated for; empty when it does not tell that of all. */
+            readonly mains: readonly components["schemas"]["Rating"][];
+            /** @description Maker and model, when told. */
+            readonly model?: string | null;
+            /**
+             * Format: int32
+             * @description Outlets that it has; null when it tells of none.
+             */
+            readonly outlets?: number | null;
+            /** @description PDUs that feed boxes of this one too. */
+            readonly partners: readonly components["schemas"]["Place"][];
+            /** @description Where it hangs. */
+            readonly place: components["schemas"]["Place"];
+            /**
+             * Format: double
+             * @description Watts that its inputs carry together, when it tells that.
+             */
+            readonly rated?: number | null;
+            /**
+             * Format: double
+             * @description Watts that it should carry for good: 80 % of `rated`.
+             */
+            readonly soft?: number | null;
+            readonly taken?: components["schemas"]["Time"] | null;
+            /**
+             * Format: double
+             * @description Watts that it carries now.
+             */
+            readonly watts?: number | null;
+        };
         /** @description One line of a machine's timeline. */
         readonly Phase: {
             /** @description When it began. */
@@ -1929,6 +2698,29 @@ export interface components {
             readonly phase: string;
             /** @description Bytes in all. */
             readonly total: components["schemas"]["Bytes"];
+        };
+        /** @description The rack, as `GET /rack` tells it. */
+        readonly RackStatus: {
+            /** @description What it is. */
+            readonly about: string;
+            /** @description Its boxes. */
+            readonly boxes: readonly components["schemas"]["BoxStatus"][];
+            /** @description Room, loops, tanks. */
+            readonly circuits: readonly components["schemas"]["CircuitStatus"][];
+            /** @description Faults that are set. */
+            readonly faults: number;
+            /** @description Feeds, PDUs, shelves, breakers: whatever has a name. */
+            readonly gear: readonly components["schemas"]["GearStatus"][];
+            /**
+             * Format: double
+             * @description Its seconds since it was started.
+             */
+            readonly seconds: number;
+            /**
+             * Format: double
+             * @description How many times faster than real it runs.
+             */
+            readonly speed: number;
         };
         /** @description One rack in the summary. */
         readonly RackSummary: {
@@ -2223,6 +3015,14 @@ export interface components {
             /** @description Which. */
             readonly signal: components["schemas"]["Signal"];
         };
+        /** @description How many times faster than real the rack shall run. */
+        readonly SpeedRequest: {
+            /**
+             * Format: double
+             * @description 0 stands still until it is stepped.
+             */
+            readonly speed: number;
+        };
         /**
          * @description The step inside a state: each is one thing that is made true and then seen to be true, so that it can be tried
          *     again after a crash without doing anything twice (invariant I6).
@@ -2273,6 +3073,14 @@ export interface components {
              */
             readonly tries: number;
         };
+        /** @description How far the rack is put forward. */
+        readonly StepRequest: {
+            /**
+             * Format: double
+             * @description Seconds of the rack's time.
+             */
+            readonly seconds: number;
+        };
         /** @description What the daemon says of itself: `GET /v1/status`. */
         readonly Summary: {
             /** @description The daemon's checks: what `busbar doctor` shows. */
@@ -2292,6 +3100,18 @@ export interface components {
             readonly revision: number;
             /** @description Busbar's version. */
             readonly version: string;
+        };
+        /** @description A power supply of a box. */
+        readonly Supply: {
+            /** @description Its health. */
+            readonly health: components["schemas"]["Health"];
+            /** @description The part's id. */
+            readonly id: string;
+            /**
+             * Format: double
+             * @description Watts that it gives at most, when told.
+             */
+            readonly rated?: number | null;
         };
         /** @description What is known of the data on a node's disks. A node is given out only in the first two states (invariant I2). */
         readonly Tenancy: {
@@ -2398,6 +3218,27 @@ export interface components {
          * @enum {string}
          */
         readonly Verdict: "ok" | "warning" | "failed";
+        /** @description A box that loses all its power. */
+        readonly Victim: {
+            /** @description Why. */
+            readonly because: string;
+            readonly machine?: components["schemas"]["Name"] | null;
+            /**
+             * Format: int32
+             * @description That machine's shed order: −20 is shed last, 19 first.
+             */
+            readonly nice?: number | null;
+            /** @description Where it stands. */
+            readonly place: components["schemas"]["Place"];
+            readonly power?: components["schemas"]["PowerState"] | null;
+            /** @description That machine's state now. */
+            readonly state?: string | null;
+            /**
+             * Format: double
+             * @description Watts that it draws now.
+             */
+            readonly watts?: number | null;
+        };
         /** @description One box. A number is null when there is no fresh reading. */
         readonly Vital: {
             /**
@@ -2446,6 +3287,24 @@ export interface components {
              */
             readonly read_seconds: number;
         };
+        /** @description A box that goes on with fewer inputs. */
+        readonly Weaker: {
+            /**
+             * Format: int32
+             * @description Inputs that are left to it.
+             */
+            readonly left: number;
+            readonly machine?: components["schemas"]["Name"] | null;
+            /**
+             * Format: int32
+             * @description Inputs that it has now.
+             */
+            readonly of: number;
+            /** @description What is left feeds from here. */
+            readonly on: readonly components["schemas"]["Place"][];
+            /** @description Where it stands. */
+            readonly place: components["schemas"]["Place"];
+        };
         /** @description Why something is as it is: `GET /v1/why/{name or place}`. */
         readonly Why: {
             /** @description What was asked about. */
@@ -2469,25 +3328,32 @@ export interface components {
 export type Abilities = components['schemas']['Abilities'];
 export type AcceptRequest = components['schemas']['AcceptRequest'];
 export type Accepted = components['schemas']['Accepted'];
+export type Activity = components['schemas']['Activity'];
 export type ArmRequest = components['schemas']['ArmRequest'];
 export type Ask = components['schemas']['Ask'];
 export type Bill = components['schemas']['Bill'];
 export type BmcAddress = components['schemas']['BmcAddress'];
 export type BootTarget = components['schemas']['BootTarget'];
 export type BoxKind = components['schemas']['BoxKind'];
+export type BoxStatus = components['schemas']['BoxStatus'];
 export type By = components['schemas']['By'];
 export type Bytes = components['schemas']['Bytes'];
 export type CapView = components['schemas']['CapView'];
 export type CapWish = components['schemas']['CapWish'];
+export type Carries = components['schemas']['Carries'];
 export type Cell = components['schemas']['Cell'];
 export type Check = components['schemas']['Check'];
+export type CircuitStatus = components['schemas']['CircuitStatus'];
 export type Class = components['schemas']['Class'];
 export type ClassLabel = components['schemas']['ClassLabel'];
+export type Cleared = components['schemas']['Cleared'];
 export type ConsoleInput = components['schemas']['ConsoleInput'];
 export type ConsoleLink = components['schemas']['ConsoleLink'];
 export type ConsolePen = components['schemas']['ConsolePen'];
 export type ConsoleView = components['schemas']['ConsoleView'];
 export type Constraint = components['schemas']['Constraint'];
+export type Cord = components['schemas']['Cord'];
+export type CordSource = components['schemas']['CordSource'];
 export type CordonRequest = components['schemas']['CordonRequest'];
 export type CredentialRequest = components['schemas']['CredentialRequest'];
 export type Desired = components['schemas']['Desired'];
@@ -2502,11 +3368,22 @@ export type Elevation = components['schemas']['Elevation'];
 export type Event = components['schemas']['Event'];
 export type EventView = components['schemas']['EventView'];
 export type Face = components['schemas']['Face'];
+export type Fate = components['schemas']['Fate'];
+export type Fault = components['schemas']['Fault'];
+export type FaultAction = components['schemas']['FaultAction'];
+export type FaultKind = components['schemas']['FaultKind'];
+export type FaultParameter = components['schemas']['FaultParameter'];
+export type FaultPart = components['schemas']['FaultPart'];
+export type FaultSelector = components['schemas']['FaultSelector'];
+export type FaultSpot = components['schemas']['FaultSpot'];
+export type FedBox = components['schemas']['FedBox'];
 export type Finding = components['schemas']['Finding'];
 export type Firmware = components['schemas']['Firmware'];
 export type Flank = components['schemas']['Flank'];
+export type Forecast = components['schemas']['Forecast'];
 export type FreeRow = components['schemas']['FreeRow'];
 export type FreeView = components['schemas']['FreeView'];
+export type GearStatus = components['schemas']['GearStatus'];
 export type Health = components['schemas']['Health'];
 export type HistoryView = components['schemas']['HistoryView'];
 export type Identity = components['schemas']['Identity'];
@@ -2517,6 +3394,10 @@ export type Intent = components['schemas']['Intent'];
 export type Kind = components['schemas']['Kind'];
 export type Legend = components['schemas']['Legend'];
 export type Level = components['schemas']['Level'];
+export type Line = components['schemas']['Line'];
+export type Load = components['schemas']['Load'];
+export type LoadRequest = components['schemas']['LoadRequest'];
+export type Loaded = components['schemas']['Loaded'];
 export type LocateRequest = components['schemas']['LocateRequest'];
 export type LogLine = components['schemas']['LogLine'];
 export type Mac = components['schemas']['Mac'];
@@ -2526,6 +3407,7 @@ export type MadeOf = components['schemas']['MadeOf'];
 export type Me = components['schemas']['Me'];
 export type MetadataFile = components['schemas']['MetadataFile'];
 export type MetadataView = components['schemas']['MetadataView'];
+export type Move = components['schemas']['Move'];
 export type Name = components['schemas']['Name'];
 export type Neighbour = components['schemas']['Neighbour'];
 export type NewToken = components['schemas']['NewToken'];
@@ -2534,19 +3416,23 @@ export type NodeId = components['schemas']['NodeId'];
 export type NodeLive = components['schemas']['NodeLive'];
 export type NodeView = components['schemas']['NodeView'];
 export type One = components['schemas']['One'];
+export type OneLine = components['schemas']['OneLine'];
 export type OutletRef = components['schemas']['OutletRef'];
 export type OutletRequest = components['schemas']['OutletRequest'];
 export type OutletVerb = components['schemas']['OutletVerb'];
 export type OutletView = components['schemas']['OutletView'];
+export type PaceStatus = components['schemas']['PaceStatus'];
 export type Packing = components['schemas']['Packing'];
 export type Part = components['schemas']['Part'];
 export type PartKind = components['schemas']['PartKind'];
+export type Pdu = components['schemas']['Pdu'];
 export type Phase = components['schemas']['Phase'];
 export type Place = components['schemas']['Place'];
 export type Port = components['schemas']['Port'];
 export type PowerState = components['schemas']['PowerState'];
 export type Problem = components['schemas']['Problem'];
 export type Progress = components['schemas']['Progress'];
+export type RackStatus = components['schemas']['RackStatus'];
 export type RackSummary = components['schemas']['RackSummary'];
 export type Rating = components['schemas']['Rating'];
 export type Reading = components['schemas']['Reading'];
@@ -2566,10 +3452,13 @@ export type SettingsRequest = components['schemas']['SettingsRequest'];
 export type SettingsView = components['schemas']['SettingsView'];
 export type Signal = components['schemas']['Signal'];
 export type SignalRequest = components['schemas']['SignalRequest'];
+export type SpeedRequest = components['schemas']['SpeedRequest'];
 export type Stage = components['schemas']['Stage'];
 export type State = components['schemas']['State'];
 export type Status = components['schemas']['Status'];
+export type StepRequest = components['schemas']['StepRequest'];
 export type Summary = components['schemas']['Summary'];
+export type Supply = components['schemas']['Supply'];
 export type Tenancy = components['schemas']['Tenancy'];
 export type Time = components['schemas']['Time'];
 export type TokenRequest = components['schemas']['TokenRequest'];
@@ -2582,8 +3471,10 @@ export type TrustRequest = components['schemas']['TrustRequest'];
 export type Trusted = components['schemas']['Trusted'];
 export type Unit = components['schemas']['Unit'];
 export type Verdict = components['schemas']['Verdict'];
+export type Victim = components['schemas']['Victim'];
 export type Vital = components['schemas']['Vital'];
 export type VitalsView = components['schemas']['VitalsView'];
+export type Weaker = components['schemas']['Weaker'];
 export type Why = components['schemas']['Why'];
 export type $defs = Record<string, never>;
 export interface operations {
@@ -2930,6 +3821,16 @@ export interface operations {
                 readonly limit?: number | null;
                 /** @description Wait at most so many seconds for the first. */
                 readonly wait?: number | null;
+                /** @description Only with a lower sequence number, and of those the latest: reads back. Not with `wait`. */
+                readonly before?: number | null;
+                /** @description Only these levels, with commas: `warning,error`. */
+                readonly level?: string | null;
+                /** @description Only about this machine or place, or a place within it. */
+                readonly about?: string | null;
+                /** @description Only what this token did, or `busbar`. */
+                readonly by?: string | null;
+                /** @description Only those in which this is written, in capitals or not. */
+                readonly text?: string | null;
             };
             readonly header?: never;
             readonly path?: never;
@@ -3192,6 +4093,267 @@ export interface operations {
                     readonly [name: string]: unknown;
                 };
                 content?: never;
+            };
+            readonly default: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    readonly faults: {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path?: never;
+            readonly cookie?: never;
+        };
+        readonly requestBody?: never;
+        readonly responses: {
+            readonly 200: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": readonly components["schemas"]["Fault"][];
+                };
+            };
+            readonly default: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    readonly set: {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path?: never;
+            readonly cookie?: never;
+        };
+        readonly requestBody: {
+            readonly content: {
+                readonly "application/json": components["schemas"]["Fault"];
+            };
+        };
+        readonly responses: {
+            readonly 201: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["Fault"];
+                };
+            };
+            readonly default: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    readonly clear_all: {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path?: never;
+            readonly cookie?: never;
+        };
+        readonly requestBody?: never;
+        readonly responses: {
+            readonly 200: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["Cleared"];
+                };
+            };
+            readonly default: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    readonly kinds: {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path?: never;
+            readonly cookie?: never;
+        };
+        readonly requestBody?: never;
+        readonly responses: {
+            readonly 200: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": readonly components["schemas"]["FaultKind"][];
+                };
+            };
+            readonly default: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    readonly clear: {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path: {
+                readonly id: number;
+            };
+            readonly cookie?: never;
+        };
+        readonly requestBody?: never;
+        readonly responses: {
+            readonly 200: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["Cleared"];
+                };
+            };
+            readonly default: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    readonly load: {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path?: never;
+            readonly cookie?: never;
+        };
+        readonly requestBody: {
+            readonly content: {
+                readonly "application/json": components["schemas"]["LoadRequest"];
+            };
+        };
+        readonly responses: {
+            readonly 200: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["Loaded"];
+                };
+            };
+            readonly default: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    readonly rack: {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path?: never;
+            readonly cookie?: never;
+        };
+        readonly requestBody?: never;
+        readonly responses: {
+            readonly 200: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["RackStatus"];
+                };
+            };
+            readonly default: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    readonly speed: {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path?: never;
+            readonly cookie?: never;
+        };
+        readonly requestBody: {
+            readonly content: {
+                readonly "application/json": components["schemas"]["SpeedRequest"];
+            };
+        };
+        readonly responses: {
+            readonly 200: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["PaceStatus"];
+                };
+            };
+            readonly default: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    readonly step: {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path?: never;
+            readonly cookie?: never;
+        };
+        readonly requestBody: {
+            readonly content: {
+                readonly "application/json": components["schemas"]["StepRequest"];
+            };
+        };
+        readonly responses: {
+            readonly 200: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["PaceStatus"];
+                };
             };
             readonly default: {
                 headers: {
@@ -3780,6 +4942,35 @@ export interface operations {
             };
         };
     };
+    readonly power: {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path: {
+                readonly rack: string;
+            };
+            readonly cookie?: never;
+        };
+        readonly requestBody?: never;
+        readonly responses: {
+            readonly 200: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["OneLine"];
+                };
+            };
+            readonly default: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     readonly rollouts: {
         readonly parameters: {
             readonly query?: never;
@@ -4124,6 +5315,36 @@ export interface operations {
                 };
                 content: {
                     readonly "application/json": components["schemas"]["VitalsView"];
+                };
+            };
+            readonly default: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    readonly whatif: {
+        readonly parameters: {
+            readonly query: {
+                /** @description What fails; repeat it for several at once. */
+                readonly fail: readonly string[];
+            };
+            readonly header?: never;
+            readonly path?: never;
+            readonly cookie?: never;
+        };
+        readonly requestBody?: never;
+        readonly responses: {
+            readonly 200: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["Forecast"];
                 };
             };
             readonly default: {

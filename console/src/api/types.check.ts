@@ -1,12 +1,19 @@
 // That the types which pages read are those of the API: `schema.d.ts` is made of crates/api/openapi.json (`openapi/`), and what differs
 // is an error of the compiler that names the field. Nothing of this reaches the browser.
 
+import type { Token } from "../audit/tokens";
+import type { Parted, Unit, Vital } from "../cooling/cool";
+import type { Image, User } from "../images/images";
+import type { Free } from "../parts/free";
+import type { PoolNode } from "../pools/pool";
 import type { components } from "./schema";
-import type { Free, Planned, Settings } from "../run/Outcome";
+import type { Planned, Free as RunFree, Settings } from "../run/Outcome";
 import type { Node } from "../run/pools";
 import type { ConsoleView } from "../machines/console/line";
 import type * as machines from "../machines/types";
 import type { History } from "../parts/history";
+import type * as lab from "../lab/types";
+import type * as power from "../power/types";
 import type * as ours from "./types";
 
 type Schemas = components["schemas"];
@@ -47,6 +54,8 @@ export type Checked = [
   Same<Wrong<Schemas["Why"], ours.Why, "Why">>,
   Same<Wrong<Schemas["Image"], ours.Image, "Image">>,
   Same<Wrong<Schemas["EventView"], ours.EventView, "EventView">>,
+  Same<Wrong<Schemas["OneLine"], power.OneLine, "OneLine">>,
+  Same<Wrong<Schemas["Forecast"], power.Forecast, "Forecast">>,
   Same<Wrong<Schemas["Problem"], ours.Problem, "Problem">>,
   Same<Wrong<Schemas["HistoryView"], History, "History">>,
   Same<Wrong<Schemas["MachineView"], machines.MachineView, "MachineView">>,
@@ -57,6 +66,17 @@ export type Checked = [
   Same<Wrong<Schemas["MetadataView"], machines.Metadata, "Metadata">>,
   Same<Wrong<Schemas["SettingsView"], Omit<machines.SettingsView, "wanted">, "SettingsView">>,
   Same<Wrong<Schemas["SettingsView"], Settings, "Settings">>,
-  Same<Wrong<Schemas["FreeView"], Free, "Free">>,
+  Same<Wrong<Schemas["FreeView"], RunFree, "run/Free">>,
   Same<Wrong<Schemas["ConsoleView"], ConsoleView, "ConsoleView">>,
+  Same<Wrong<Schemas["RackStatus"], lab.LabRack, "LabRack">>,
+  Same<Wrong<Schemas["FaultKind"], lab.FaultKind, "FaultKind">>,
+  Same<Wrong<Schemas["TokenView"], Token, "Token">>,
+  Same<Wrong<Schemas["Vital"], Vital, "Vital">>,
+  Same<Wrong<Schemas["DeviceView"], Unit, "Unit">>,
+  Same<Wrong<Schemas["NodeView"], Parted, "Parted">>,
+  // parts and tenancies are of several kinds, whose fields are not told apart here
+  Same<Wrong<Schemas["NodeView"], Omit<PoolNode, "parts" | "tenancy">, "PoolNode">>,
+  Same<Wrong<Schemas["FreeView"], Free, "Free">>,
+  Same<Wrong<Schemas["Image"], Image, "images/Image">>,
+  Same<Wrong<Schemas["MachineView"], User, "images/User">>,
 ];

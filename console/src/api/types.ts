@@ -156,6 +156,8 @@ export interface EventView {
   about: string;
   what: string;
   because?: string | null;
+  /** Number of the event that it follows from, where that is recorded. */
+  cause?: number;
   by: string;
 }
 

@@ -2,8 +2,8 @@
 // a table. Lines are told apart by dashes and names, not by colour alone.
 
 import { createMemo, createSignal, createUniqueId, For, onCleanup, onMount, Show } from "solid-js";
-import { clock, reading } from "../view/words";
-import { axis, band, hours, line, under, type Values } from "./plot";
+import { clock, reading, watts } from "../view/words";
+import { axis, band, beginning, hours, line, under, type Values } from "./plot";
 
 export interface Curve {
   name: string;
@@ -14,7 +14,7 @@ export interface Curve {
 }
 
 const HIGH = 120;
-const LEFT = 54;
+const LEFT = 62;
 const FOOT = 18;
 const TOP = 8;
 const RIGHT = 8;
@@ -46,23 +46,43 @@ export function Plot(props: {
     onCleanup(() => observer.disconnect());
   });
   const field = () => ({ w: wide() - LEFT - RIGHT, h: HIGH });
-  const steps = () => Math.max(0, ...props.curves.map(({ values }) => values.length));
+  const skipped = createMemo(() => beginning(props.curves.map(({ values }) => values)));
+  const curves = createMemo(() => {
+    const cut = (values: Values) => values.slice(skipped());
+    return props.curves.map(
+      ({ name, values, low, high }): Curve => ({
+        name,
+        values: cut(values),
+        ...(low && high && { low: cut(low), high: cut(high) }),
+      }),
+    );
+  });
+  const from = () => props.from + skipped() * props.step;
+  const steps = () => Math.max(0, ...curves().map(({ values }) => values.length));
   const scale = createMemo(() => {
-    const all = props.curves.flatMap(({ values, low, high }) => [values, low ?? [], high ?? []]);
+    const all = curves().flatMap(({ values, low, high }) => [values, low ?? [], high ?? []]);
     return axis([...all, props.limit ? [props.limit.value] : []], props.unit !== "celsius");
   });
   const y = (value: number) => TOP + HIGH - ((value - scale().low) / (scale().high - scale().low)) * HIGH;
-  const x = (time: number) => LEFT + ((time - props.from) / Math.max(1, steps() * props.step)) * field().w;
-  const times = () => hours(props.from, props.from + steps() * props.step, Math.max(2, Math.floor(field().w / LABEL)));
+  const x = (time: number) => LEFT + ((time - from()) / Math.max(1, steps() * props.step)) * field().w;
+  const times = () => hours(from(), from() + steps() * props.step, Math.max(2, Math.floor(field().w / LABEL)));
   const minute = (time: number) => clock(new Date(time)).slice(0, props.step < 60_000 ? 8 : 5);
+  const amount = (value: number | null) =>
+    value !== null && props.unit === "watts" ? watts(value) : reading(value, props.unit);
+  const label = (tick: number) => {
+    const high = Math.max(...scale().ticks);
+    return props.unit === "watts" && high >= 2000
+      ? `${Number((tick / 1000).toPrecision(3))} kW`
+      : reading(tick, props.unit);
+  };
   const last = (values: Values) => values.findLast((value) => value !== null) ?? null;
   const shown = ({ values }: Curve) => {
     const i = picked();
-    return reading(i === null ? last(values) : (values[i] ?? null), props.unit);
+    return amount(i === null ? last(values) : (values[i] ?? null));
   };
   const when = () => {
     const i = picked();
-    return i === null ? "latest" : minute(props.from + i * props.step);
+    return i === null ? "latest" : minute(from() + i * props.step);
   };
   const move = (event: KeyboardEvent) => {
     const by: Record<string, number> = { ArrowLeft: -1, ArrowRight: 1, PageUp: -10, PageDown: 10 };
@@ -89,7 +109,9 @@ export function Plot(props: {
         aria-valuemin={0}
         aria-valuemax={Math.max(0, steps() - 1)}
         aria-valuenow={picked() ?? Math.max(0, steps() - 1)}
-        aria-valuetext={`${when()}: ${props.curves.map((curve) => `${curve.name} ${shown(curve)}`).join(", ")}`}
+        aria-valuetext={`${when()}: ${curves()
+          .map((curve) => `${curve.name} ${shown(curve)}`)
+          .join(", ")}`}
         onKeyDown={move}
         onPointerMove={(event) => {
           const { left } = event.currentTarget.getBoundingClientRect();
@@ -103,20 +125,20 @@ export function Plot(props: {
               <>
                 <line class="grid" x1={LEFT} x2={wide() - RIGHT} y1={y(tick)} y2={y(tick)} />
                 <text x={LEFT - 6} y={y(tick) + 4} text-anchor="end">
-                  {reading(tick, props.unit)}
+                  {label(tick)}
                 </text>
               </>
             )}
           </For>
           <For each={times()}>
             {(time) => (
-              <text x={x(time)} y={TOP + HIGH + 14} text-anchor="middle">
-                {minute(time)}
+              <text x={x(time)} y={TOP + HIGH + 14} text-anchor={x(time) > wide() - LABEL / 2 ? "end" : "middle"}>
+                {clock(new Date(time)).slice(0, 5)}
               </text>
             )}
           </For>
           <g transform={`translate(${LEFT} ${TOP})`}>
-            <For each={props.curves}>
+            <For each={curves()}>
               {({ values, low, high }, i) => (
                 <>
                   <Show when={low && high}>
@@ -141,7 +163,7 @@ export function Plot(props: {
                   y={y(limit().value) + (y(limit().value) < TOP + LETTER ? LETTER : -3)}
                   text-anchor="end"
                 >
-                  {limit().name} {reading(limit().value, props.unit)}
+                  {limit().name} {amount(limit().value)}
                 </text>
               </>
             )}
@@ -158,7 +180,7 @@ export function Plot(props: {
         </svg>
       </div>
       <ul class="curves">
-        <For each={props.curves}>
+        <For each={curves()}>
           {(curve, i) => (
             <li>
               <svg width="26" height="8" aria-hidden="true">
@@ -177,7 +199,7 @@ export function Plot(props: {
             <thead>
               <tr>
                 <th scope="col">time</th>
-                <For each={props.curves}>
+                <For each={curves()}>
                   {({ name }) => (
                     <th scope="col" class="value">
                       {name}
@@ -190,8 +212,8 @@ export function Plot(props: {
               <For each={Array.from({ length: steps() }, (_, i) => steps() - 1 - i)}>
                 {(i) => (
                   <tr>
-                    <th scope="row">{minute(props.from + i * props.step)}</th>
-                    <For each={props.curves}>
+                    <th scope="row">{minute(from() + i * props.step)}</th>
+                    <For each={curves()}>
                       {({ values }) => <td class="value">{reading(values[i] ?? null, props.unit)}</td>}
                     </For>
                   </tr>

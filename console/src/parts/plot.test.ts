@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { axis, band, hours, line, under } from "./plot";
+import { axis, band, beginning, hours, line, under } from "./plot";
 
 const field = { w: 100, h: 50 };
 
@@ -35,4 +35,24 @@ test("a place of the field is a step, and outside is none", () => {
   expect(under(99.9, 4, field)).toBe(3);
   expect(under(-1, 4, field)).toBeNull();
   expect(under(100, 4, field)).toBeNull();
+});
+
+test("what was before anything is known is left out, but for a little", () => {
+  const empty = (count: number) => Array.from({ length: count }, () => null);
+  expect(beginning([[...empty(60), ...Array.from({ length: 60 }, () => 1)]])).toBe(60);
+  expect(
+    beginning([
+      [...empty(119), 1],
+      [...empty(110), 1, ...empty(9)],
+    ]),
+  ).toBe(100);
+  expect(
+    beginning([
+      [...empty(119), 1],
+      [1, ...empty(119)],
+    ]),
+  ).toBe(0);
+  expect(beginning([empty(120)])).toBe(0);
+  expect(beginning([[null, 1]])).toBe(0);
+  expect(beginning([])).toBe(0);
 });

@@ -24,6 +24,17 @@ export function axis(all: Values[], zero: boolean): Axis {
   return { low, high: ticks.at(-1) ?? 1, ticks };
 }
 
+/** Steps that are always shown, however few of them have a value. */
+const LEAST = 20;
+
+/** The first step that is worth showing: before it nothing at all is known, as of a daemon that started a while ago. */
+export function beginning(all: Values[]): number {
+  const steps = Math.max(0, ...all.map((values) => values.length));
+  const known = all.map((values) => values.findIndex((value) => value !== null)).filter((first) => first >= 0);
+  const first = known.length > 0 ? Math.min(...known) : 0;
+  return Math.max(0, Math.min(first, steps - LEAST));
+}
+
 export interface Field {
   w: number;
   h: number;

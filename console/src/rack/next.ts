@@ -1,6 +1,7 @@
 // What somebody who looks at racks may want to do next: as `busbar` alone says it in a terminal.
 
 import type { Elevation, Role } from "../api/types";
+import { machineHref, placeHref } from "../view/hrefs";
 
 export interface Step {
   label: string;
@@ -28,14 +29,14 @@ export function next(
   const steps: (Step | false | undefined)[] = [
     held !== undefined && {
       label: `See why ${held.machine ?? held.place} is held`,
-      href: pages.includes("machines") && held.machine ? `/machines/${held.machine}` : `/${place(held.place)}`,
+      href: pages.includes("machines") && held.machine ? machineHref(held.machine) : placeHref(held.place),
       command: `busbar why ${held.machine ?? held.place}`,
       because: held.held ?? "",
     },
     unarmed.length > 0 &&
       unarmed.length === servers.length && {
         label: `Arm ${first.rack}`,
-        href: `/${place(unarmed[0]?.place ?? first.rack)}`,
+        href: placeHref(unarmed[0]?.place ?? first.rack),
         command: `busbar arm ${first.rack}`,
         because: "Busbar only reads this rack; armed, it may power and install its servers.",
       },
@@ -66,6 +67,3 @@ export function next(
 }
 
 const short = (place: string) => place.slice(place.indexOf("/") + 1);
-
-/** `r1/u4` as the path of the rack's page. */
-const place = (of: string) => of.replace("/", "#");

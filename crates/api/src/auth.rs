@@ -15,8 +15,8 @@ pub fn asks(parts: &Parts, house: &House) -> Result<LoggedIn, Problem> {
     let missing = |what: &str| Problem::new("BB0201", what).hint("busbar token show-context --link");
     let Some(sent) = parts.headers.get(header::AUTHORIZATION) else {
         let none = || missing("the request bears no token");
-        let secret = session::cookie(&parts.headers).ok_or_else(none)?;
         let sessions = parts.extensions.get::<Sessions>().ok_or_else(none)?;
+        let secret = sessions.cookie(&parts.headers).ok_or_else(none)?;
         session::must_be_meant(&parts.method, &parts.headers)?;
         return sessions
             .who(house, secret)

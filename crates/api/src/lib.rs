@@ -23,10 +23,12 @@ mod extract;
 mod hardware;
 mod history;
 mod images;
+pub mod lab;
 mod look;
 mod machines;
 mod metadata;
 mod metrics;
+mod power;
 mod session;
 mod truth;
 mod vitals;
@@ -46,6 +48,7 @@ use control::House;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
+use lab::Lab;
 use problem::Problem;
 
 /// Largest body that is taken: the largest real one is a machine with 256 KiB of user data.
@@ -62,6 +65,8 @@ fn routes() -> OpenApiRouter<House> {
         .routes(routes!(elevation::me))
         .routes(routes!(elevation::racks))
         .routes(routes!(elevation::elevation))
+        .routes(routes!(power::power))
+        .routes(routes!(power::whatif))
         .routes(routes!(look::status))
         .routes(routes!(look::nodes))
         .routes(routes!(look::node))
@@ -106,6 +111,7 @@ fn routes() -> OpenApiRouter<House> {
                 .routes(routes!(truth::intent, truth::set_intent, truth::drop_intent))
                 .layer(DefaultBodyLimit::max(INTENT)),
         )
+        .merge(lab::routes())
 }
 
 /// The API as OpenAPI 3.1.
@@ -122,8 +128,9 @@ pub fn openapi() -> utoipa::openapi::OpenApi {
     api
 }
 
-/// Every route, served from `house`.
-pub fn router(house: House) -> Router {
+/// Every route, served from `house` at `port`, after which the browsers' cookie is called; `lab` leads to its emulated rack, once
+/// there is one.
+pub fn router(house: House, port: u16, lab: Lab) -> Router {
     let (api, _) = routes().split_for_parts();
     api.route("/v1/openapi.json", get(async || axum::Json(openapi())))
         .route("/metrics", get(metrics::metrics))
@@ -134,7 +141,8 @@ pub fn router(house: House) -> Router {
         .method_not_allowed_fallback(async || Problem::new("BB0405", "this path does not take this method"))
         .layer(DefaultBodyLimit::max(BODY))
         .layer(middleware::from_fn_with_state(house.clone(), bounded))
-        .layer(Extension(session::Sessions::default()))
+        .layer(Extension(session::Sessions::at(port)))
+        .layer(Extension(lab))
         .with_state(house)
 }
 

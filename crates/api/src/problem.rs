@@ -4,6 +4,7 @@ use axum::Json;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use control::HouseError;
+use control::power::FAILABLE as WHATIF;
 use plan::Refusal;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
@@ -145,6 +146,9 @@ impl From<HouseError> for Problem {
                     "machine" | "machine or place" => "busbar ps",
                     "image" => "busbar image ls",
                     "token" => "busbar token ls",
+                    WHATIF => {
+                        "busbar ls shows boxes and PDUs; feeds are not written down: name all PDUs on one, as in `busbar whatif fail r1/pdu-a r1/pdu-c`"
+                    }
                     _ => "busbar ls",
                 };
                 Problem::not_found(kind, &name).hint(hint)

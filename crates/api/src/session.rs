@@ -27,8 +27,6 @@ use crate::problem::Problem;
 const LASTS: Duration = Duration::from_secs(12 * 3600);
 /// Sessions at once; the oldest goes when there is one more. Who can make one can do all that its token may.
 const MOST: usize = 1024;
-/// The cookie.
-const COOKIE_NAME: &str = "busbar";
 /// What only a page of our own can send with a request that its user did not see.
 const PROOF: (&str, &str) = ("x-busbar", "console");
 
@@ -69,14 +67,27 @@ pub struct LoggedIn {
     pub proof: Proof,
 }
 
-/// Every session, by the fingerprint of its secret.
-#[derive(Clone, Default)]
-pub struct Sessions(Arc<Mutex<HashMap<String, Session>>>);
+/// Every session of one daemon.
+#[derive(Clone)]
+pub struct Sessions {
+    /// The cookie's name. Cookies know no ports (RFC 6265 §8.5): two daemons on one host would log each other's users out.
+    cookie: Arc<str>,
+    /// By the fingerprint of the secret.
+    all: Arc<Mutex<HashMap<String, Session>>>,
+}
 
 impl Sessions {
+    /// None yet, of the daemon that listens at `port`.
+    pub fn at(port: u16) -> Sessions {
+        Sessions {
+            cookie: format!("busbar-{port}").into(),
+            all: Arc::default(),
+        }
+    }
+
     fn lock(&self) -> MutexGuard<'_, HashMap<String, Session>> {
         // what a panic elsewhere leaves is whole: an entry is added or removed at once
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.all.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Logs in by a token: the session's secret, or nothing when the token is not known.
@@ -123,16 +134,23 @@ impl Sessions {
     pub fn close(&self, secret: &str) {
         self.lock().remove(&fingerprint(secret));
     }
-}
 
-/// The session's secret in a request's cookies (RFC 6265 §4.2.1).
-pub fn cookie(headers: &HeaderMap) -> Option<&str> {
-    let all = headers.get_all(COOKIE).into_iter();
-    let pairs = all.filter_map(|v| v.to_str().ok()).flat_map(|v| v.split(';'));
-    let mut ours = pairs
-        .filter_map(|p| p.trim().split_once('='))
-        .filter(|(name, _)| *name == COOKIE_NAME);
-    ours.next().map(|(_, value)| value)
+    /// The session's secret in a request's cookies (RFC 6265 §4.2.1).
+    pub fn cookie<'a>(&self, headers: &'a HeaderMap) -> Option<&'a str> {
+        let all = headers.get_all(COOKIE).into_iter();
+        let pairs = all.filter_map(|v| v.to_str().ok()).flat_map(|v| v.split(';'));
+        let mut ours = pairs
+            .filter_map(|p| p.trim().split_once('='))
+            .filter(|(name, _)| *name == &*self.cookie);
+        ours.next().map(|(_, value)| value)
+    }
+
+    /// The cookie as it is set; without a secret it is taken away.
+    fn set(&self, secret: Option<&str>) -> String {
+        let (value, age) = secret.map_or(("", 0), |s| (s, LASTS.as_secs()));
+        let name = &self.cookie;
+        format!("{name}={value}; Path=/; Max-Age={age}; HttpOnly; Secure; SameSite=Strict")
+    }
 }
 
 /// Refuses what another site may have made a browser send.
@@ -163,12 +181,6 @@ pub fn must_be_meant(method: &Method, headers: &HeaderMap) -> Result<(), Problem
     Ok(())
 }
 
-/// The cookie as it is set; without a secret it is taken away.
-fn set(secret: Option<&str>) -> String {
-    let (value, age) = secret.map_or(("", 0), |s| (s, LASTS.as_secs()));
-    format!("{COOKIE_NAME}={value}; Path=/; Max-Age={age}; HttpOnly; Secure; SameSite=Strict")
-}
-
 /// The link that logs in.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -191,7 +203,7 @@ pub async fn login(
     })?;
     Ok((
         StatusCode::SEE_OTHER,
-        [(LOCATION, "/".to_owned()), (SET_COOKIE, set(Some(&secret)))],
+        [(LOCATION, "/".to_owned()), (SET_COOKIE, sessions.set(Some(&secret)))],
     ))
 }
 
@@ -202,8 +214,8 @@ pub async fn logout(
     headers: HeaderMap,
 ) -> Result<impl IntoResponse, Problem> {
     must_be_meant(&method, &headers)?;
-    if let Some(secret) = cookie(&headers) {
+    if let Some(secret) = sessions.cookie(&headers) {
         sessions.close(secret);
     }
-    Ok((StatusCode::NO_CONTENT, [(SET_COOKIE, set(None))]))
+    Ok((StatusCode::NO_CONTENT, [(SET_COOKIE, sessions.set(None))]))
 }

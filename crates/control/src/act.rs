@@ -190,10 +190,22 @@ impl House {
             about: about.to_owned(),
             what,
             because: Some(because.to_owned()),
+            cause: self.cause_of(node, because),
             by: by.to_owned(),
         };
         let revision = self.commit(self.tell(Txn::new(), &event)?).await?;
         Ok(Permit::recorded(format!("audit@{revision}"), node.clone()))
+    }
+
+    /// What told of the state of the machine for which a node is written to: only when that state is the reason.
+    fn cause_of(&self, node: &NodeId, because: &str) -> Option<u64> {
+        self.record(|r| {
+            let holder = r.world.nodes.get(node)?.holder.as_ref()?;
+            let machine = r.world.machines.get(holder)?;
+            (machine.status.reason == because).then_some(())?;
+            let last = plan::events::latest(r.events.iter().rev(), holder.as_str())?;
+            Some(last.sequence)
+        })
     }
 }
 

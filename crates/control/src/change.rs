@@ -46,6 +46,7 @@ impl House {
         if let Some((level, what)) = &step.event {
             let event = Event {
                 because: after.status.failure.clone().filter(|f| !what.contains(f.as_str())),
+                cause: self.record(|r| plan::events::order(r.events.iter().rev(), machine.name.as_str())),
                 ..self.event(*level, &machine.name, what.clone())
             };
             txn = self.tell(txn, &event)?;

@@ -89,7 +89,7 @@ impl House {
         }
     }
 
-    fn seen_node<'a>(&self, world: &'a rack::World, node: &'a Node) -> SeenNode<'a> {
+    pub(crate) fn seen_node<'a>(&self, world: &'a rack::World, node: &'a Node) -> SeenNode<'a> {
         let cap = self.cap_of(&node.id);
         self.inner.live.peek(&node.id, |sight| SeenNode {
             node,

@@ -1,6 +1,7 @@
 //! The loop that listens: BMCs that tell of events themselves are looked at as they speak, and polled less often.
 //!
-//! Polling is the base, events the bonus: a stream that ends costs nothing but the bonus. After a break it goes on behind
+//! What broke, and what is whole again, shows in an inventory, which is read seldom: such an event makes it due
+//! (`Live::outdate`). Polling is the base, events the bonus: a stream that ends costs nothing but the bonus. After a break it goes on behind
 //! the last event that was read, where the BMC keeps them (DSP0266 §13.5).
 
 use std::collections::{HashMap, HashSet};
@@ -9,7 +10,7 @@ use std::time::Duration;
 
 use futures_util::StreamExt as _;
 use hardware::{Error, HardwareEvent};
-use rack::{Level, Node, NodeId, Time};
+use rack::{Health, Level, Node, NodeId, Place, Time};
 use store::Txn;
 use tokio::task::JoinSet;
 
@@ -137,6 +138,14 @@ async fn listen(house: &House, node: &Node, mut last: Option<String>) -> Ended {
         for id in &known.1 {
             house.inner.live.note(id, |s| s.poked = true);
         }
+        let outdates = match health(&event) {
+            Health::Unknown => false,
+            Health::Ok => house.worst_behind(&node.bmc.url, &known.1) > Health::Ok,
+            Health::Warning | Health::Critical => true,
+        };
+        if outdates {
+            house.inner.live.outdate(&node.bmc.url);
+        }
         let now = house.now();
         if now.since(minute) >= Duration::from_secs(60) {
             (told, minute) = (0, now);
@@ -161,14 +170,46 @@ fn mark(house: &House, nodes: &[NodeId], told: bool) {
     }
 }
 
+impl House {
+    /// The worst health that is recorded of what one service answers for: its nodes, and devices beside them.
+    fn worst_behind(&self, url: &str, nodes: &[NodeId]) -> Health {
+        let world = self.world();
+        let nodes = nodes.iter().filter_map(|id| world.nodes.get(id)).map(|n| n.health);
+        let places: Vec<Place> = self.record(|r| {
+            let mine = r.devices.values().filter(|d| d.url == url);
+            mine.map(|d| d.place.clone()).collect()
+        });
+        let devices = places.iter().map(|place| self.inner.live.device(place).health);
+        nodes.chain(devices).max().unwrap_or_default()
+    }
+}
+
+/// The health that an event tells of: by its severity (`MessageSeverity` of DSP0268 `Event`), or where a service leaves
+/// that out by the name of its message (`ResourceStatusChangedCritical` and the like, DSP2065 `ResourceEvent`).
+fn health(event: &HardwareEvent) -> Health {
+    let named = event.message_id.as_deref().unwrap_or_default();
+    let said = match event.severity.as_deref() {
+        Some(severity) => severity,
+        None => named
+            .rsplit_once("ResourceStatusChanged")
+            .map_or("", |(_, health)| health),
+    };
+    match said {
+        "OK" => Health::Ok,
+        "Warning" => Health::Warning,
+        "Critical" => Health::Critical,
+        _ => Health::Unknown,
+    }
+}
+
 /// What of a BMC's event is told: what is bad. That something changed is seen by looking.
 fn worth_telling(event: &HardwareEvent) -> Option<(Level, String)> {
     /// Longest message that is told.
     const LONGEST: usize = 300;
-    let level = match event.severity.as_deref() {
-        Some("Critical") => Level::Error,
-        Some("Warning") => Level::Warning,
-        _ => return None,
+    let level = match health(event) {
+        Health::Critical => Level::Error,
+        Health::Warning => Level::Warning,
+        Health::Ok | Health::Unknown => return None,
     };
     let said = event.message.clone().or_else(|| event.message_id.clone())?;
     Some((
@@ -193,5 +234,34 @@ mod tests {
         assert!(worth_telling(&event("OK")).is_none());
         let (level, what) = worth_telling(&event("Critical")).expect("it is bad");
         assert_eq!((level, what.as_str()), (Level::Error, "its BMC says: Fan 3 failed"));
+    }
+    #[test]
+    fn the_health_is_the_severity_or_else_the_name_of_the_message() {
+        for (severity, id, expected) in [
+            (Some("Critical"), None, Health::Critical),
+            (
+                Some("OK"),
+                Some("ResourceEvent.1.3.ResourceStatusChangedCritical"),
+                Health::Ok,
+            ),
+            (
+                None,
+                Some("ResourceEvent.1.0.ResourceStatusChangedWarning"),
+                Health::Warning,
+            ),
+            (None, Some("ResourceEvent.1.3.ResourceStatusChangedOK"), Health::Ok),
+            (None, Some("ResourceEvent.1.0.ResourceChanged"), Health::Unknown),
+            (Some("Informational"), None, Health::Unknown),
+            (None, None, Health::Unknown),
+        ] {
+            let event = HardwareEvent {
+                severity: severity.map(str::to_owned),
+                message: None,
+                id: None,
+                message_id: id.map(str::to_owned),
+                origin: None,
+            };
+            assert_eq!(health(&event), expected, "{severity:?} {id:?}");
+        }
     }
 }

@@ -252,6 +252,7 @@ impl House {
             about: about.to_string(),
             what: what.into(),
             because: None,
+            cause: None,
             by: "busbar".into(),
         }
     }

@@ -13,7 +13,7 @@ use tokio::time::Instant;
 use crate::House;
 use crate::env::Config;
 use crate::history::Of;
-use crate::live::Sight;
+use crate::live::{Live, Sight};
 use crate::record::WatchedBmc;
 
 /// How often the loop looks at what is due; far below every period that it serves.
@@ -22,6 +22,9 @@ const TICK: Duration = Duration::from_secs(1);
 const SERVICES: Duration = Duration::from_secs(5);
 /// How long a service that did not answer is left alone before it is asked again.
 const ASK_AGAIN: Duration = Duration::from_secs(30);
+/// A service whose BMC says that something broke, or is whole again, is read whole at once, but no more often than this: one
+/// that never falls silent, or that tells of a hundred parts one by one, costs an inventory a minute and no more.
+const HURRY: Duration = Duration::from_secs(60);
 /// A box that takes longer is waited for beside the others: what costs us is its first questions, and one BMC in ten that
 /// hangs must not hold up the rest.
 const PATIENT: Duration = Duration::from_secs(3);
@@ -47,7 +50,7 @@ pub async fn run(house: House) -> Result<(), store::Error> {
     loop {
         while book.has_room(house.inner.env.config.at_once) {
             let Some(job) = waiting.pop_front() else { break };
-            book.begins(&job);
+            book.begins(&job, &house.inner.live);
             let house = house.clone();
             jobs.spawn(async move {
                 let began = Instant::now();
@@ -90,6 +93,21 @@ struct Book {
 struct Tried {
     at: Instant,
     busy: bool,
+    /// When it was last read whole out of turn, because of what its BMC said.
+    hurried: Option<Instant>,
+}
+
+/// Whether a service is read whole now: when its period is over, or out of turn when what is recorded of it is known to be
+/// `outdated`. One that was read before this process began (`just_found`) waits for its next turn.
+fn is_due(tried: Option<&Tried>, period: Duration, just_found: bool, outdated: bool) -> bool {
+    let hurried = tried.and_then(|t| t.hurried);
+    if outdated && hurried.is_none_or(|at| at.elapsed() >= HURRY) {
+        return true;
+    }
+    match tried {
+        None => !just_found,
+        Some(tried) => tried.at.elapsed() >= period,
+    }
 }
 
 impl Book {
@@ -98,13 +116,23 @@ impl Book {
         fresh < at_once && self.begun.len() < at_once + WAITED_FOR
     }
 
-    fn begins(&mut self, job: &Job) {
+    fn begins(&mut self, job: &Job, live: &Live) {
         let at = Instant::now();
         self.begun.push(at);
-        let tried = Tried { at, busy: true };
+        let mut tried = Tried {
+            at,
+            busy: true,
+            hurried: None,
+        };
         match job {
             Job::Look(node) => drop(self.nodes.insert(node.id.clone(), tried)),
-            Job::Discover(bmc) => drop(self.services.insert(bmc.url.clone(), tried)),
+            Job::Discover(bmc) => {
+                tried.hurried = match live.is_outdated(&bmc.url) {
+                    true => Some(at),
+                    false => self.services.get(&bmc.url).and_then(|t| t.hurried),
+                };
+                self.services.insert(bmc.url.clone(), tried);
+            }
         }
     }
 
@@ -165,6 +193,7 @@ impl Book {
                 .unzip()
         });
         let live = &house.inner.live;
+        live.keep_services(|url| watched.contains(url));
         live.keep_only(|id| world.nodes.contains_key(id), |place| places.contains(place));
         let known: HashMap<&str, Time> = world
             .nodes
@@ -187,11 +216,8 @@ impl Book {
                 ASK_AGAIN
             };
             let just_found = inventoried.is_some_and(|at| now.since(*at) < config.inventory);
-            if tried.is_none() && just_found {
-                continue;
-            }
-            let waited = tried.map_or(Duration::MAX, |t| t.at.elapsed());
-            if waited >= period {
+            if is_due(tried, period, just_found, live.is_outdated(&bmc.url)) {
+                let waited = tried.map_or(Duration::MAX, |t| t.at.elapsed());
                 found.push((waited, Job::Discover(Arc::clone(bmc))));
             }
         }
@@ -227,8 +253,10 @@ async fn work(house: &House, job: &Job) {
             }
         }
         Job::Discover(bmc) => {
-            if let Err(error) = house.discover_one(WatchedBmc::clone(bmc)).await {
-                tracing::info!(url = %bmc.url, %error, "no discovery; asked again later");
+            let began = Instant::now();
+            match house.discover_one(WatchedBmc::clone(bmc)).await {
+                Ok(_) => house.inner.live.renewed(&bmc.url, began),
+                Err(error) => tracing::info!(url = %bmc.url, %error, "no discovery; asked again later"),
             }
         }
     }
@@ -263,3 +291,6 @@ impl House {
         self.inner.live.update(&node.id, |s| s.view.readings = readings);
     }
 }
+
+#[cfg(test)]
+mod tests;

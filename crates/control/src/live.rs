@@ -9,6 +9,7 @@ use rack::request::{NodeLive, OutletView};
 use rack::setting::SettingsView;
 use rack::{AgentState, Health, Name, NodeId, Place, Reading, Time};
 use tokio::sync::Notify;
+use tokio::time::Instant;
 
 use crate::bell::{Bell, Listener};
 
@@ -28,7 +29,7 @@ pub struct Sight {
     /// Address on the boot network.
     pub address: Option<IpAddr>,
     /// When readings were last read, and the inventory.
-    pub read: Option<tokio::time::Instant>,
+    pub read: Option<Instant>,
     /// Caps and firmware settings as last seen, and why a wish is not fulfilled.
     pub settings: SettingsView,
     /// When they were last looked at.
@@ -59,6 +60,8 @@ pub struct Live {
     sights: Mutex<HashMap<NodeId, Sight>>,
     devices: Mutex<HashMap<Place, DeviceSight>>,
     wakers: Mutex<HashMap<Name, Arc<Notify>>>,
+    /// Services whose inventory is no longer true, as their BMC says, and when it last said so.
+    outdated: Mutex<HashMap<String, Instant>>,
     changes: Arc<Bell>,
 }
 
@@ -68,6 +71,7 @@ impl Default for Live {
             sights: Mutex::default(),
             devices: Mutex::default(),
             wakers: Mutex::default(),
+            outdated: Mutex::default(),
             changes: Bell::new(0),
         }
     }
@@ -133,6 +137,29 @@ impl Live {
     /// What is seen of a device.
     pub fn device(&self, place: &Place) -> DeviceSight {
         lock(&self.devices).get(place).cloned().unwrap_or_default()
+    }
+
+    /// Notes that what is recorded of the service at `url` is no longer true.
+    pub fn outdate(&self, url: &str) {
+        lock(&self.outdated).insert(url.to_owned(), Instant::now());
+    }
+
+    /// Whether what is recorded of the service at `url` is known to be no longer true.
+    pub fn is_outdated(&self, url: &str) -> bool {
+        lock(&self.outdated).contains_key(url)
+    }
+
+    /// Notes that the service at `url` was read whole from `began` on. What it said since then may not have been in it.
+    pub fn renewed(&self, url: &str, began: Instant) {
+        let mut outdated = lock(&self.outdated);
+        if outdated.get(url).is_some_and(|at| *at < began) {
+            outdated.remove(url);
+        }
+    }
+
+    /// Forgets what services said that are gone.
+    pub fn keep_services(&self, watched: impl Fn(&str) -> bool) {
+        lock(&self.outdated).retain(|url, _| watched(url));
     }
 
     /// What wakes the loop that tends `machine`.

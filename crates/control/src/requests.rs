@@ -4,6 +4,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
+use plan::events::Wanted;
 use plan::lifecycle;
 use rack::request::{
     ArmRequest, CredentialRequest, DeviceView, EventView, MachineView, MadeOf, NodeLive, NodeView, Progress,
@@ -126,9 +127,21 @@ impl House {
 
     /// Events after a sequence number, oldest first.
     pub fn events(&self, after: u64, limit: usize) -> Vec<EventView> {
+        self.events_of(after, limit, &Wanted::default())
+    }
+
+    /// The first of those that are wanted after a sequence number, oldest first.
+    pub fn events_of(&self, after: u64, limit: usize, wanted: &Wanted) -> Vec<EventView> {
+        self.record(|r| wanted.first(&r.events, after, limit).cloned().collect())
+    }
+
+    /// The latest of those that are wanted before a sequence number, oldest first.
+    pub fn events_before(&self, before: u64, after: u64, limit: usize, wanted: &Wanted) -> Vec<EventView> {
         self.record(|r| {
-            let from = r.events.partition_point(|e| e.sequence <= after);
-            r.events.range(from..).take(limit).cloned().collect()
+            let last = wanted.last(&r.events, after, before, limit);
+            let mut found: Vec<EventView> = last.cloned().collect();
+            found.reverse();
+            found
         })
     }
 

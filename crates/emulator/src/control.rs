@@ -1,6 +1,8 @@
 //! The control endpoint: what the rack is and does, its faults, loads and pace. JSON over a loopback port of its own; the
 //! types here are what clients read and write.
 
+pub mod client;
+mod kinds;
 mod requests;
 mod status;
 
@@ -11,7 +13,9 @@ use axum::http::StatusCode;
 use axum::routing::{get, post, put};
 use axum::{Json, Router};
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
+pub use kinds::{FaultKind, FaultPart, Parameter, Spot};
 pub use requests::faults;
 pub use status::{BoxStatus, CircuitStatus, GearStatus, RackStatus};
 
@@ -46,14 +50,14 @@ pub struct ServerStatus {
 }
 
 /// How many faults were cleared.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct Cleared {
     /// How many.
     pub cleared: usize,
 }
 
 /// `PUT /load`: what boxes are asked to do.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct LoadRequest {
     /// Place, with `*` for anything.
@@ -67,14 +71,14 @@ pub struct LoadRequest {
 }
 
 /// What it was set on.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct Loaded {
     /// Places.
     pub places: Vec<String>,
 }
 
 /// `PUT /speed` and `POST /step`, and what they answer.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct PaceStatus {
     /// The rack's seconds since it was started.
     #[serde(default)]
@@ -85,7 +89,7 @@ pub struct PaceStatus {
 }
 
 /// What went wrong.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct Problem {
     /// For people.
     pub detail: String,
@@ -105,6 +109,7 @@ pub fn router(rack: Arc<Emulated>) -> Router {
     Router::new()
         .route("/faults", get(list).post(set).delete(clear_all))
         .route("/faults/{id}", axum::routing::delete(clear))
+        .route("/kinds", get(kinds::kinds))
         .route("/servers", get(servers))
         .route("/rack", get(status::rack))
         .route("/load", put(load))

@@ -7,13 +7,15 @@ pub mod file;
 use std::sync::Mutex;
 
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 /// Most faults that are held at once.
 const MOST: usize = 256;
 
 /// What a fault hits.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, ToSchema)]
 #[serde(default, deny_unknown_fields)]
+#[schema(as = FaultSelector)]
 pub struct Selector {
     /// Place, or name of a PDU, a feed, a shelf, a loop, with `*` for anything: `r1/u3`, `r1/*`, `pdu-a`. Everything when
     /// empty.
@@ -43,8 +45,9 @@ fn spread(name: &str) -> u64 {
 }
 
 /// What happens.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 #[serde(tag = "action", rename_all = "snake_case")]
+#[schema(as = FaultAction)]
 pub enum Action {
     /// Is not there: takes connections and never says a word on them, not even TLS's. Told by a hall's boxes only; others
     /// hang.
@@ -190,7 +193,7 @@ impl Action {
 }
 
 /// One fault.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct Fault {
     /// Given when it is set.
     #[serde(default)]
@@ -207,6 +210,9 @@ pub struct Fault {
     /// How many times it has happened.
     #[serde(default)]
     pub hits: u64,
+    /// When it was set, of a rack that keeps that; what is sent is not looked at.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub since: Option<rack::Time>,
 }
 
 /// Too many faults.

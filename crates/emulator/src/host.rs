@@ -78,7 +78,7 @@ impl Host for EmulatedHost {
             uuid: Some(spec.uuid.to_string()),
             serial: Some(spec.serial.clone()),
             maker: Some("Busbar".to_string()),
-            model: Some(spec.model().to_string()),
+            model: Some(spec.model()),
             threads: spec.build.processors(),
             memory: rack::Bytes::gib(spec.memory_gib()),
             disks: disks.collect(),

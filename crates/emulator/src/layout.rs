@@ -16,12 +16,19 @@ use crate::physics::breaker::Curve;
 use crate::physics::kinds::{Kind, SERVER_2S, SERVER_8GPU, SERVER_BARE};
 use crate::physics::load::Trace;
 
-/// Servers in one rack; further ones go to the next rack, so that each has an address of its own.
-const SERVERS_IN_RACK: u32 = 40;
+/// Units that servers take in one rack, the two above are left for switches; further ones go to the next rack, so that each
+/// has an address of its own.
+const FOR_SERVERS: u32 = 40;
+/// Units of a rack.
+const UNITS: u32 = 42;
+/// Units of a box with eight accelerators in air; others take one.
+const GPU_BOX: u32 = 8;
+/// Racks that addresses tell apart.
+const RACKS_AT_MOST: u32 = 250;
 /// First host part of the PDUs' addresses, above those of 42 rack units.
 const PDU_HOST: u8 = 200;
 /// Most servers that addresses 127.10.R.U can tell apart.
-pub const MOST_SERVERS: u32 = SERVERS_IN_RACK * 250;
+pub const MOST_SERVERS: u32 = FOR_SERVERS * RACKS_AT_MOST;
 
 /// A rack, or several.
 #[derive(Debug, Clone, PartialEq)]
@@ -137,6 +144,14 @@ pub enum BadLayout {
     TooMuchEquipment(usize),
 }
 
+/// A server in its place, of a rack that is made in code.
+struct Stand {
+    rack: u32,
+    unit: u32,
+    height: u32,
+    kind: Kind,
+}
+
 /// One drive of a server.
 #[derive(Debug, Clone, PartialEq)]
 pub struct DriveSpec {
@@ -181,12 +196,12 @@ pub struct ServerSpec {
 
 impl ServerSpec {
     /// Product name.
-    pub fn model(&self) -> &'static str {
+    pub fn model(&self) -> String {
         match self.bmc {
-            None => "Emulated bare",
-            Some(_) if self.machine => "Emulated QEMU",
-            Some(_) if self.gpus > 0 => "Emulated GPU 8",
-            Some(_) => "Emulated 2S",
+            None => "Emulated bare".into(),
+            Some(_) if self.machine => "Emulated QEMU".into(),
+            Some(_) if self.gpus > 0 => format!("Emulated GPU {}", self.gpus),
+            Some(_) => format!("Emulated {}S", self.build.sockets),
         }
     }
     /// GiB of memory.
@@ -280,11 +295,44 @@ impl RackLayout {
             };
         }
         let all = u64::from(self.servers) + u64::from(self.gpu_servers) + u64::from(self.bare_servers);
-        if all > u64::from(MOST_SERVERS) {
+        if all > u64::from(MOST_SERVERS) || self.stand().last().is_some_and(|s| s.rack > RACKS_AT_MOST) {
             Err(BadLayout::TooMany(all))
         } else {
             Ok(())
         }
+    }
+
+    /// Where its servers stand, from below: plain ones, those with accelerators, those without a BMC.
+    fn stand(&self) -> Vec<Stand> {
+        let kinds = [
+            (self.servers, SERVER_2S, 1),
+            (
+                self.gpu_servers,
+                Kind {
+                    gpus: self.build.gpus.min(16) as u8,
+                    ..SERVER_8GPU
+                },
+                GPU_BOX,
+            ),
+            (self.bare_servers, SERVER_BARE, 1),
+        ];
+        let (mut rack, mut free) = (1, 1);
+        let mut all = Vec::new();
+        for (count, kind, height) in kinds {
+            for _ in 0..count {
+                if free + height - 1 > FOR_SERVERS {
+                    (rack, free) = (rack + 1, 1);
+                }
+                all.push(Stand {
+                    rack,
+                    unit: free,
+                    height,
+                    kind,
+                });
+                free += height;
+            }
+        }
+        all
     }
 
     /// The description that it comes to.
@@ -294,27 +342,22 @@ impl RackLayout {
 
     /// Two feeds that carry everything, a PDU or a strip on each, and outlet n of both for server n.
     fn in_code(&self) -> Described {
-        let all = self.servers + self.gpu_servers + self.bare_servers;
-        let bare = self.servers + self.gpu_servers;
-        let boxes: Vec<BoxAt> = (0..all)
-            .map(|i| {
-                let kind = match i {
-                    i if i >= bare => SERVER_BARE,
-                    i if i >= self.servers => Kind {
-                        gpus: self.build.gpus.min(16) as u8,
-                        ..SERVER_8GPU
-                    },
-                    _ => SERVER_2S,
-                };
-                BoxAt {
-                    place: format!("r{}/u{}", 1 + i / SERVERS_IN_RACK, 1 + i % SERVERS_IN_RACK),
-                    kind,
-                    cords: vec![Cord::Outlet(0, i as usize), Cord::Outlet(1, i as usize)],
-                    on: None,
-                    moves: false,
-                    load: Trace::Constant(0.0),
-                    as_: As::of(&kind),
-                }
+        let stand = self.stand();
+        let all = stand.len();
+        let racks = f64::from(stand.last().map_or(1, |s| s.rack));
+        let boxes: Vec<BoxAt> = stand
+            .into_iter()
+            .enumerate()
+            .map(|(i, s)| BoxAt {
+                place: format!("r{}/u{}", s.rack, s.unit),
+                unit: Some(s.unit),
+                height: s.height,
+                kind: s.kind,
+                cords: vec![Cord::Outlet(0, i), Cord::Outlet(1, i)],
+                on: None,
+                moves: false,
+                load: Trace::Constant(0.0),
+                as_: As::of(&s.kind),
             })
             .collect();
         let watts: f64 = boxes.iter().map(|b| b.kind.wall().1).sum();
@@ -335,16 +378,16 @@ impl RackLayout {
             Pdu {
                 name: format!("{}-{}", if managed { "pdu" } else { "strip" }, letter(n)),
                 feed: n,
-                outlets: all as usize,
+                outlets: all,
                 branches: 0,
                 branch_amps: amps,
                 managed,
             }
         };
-        let racks = f64::from(1 + all.saturating_sub(1) / SERVERS_IN_RACK);
         Described {
             name: "r1".into(),
             about: String::new(),
+            units: UNITS,
             room: Room {
                 celsius: self.inlet_celsius,
                 cubic_metres: 60.0 * racks,

@@ -267,6 +267,7 @@ async fn who_has_vanished_says_not_a_word_and_comes_back() {
         action: Action::Vanish,
         count: None,
         hits: 0,
+        since: None,
     };
     let id = hall.hall.set_fault(fault).unwrap().id;
     let control = format!("http://{}/faults/{id}/boxes", hall.control.unwrap());

@@ -228,6 +228,9 @@ async fn a_tripped_branch_is_told_by_its_pdu_over_redfish() {
     );
     assert_eq!(get("Outlets/1").await["PowerState"], "Off");
     assert_eq!(get("Outlets/8").await["PowerState"], "On");
+    assert_eq!(get("Mains/AC1").await["Status"]["Health"], "OK");
+    fault(&rack.rack, r#"{"on":{"at":"pdu-a"},"action":"trip_breaker"}"#).unwrap();
+    assert_eq!(get("Mains/AC1").await["Status"]["Health"], "Critical");
     rack.stop().await;
 }
 
@@ -245,4 +248,63 @@ async fn where_there_is_no_plant_its_faults_are_refused() {
     assert_eq!(set(json!({"action": "hang"})).await, StatusCode::OK);
     assert_eq!(set(json!({"action": "stop_cooling"})).await, StatusCode::CONFLICT);
     assert_eq!(faults.list().len(), 1);
+}
+
+/// What the endpoint says of where a fault can be set is what the rack takes, wherever something else than usual stands.
+#[tokio::test(start_paused = true)]
+async fn every_fault_can_be_set_where_it_is_said_to_be() {
+    for name in ["colo", "composable", "immersion", "nvl72"] {
+        let rack = Emulated::build(config(RackLayout::named(name).unwrap())).unwrap();
+        let (status, kinds) = control(&rack, Method::GET, "/kinds", Value::Null).await;
+        assert_eq!(status, StatusCode::OK);
+        let kinds = kinds.as_array().unwrap().clone();
+        assert!(
+            kinds.len() > 10 && !kinds.iter().any(|k| k["action"] == "vanish"),
+            "{name}"
+        );
+        for kind in kinds {
+            for spot in kind["at"].as_array().unwrap() {
+                let mut fault = json!({"on": {"at": spot["place"]}, "action": kind["action"]});
+                for parameter in kind["parameters"].as_array().unwrap() {
+                    let listed = spot["values"].as_array().unwrap().last();
+                    let value = match parameter["listed"].as_bool().unwrap() {
+                        true => listed.unwrap().as_str().unwrap(),
+                        false => &parameter["usual"].to_string(),
+                    };
+                    let value = serde_json::from_str::<serde_json::Number>(value).map(Value::Number);
+                    let text = || listed.cloned().unwrap_or_default();
+                    fault[parameter["name"].as_str().unwrap()] = value.unwrap_or_else(|_| text());
+                }
+                let whole = |v: &Value| v.as_f64().filter(|n| n.fract() == 0.0).map(|n| n as u64);
+                for field in ["millis", "code", "bytes"] {
+                    if let Some(n) = whole(&fault[field]) {
+                        fault[field] = n.into();
+                    }
+                }
+                fault.as_object_mut().unwrap().retain(|_, v| !v.is_null());
+                let (status, answer) = control(&rack, Method::POST, "/faults", fault.clone()).await;
+                assert_eq!(status, StatusCode::OK, "{name}: {fault}: {answer}");
+            }
+            rack.clear_faults(None);
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn it_is_told_what_would_be_dark_without_a_piece_of_gear() {
+    let rack = running(RackLayout::default()).await;
+    let gear = async |name: &str| {
+        let (_, told) = control(&rack, Method::GET, "/rack", Value::Null).await;
+        let all = told["gear"].as_array().unwrap();
+        all.iter().find(|g| g["name"] == name).unwrap().clone()
+    };
+    let b = gear("pdu-b").await;
+    assert_eq!((&b["breaker"], &b["last"]), (&"feed-b-breaker".into(), &json!([])));
+    assert!(b["behind"].as_array().unwrap().contains(&"r1/u1".into()), "{b}");
+    fault(&rack, r#"{"on":{"at":"r1/u1"},"action":"pull_cable","supply":0}"#).unwrap();
+    assert_eq!(gear("feed-b").await["last"], json!(["r1/u1"]));
+    assert_eq!(gear("feed-a").await["last"], json!([]));
+    fault(&rack, r#"{"on":{"at":"feed-b"},"action":"lose_feed"}"#).unwrap();
+    assert_eq!(gear("pdu-b").await["last"], json!([]), "what is dark can't become so");
+    assert_eq!(rack.view(0).power, Power::Off);
 }

@@ -259,6 +259,7 @@ async fn a_fault_hits_as_often_as_it_was_set_to_and_a_power_change_is_an_event()
         action: Action::Status { code: 503 },
         count: Some(1),
         hits: 0,
+        since: None,
     };
     assert!(
         client
@@ -358,6 +359,7 @@ async fn a_box_that_loses_its_power_has_it_again_once_the_fault_is_cleared_even_
             action: Action::LosePower,
             count,
             hits: 0,
+            since: None,
         };
         let id = rack.set_fault(fault).unwrap().id;
         assert!(rack.live(0), "it has not been asked yet");

@@ -223,6 +223,35 @@ async fn of_four_nodes_in_one_chassis_none_gets_the_watts_of_all() {
 
 /// An HGX baseboard is a system beside its host: no reset, no boot, and the accelerators that the host lacks (DGX H100).
 #[tokio::test(start_paused = true)]
+async fn a_pdu_is_as_well_as_the_worst_of_its_breakers() {
+    let pdu = "PowerEquipment/RackPDUs/1";
+    let branch = format!("{pdu}/Branches/A");
+    let health = async |mains: Value, breaker: Value| {
+        let circuits = |name: &str| at(&format!("{pdu}/{name}"));
+        let tree = tree(json!({
+            "": {"PowerEquipment": at("PowerEquipment")}, "Systems": all(&[]), "Chassis": all(&[]),
+            "PowerEquipment": {"RackPDUs": at("PowerEquipment/RackPDUs")},
+            "PowerEquipment/RackPDUs": all(&[pdu]),
+            pdu: {"Name": "PDU", "Status": {"State": "Enabled", "Health": "OK"}, "Mains": circuits("Mains"), "Branches": circuits("Branches")},
+            format!("{pdu}/Mains"): all(&[&format!("{pdu}/Mains/1")]), format!("{pdu}/Mains/1"): mains,
+            format!("{pdu}/Branches"): all(&[&branch]), branch.as_str(): breaker,
+        }));
+        let found = found(&tree).await;
+        assert!(found.problems.is_empty(), "{:?}", found.problems);
+        found.devices[0].health
+    };
+    let is = |health: &str| json!({"Status": {"State": "Enabled", "Health": health}});
+    let tripped = json!({"BreakerState": "Tripped", "Status": {"State": "Enabled", "Health": "OK"}});
+    let absent = json!({"BreakerState": "Tripped", "Status": {"State": "Absent"}});
+    assert_eq!(health(is("OK"), is("OK")).await, Health::Ok);
+    assert_eq!(health(is("OK"), is("Warning")).await, Health::Warning);
+    assert_eq!(health(is("Critical"), is("OK")).await, Health::Critical);
+    assert_eq!(health(is("OK"), tripped.clone()).await, Health::Critical);
+    assert_eq!(health(tripped, is("OK")).await, Health::Critical);
+    assert_eq!(health(is("OK"), absent).await, Health::Ok);
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_baseboard_of_accelerators_is_a_part_of_its_host() {
     let found = found(&dgx()).await;
     let hosts: Vec<&FoundSystem> = found.systems.iter().filter(|s| s.is_machine).collect();

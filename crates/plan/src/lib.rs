@@ -6,6 +6,7 @@
 
 pub mod adopt;
 pub mod elevation;
+pub mod events;
 mod feeds;
 pub mod filter;
 pub mod free;
@@ -15,8 +16,10 @@ pub mod near;
 pub mod order;
 pub mod place;
 pub mod policy;
+pub mod power;
 pub mod rollout;
 pub mod settings;
+pub mod whatif;
 pub mod why;
 
 pub use lifecycle::{Act, Observed, Step, next};

@@ -32,6 +32,10 @@ pub struct Event {
     pub what: String,
     /// Why, when something else was the cause.
     pub because: Option<String>,
+    /// Number of the event that it follows from, where that is recorded: of a write for a machine, what told of the machine's state
+    /// then; of a machine's step, the order of a user that it carries out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cause: Option<u64>,
     /// Who did it: a token's name, or `busbar`.
     pub by: String,
 }

@@ -18,6 +18,7 @@ pub mod machine;
 pub mod metadata;
 pub mod name;
 pub mod node;
+pub mod power;
 pub mod reading;
 pub mod request;
 pub mod rollout;

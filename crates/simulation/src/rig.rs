@@ -102,6 +102,7 @@ impl Rig {
                     action: action.clone(),
                     count: *count,
                     hits: 0,
+                    since: None,
                 };
                 if let Ok(set) = rack.faults.set(fault) {
                     self.faults

@@ -1,29 +1,43 @@
-//! `busbar top`: the racks, their watts and their heat, as they move. [`state`] decides, [`draw`] draws, and here stand the
-//! terminal, the keys and the daemon, asked by long poll.
+//! `busbar top`: the racks, their machines and what happens, as it moves. Read-only until someone arms it.
+//!
+//! [`state`] decides what is shown and what keys mean, [`hand`] what they may do, [`rows`] what stands in rows; all three are pure.
+//! [`draw`] and [`table`] draw, [`poll`] asks the daemon, and here stand the terminal and the loop between them.
 
 mod draw;
+mod hand;
+mod past;
+mod poll;
+mod rows;
+mod screen;
 mod state;
+mod table;
 
-use std::time::Duration;
+#[cfg(test)]
+mod tests;
+
+use std::io;
 
 use anyhow::Result;
 use crossterm::event::{Event, EventStream, KeyCode, KeyEvent, KeyEventKind, KeyModifiers};
 use futures_util::StreamExt as _;
-use rack::history::TrendView;
+use futures_util::stream::FuturesUnordered;
+use rack::request::Why;
 use rack::vitals::VitalsView;
-use tokio::sync::mpsc;
+use ratatui::Terminal;
+use ratatui::backend::CrosstermBackend;
+use tokio::sync::{mpsc, watch};
+use tokio::time::Instant;
 
 use super::spark::ascii;
 use crate::cli::Cli;
 use crate::client::Client;
 use crate::output::{self, Table};
 use draw::Look;
-use state::{Key, Pane, REMEMBERED, State, watts};
-
-/// Longest wait of one poll, in seconds.
-const WAIT: u64 = 30;
-/// A rack of 1,000 nodes changes all the time; more often than this can't be read.
-const PAUSE: Duration = Duration::from_secs(1);
+use hand::Act;
+use poll::News;
+use rows::watts;
+use screen::Screen;
+use state::{Effect, Key, State};
 
 /// Shows the racks until someone leaves; without a terminal, once.
 pub async fn top(cli: &Cli, client: &Client) -> Result<u8> {
@@ -31,7 +45,7 @@ pub async fn top(cli: &Cli, client: &Client) -> Result<u8> {
         output::json(&client.get("/v1/vitals").await?, false)?;
         return Ok(0);
     }
-    let (first, change): (VitalsView, _) = client.poll("/v1/vitals", None, WAIT).await?;
+    let (first, change) = poll::first(client).await?;
     if !output::terminal() {
         output::text(frame(&first));
         return Ok(0);
@@ -41,110 +55,137 @@ pub async fn top(cli: &Cli, client: &Client) -> Result<u8> {
         ascii: ascii(),
     };
     let mut state = State::default();
-    state.see(first);
+    state.see(News::Vitals(first));
     // Gives the terminal back on a panic too.
-    let mut terminal = ratatui::try_init()?;
+    drop(ratatui::try_init()?);
+    let mut terminal = Terminal::new(CrosstermBackend::new(Screen::new(io::stdout())))?;
     let ended = watch(&mut terminal, client, change, &mut state, look).await;
     ratatui::restore();
     ended.map(|()| 0)
 }
 
+/// What the daemon answered to a key.
+enum Answer {
+    Why(String, Result<Why, String>),
+    Done(Act, Result<(), String>),
+}
+
 async fn watch(
-    terminal: &mut ratatui::DefaultTerminal,
+    terminal: &mut Terminal<CrosstermBackend<Screen<io::Stdout>>>,
     client: &Client,
     change: Option<u64>,
     state: &mut State,
     look: Look,
 ) -> Result<()> {
-    let (tell, mut told) = mpsc::channel::<Result<VitalsView>>(1);
-    let polling = poll(client, change, tell);
+    let start = Instant::now();
+    let (tell, mut told) = mpsc::channel::<Vec<News>>(1);
+    let (want, wanted) = watch::channel(state.wanted());
+    let polling = poll::poll(client, change, wanted, tell);
     tokio::pin!(polling);
     let apart = state.vitals.as_ref().map_or(1, |v| v.read_seconds.max(1));
-    let recalling = recall(client, apart);
+    let recalling = poll::recall(client, apart);
     tokio::pin!(recalling);
     let mut recalled = false;
+    let mut answers = FuturesUnordered::new();
     let mut keys = EventStream::new();
     let stop = crate::up::told_to_stop();
     tokio::pin!(stop);
     loop {
         terminal.draw(|frame| draw::draw(frame, state, look))?;
-        tokio::select! {
+        let wish = state.wanted();
+        want.send_if_modified(|w| std::mem::replace(w, wish) != wish);
+        let off = state.hand.until();
+        let idle = async {
+            match off {
+                Some(until) => tokio::time::sleep_until(start + until).await,
+                None => std::future::pending().await,
+            }
+        };
+        let effect = tokio::select! {
             () = &mut stop => return Ok(()),
             () = &mut polling => return Ok(()),
             trend = &mut recalling, if !recalled => {
                 recalled = true;
                 // Without it the bars begin now; whether the daemon answers is told by the poll.
                 if let Ok(trend) = trend {
-                    state.recall(&trend);
+                    state.see(News::Trend(trend));
                 }
+                Effect::Nothing
             }
-            Some(seen) = told.recv() => match seen {
-                Ok(vitals) => state.see(vitals),
-                Err(error) => state.lost = Some(error.to_string()),
-            },
+            Some(news) = told.recv() => {
+                news.into_iter().for_each(|n| state.see(n));
+                Effect::Nothing
+            }
+            Some(answer) = answers.next() => {
+                match answer {
+                    Answer::Why(about, why) => state.told(&about, why),
+                    Answer::Done(act, done) => state.answered(&act, done),
+                }
+                Effect::Nothing
+            }
+            () = idle => {
+                state.hand.pass(start.elapsed());
+                Effect::Nothing
+            }
             event = keys.next() => match event {
-                Some(Ok(Event::Key(pressed))) => {
-                    if let Some(key) = meaning(&pressed)
-                        && !state.press(key)
-                    {
-                        return Ok(());
-                    }
+                Some(Ok(Event::Key(pressed))) if pressed.kind != KeyEventKind::Release => {
+                    state.press(key(&pressed), start.elapsed())
                 }
                 // a new size is drawn, and nothing else is asked for
-                Some(Ok(_)) => {}
+                Some(Ok(_)) => Effect::Nothing,
                 // the terminal is gone
                 Some(Err(_)) | None => return Ok(()),
             },
+        };
+        match effect {
+            Effect::Nothing => {}
+            Effect::Leave => return Ok(()),
+            Effect::Why(about) => answers.push(ask(client, Ask::Why(about))),
+            Effect::Do(act) => answers.push(ask(client, Ask::Do(act))),
         }
     }
 }
 
-/// How the racks were before this began, in steps as long as readings are apart.
-async fn recall(client: &Client, apart: u32) -> Result<TrendView> {
-    let back = u64::from(apart) * u64::from(REMEMBERED - 1);
-    let answer = client.get(&format!("/v1/history?from={back}s&step={apart}")).await?;
-    Ok(serde_json::from_value(answer)?)
+/// What a key asks of the daemon.
+enum Ask {
+    Why(String),
+    Do(Act),
 }
 
-/// Asks again whenever something changed, for ever.
-async fn poll(client: &Client, mut after: Option<u64>, tell: mpsc::Sender<Result<VitalsView>>) {
-    loop {
-        tokio::time::sleep(PAUSE).await;
-        let answer = client.poll::<VitalsView>("/v1/vitals", after, WAIT).await;
-        let seen = answer.map(|(vitals, change)| {
-            after = change;
-            vitals
-        });
-        if tell.send(seen).await.is_err() {
-            return;
+/// Asks it.
+async fn ask(client: &Client, ask: Ask) -> Answer {
+    match ask {
+        Ask::Why(about) => {
+            let why = poll::why(client, &about).await;
+            Answer::Why(about, why)
+        }
+        Ask::Do(act) => {
+            let done = poll::carry_out(client, &act).await;
+            Answer::Done(act, done)
         }
     }
 }
 
-fn meaning(pressed: &KeyEvent) -> Option<Key> {
-    if pressed.kind == KeyEventKind::Release {
-        return None;
-    }
-    const PAGE: isize = 10;
-    Some(match pressed.code {
-        KeyCode::Char('c') if pressed.modifiers.contains(KeyModifiers::CONTROL) => Key::Quit,
-        KeyCode::Char('q') | KeyCode::Esc => Key::Quit,
-        KeyCode::Char('?' | 'h') => Key::Help,
-        KeyCode::Char('1') => Key::Go(Pane::Rack),
-        KeyCode::Char('2') => Key::Go(Pane::Power),
-        KeyCode::Char('3') => Key::Go(Pane::Heat),
+fn key(pressed: &KeyEvent) -> Key {
+    let control = pressed.modifiers.contains(KeyModifiers::CONTROL);
+    match pressed.code {
+        KeyCode::Char('c') if control => Key::Break,
+        // no other key with Ctrl or Alt means anything
+        KeyCode::Char(_) if control || pressed.modifiers.contains(KeyModifiers::ALT) => Key::Other,
+        KeyCode::Char(c) => Key::Char(c),
+        KeyCode::Enter => Key::Enter,
+        KeyCode::Esc => Key::Escape,
+        KeyCode::Backspace => Key::Backspace,
         KeyCode::Tab | KeyCode::Right => Key::Turn(1),
         KeyCode::BackTab | KeyCode::Left => Key::Turn(-1),
-        KeyCode::Up | KeyCode::Char('k') => Key::Move(-1),
-        KeyCode::Down | KeyCode::Char('j') => Key::Move(1),
-        KeyCode::PageUp => Key::Move(-PAGE),
-        KeyCode::PageDown => Key::Move(PAGE),
-        KeyCode::Home => Key::Move(isize::MIN),
-        KeyCode::End => Key::Move(isize::MAX),
-        KeyCode::Char('s') => Key::Sort,
-        KeyCode::Char('r') => Key::Reverse,
-        _ => return None,
-    })
+        KeyCode::Up => Key::Step(-1),
+        KeyCode::Down => Key::Step(1),
+        KeyCode::PageUp => Key::Page(-1),
+        KeyCode::PageDown => Key::Page(1),
+        KeyCode::Home => Key::Far(-1),
+        KeyCode::End => Key::Far(1),
+        _ => Key::Other,
+    }
 }
 
 /// One frame as text, for pipes.

@@ -1,5 +1,6 @@
 //! Requests to a whole router over a house of its own, in which no hardware answers and time stands until it is moved.
 
+mod lab;
 mod pages;
 mod sessions;
 
@@ -25,6 +26,7 @@ use tower::ServiceExt as _;
 /// Noon of some day.
 const NOON: i64 = 1_764_072_000_000;
 const HOST: &str = "rack.example:7400";
+const PORT: u16 = 7400;
 const HOSTILE: &str = "\"><script>alert(1)</script>&\u{202e}\u{1b}";
 
 struct Standing(AtomicI64);
@@ -65,6 +67,7 @@ struct Desk {
     house: House,
     clock: Arc<Standing>,
     app: Router,
+    lab: crate::lab::Lab,
 }
 
 struct Reply {
@@ -152,8 +155,9 @@ async fn desk() -> Desk {
     })
     .await
     .unwrap();
-    let app = crate::router(house.clone());
-    Desk { house, clock, app }
+    let lab = crate::lab::Lab::default();
+    let app = crate::router(house.clone(), PORT, lab.clone());
+    Desk { house, clock, app, lab }
 }
 
 impl Desk {

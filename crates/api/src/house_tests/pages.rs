@@ -184,3 +184,24 @@ async fn files_are_served_by_their_names_and_pages_by_having_none() {
         assert!(!answer.text().contains("doctype"), "{path}");
     }
 }
+
+#[tokio::test]
+async fn a_filter_of_events_that_means_nothing_is_named() {
+    let desk = desk().await;
+    let bearer = ("authorization", "Bearer reader");
+    let get = async |query: &str| desk.get(&format!("/v1/events{query}"), &[bearer]).await;
+    let told = get("?level=audit,error&about=r1&by=anna&text=x&before=9&limit=2").await;
+    assert_eq!((told.status, told.json()), (StatusCode::OK, serde_json::json!([])));
+    for (query, word) in [
+        ("?level=loud", "loud"),
+        ("?before=9&wait=1", "wait"),
+        ("?colour=red", "colour"),
+    ] {
+        let answer = get(query).await;
+        assert_eq!(answer.status, StatusCode::BAD_REQUEST, "{query}");
+        assert!(answer.text().contains(word), "{query}: {}", answer.text());
+    }
+    let stream = [bearer, ("accept", "text/event-stream")];
+    let refused = desk.get("/v1/events?level=error", &stream).await;
+    assert_eq!(refused.status, StatusCode::BAD_REQUEST);
+}

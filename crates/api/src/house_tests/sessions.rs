@@ -9,7 +9,7 @@ use rack::request::{Role, Who};
 use serde_json::Value;
 use tower::ServiceExt as _;
 
-use super::{HOST, NOON, desk};
+use super::{HOST, NOON, PORT, desk};
 
 #[tokio::test]
 async fn a_link_logs_in_as_often_as_its_token_works_and_shows_no_secret() {
@@ -22,7 +22,13 @@ async fn a_link_logs_in_as_often_as_its_token_works_and_shows_no_secret() {
         }
         assert!(!set.contains("admin"), "the cookie is not the token");
         let me = desk
-            .get("/v1/me", &[("cookie", &format!("a=b; {}", answer.cookie()))])
+            .get(
+                "/v1/me",
+                &[(
+                    "cookie",
+                    &format!("a=b; busbar-7401=of-another-daemon; {}", answer.cookie()),
+                )],
+            )
             .await
             .json();
         assert_eq!(
@@ -70,7 +76,7 @@ async fn a_session_ends_after_twelve_hours_and_at_logout() {
     );
     let out = desk.ask(Method::POST, "/logout", &sent).await;
     assert_eq!(out.status, StatusCode::NO_CONTENT);
-    assert!(out.header("set-cookie").starts_with("busbar=; ") && out.header("set-cookie").contains("Max-Age=0"));
+    assert!(out.header("set-cookie").starts_with("busbar-7400=; ") && out.header("set-cookie").contains("Max-Age=0"));
     assert_eq!(desk.get("/v1/me", &sent).await.status, StatusCode::UNAUTHORIZED);
 }
 
@@ -159,7 +165,7 @@ async fn a_session_may_do_what_its_token_may() {
 #[tokio::test]
 async fn sessions_are_bounded_and_the_oldest_goes_first() {
     let desk = desk().await;
-    let sessions = crate::session::Sessions::default();
+    let sessions = crate::session::Sessions::at(PORT);
     // 255 secrets differ here: the random bytes of a test count up
     let first = sessions.open(&desk.house, "admin").unwrap();
     desk.clock.0.store(NOON + 1, Ordering::Relaxed);

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use axum::Json;
 use axum::extract::State;
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 use crate::emulated::Emulated;
 use crate::model::Activity;
@@ -13,7 +14,7 @@ use crate::physics::gear::{Gear, Piece};
 use crate::physics::{BoxId, Plant, Quantity as Q, Readings};
 
 /// The rack, as `GET /rack` tells it.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct RackStatus {
     /// What it is.
     pub about: String,
@@ -32,7 +33,7 @@ pub struct RackStatus {
 }
 
 /// A box.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct BoxStatus {
     /// `r1/u3`.
     pub place: String,
@@ -44,6 +45,8 @@ pub struct BoxStatus {
     pub on: bool,
     /// Supplies with input, and all.
     pub fed: (u8, u8),
+    /// Of each supply, whether it has input and is whole.
+    pub supplies: Vec<bool>,
     /// Whether heat has switched it off.
     pub too_hot: bool,
     /// Chips whose clocks are halved.
@@ -60,10 +63,12 @@ pub struct BoxStatus {
     pub fans: Option<f64>,
     /// Share of full load that is done, percent.
     pub work: f64,
+    /// What it is asked to do when something runs on it: `idle`, `training`, `0.3`.
+    pub load: String,
 }
 
 /// A piece of gear.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct GearStatus {
     /// Its name.
     pub name: String,
@@ -79,10 +84,16 @@ pub struct GearStatus {
     pub rated: Option<f64>,
     /// Heat memory, percent, of a breaker; charge, of what has a battery.
     pub percent: Option<f64>,
+    /// The breaker that protects it, or itself.
+    pub breaker: Option<String>,
+    /// Boxes that hang on it, by one supply at least.
+    pub behind: Vec<String>,
+    /// Those of them that would be without input if it went dark now.
+    pub last: Vec<String>,
 }
 
 /// Air or coolant that goes round.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct CircuitStatus {
     /// Its name.
     pub name: String,
@@ -108,7 +119,7 @@ pub(super) async fn rack(State(rack): State<Arc<Emulated>>) -> Json<RackStatus> 
             .gear()
             .iter()
             .filter(|g| !g.name.is_empty())
-            .map(gear_status)
+            .map(|g| gear_status(p, g))
             .collect();
         (boxes, gear, p.circuits().iter().map(circuit_status).collect())
     });
@@ -133,6 +144,7 @@ fn box_status(p: &Plant, of: BoxId, activity: Option<Activity>) -> Option<BoxSta
         activity,
         on: body.on,
         fed: (supplies.iter().filter(|s| s.fed).count() as u8, supplies.len() as u8),
+        supplies: supplies.iter().map(|s| s.fed && !s.failed).collect(),
         too_hot: body.too_hot,
         throttled: chips.iter().filter(|c| c.throttled).count(),
         watts: body.into,
@@ -141,10 +153,12 @@ fn box_status(p: &Plant, of: BoxId, activity: Option<Activity>) -> Option<BoxSta
         hottest: chips.iter().map(|c| c.die).reduce(f64::max),
         fans: p.read(of, Q::FanPercent),
         work: body.work * 100.0,
+        load: body.trace.word(),
     })
 }
 
-fn gear_status(piece: &Piece) -> GearStatus {
+fn gear_status(p: &Plant, piece: &Piece) -> GearStatus {
+    let (behind, last) = p.hang_on(&piece.name);
     let (what, rated, percent) = match &piece.gear {
         Gear::Source { .. } => ("source", None, None),
         Gear::Transfer { .. } => ("transfer switch", None, None),
@@ -173,6 +187,9 @@ fn gear_status(piece: &Piece) -> GearStatus {
         amps: (0..3).map(|n| piece.amps(n)).fold(0.0, f64::max),
         rated,
         percent: percent.or(charge),
+        breaker: p.breaker_before(&piece.name).map(str::to_owned),
+        behind,
+        last,
     }
 }
 

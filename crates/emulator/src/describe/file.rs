@@ -142,11 +142,13 @@ impl Reader<'_> {
                 rectifiers: s.rectifiers.clamp(1, 8),
                 watts: s.watts,
                 battery: s.battery_joules.max(0.0),
+                unit: s.unit.as_ref().map(|u| *u.get_ref()),
             })
             .collect();
         let mut described = Described {
             name: file.name.get_ref().clone(),
             about: file.about.clone(),
+            units: file.units,
             room: Room {
                 celsius: file.room.celsius.clamp(5.0, 40.0),
                 cubic_metres: file.room.cubic_metres.clamp(0.5, 1e5),

@@ -1,8 +1,9 @@
 //! A rack's description: what stands where, what it is plugged into, what cools it. A file (`racks/*.toml`) is read by
 //! [`mod@file`], which refuses what can't be with the line and the reason; `busbar up --emulate --nodes N` makes one in code
-//! ([`crate::layout`]). [`plant`] makes a plant of it.
+//! ([`crate::layout`]). [`plant`] makes a plant of it, [`mod@intent`] what its owner would write down of it.
 
 pub mod file;
+pub mod intent;
 pub mod plant;
 
 use serde::Deserialize;
@@ -19,6 +20,8 @@ pub struct Described {
     pub name: String,
     /// What it is, in a line.
     pub about: String,
+    /// Its height.
+    pub units: u32,
     /// Its air.
     pub room: Room,
     /// Its rear door.
@@ -162,6 +165,8 @@ pub struct Shelf {
     pub watts: f64,
     /// Joules of a battery on the bar; 0 for none.
     pub battery: f64,
+    /// The unit that it takes, where it is told.
+    pub unit: Option<u32>,
 }
 
 /// Where a box's cord goes.
@@ -178,6 +183,10 @@ pub enum Cord {
 pub struct BoxAt {
     /// `r1/u3`.
     pub place: String,
+    /// The lowest unit that it takes; none beside the rack, or at its side.
+    pub unit: Option<u32>,
+    /// How many units it takes.
+    pub height: u32,
     /// What it is.
     pub kind: Kind,
     /// A cord for each supply.

@@ -9,7 +9,7 @@ use crate::physics::act::NoSuch;
 
 impl Emulated {
     /// Sets a fault, and does it if it is one of the plant's.
-    pub fn set_fault(&self, fault: Fault) -> Result<Fault, BadFault> {
+    pub fn set_fault(&self, mut fault: Fault) -> Result<Fault, BadFault> {
         if self.config.machines.is_some()
             && let Some(word) = fault.action.inside()
         {
@@ -17,6 +17,7 @@ impl Emulated {
                        trip a breaker, hang a BMC instead";
             return Err(BadFault::NotHere(word, why));
         }
+        fault.since = Some((self.config.clock)());
         set(&self.faults, fault, |fault, on| self.harm(fault, on))
     }
 

@@ -267,6 +267,12 @@ impl Plant {
         Ok(())
     }
 
+    /// The name of the breaker that trips for this piece of gear.
+    pub fn breaker_before(&self, name: &str) -> Option<&str> {
+        let breaker = self.breaker_of(self.gear_called(name).ok()?)?;
+        Some(&self.gear[usize::from(breaker)].name)
+    }
+
     fn breaker_of(&self, id: GearId) -> Option<GearId> {
         let piece = &self.gear[usize::from(id)];
         match piece.gear {

@@ -126,6 +126,18 @@ impl Trace {
         })
     }
 
+    /// What it is called by: `idle`, `training`, `0.3`, `replay`.
+    pub fn word(&self) -> String {
+        match self {
+            Trace::Constant(0.0) => "idle".into(),
+            Trace::Constant(1.0) => "full".into(),
+            Trace::Constant(load) => load.to_string(),
+            Trace::Steps { .. } => "replay".into(),
+            Trace::Training { .. } => "training".into(),
+            Trace::Inference { .. } => "inference".into(),
+        }
+    }
+
     /// The load at this second.
     pub fn at(&self, second: f64) -> f64 {
         match self {

@@ -37,6 +37,7 @@
 
 pub mod account;
 pub mod act;
+mod behind;
 pub mod body;
 pub mod breaker;
 pub mod chip;

@@ -10,9 +10,12 @@ use crate::physics::{BoxId, Quantity as Q};
 /// The inlet, with the phases that it has: of one, the plain readings; of three, those of each line.
 pub(super) fn mains(rack: &Emulated, of: BoxId, phases: u8) -> Value {
     let sense = |what| rack.sense(of, what);
+    // a PDU's controller answers while its inlet is dark, and says so
+    let fed = (0..phases).all(|n| sense(Q::PhaseVolts(n)).is_none_or(|volts| volts > 1.0));
     let mut mains = json!({
         "@odata.type": "#Circuit.v1_7_0.Circuit",
-        "Id": "AC1", "Name": "Mains", "CircuitType": "Mains", "VoltageType": "AC", "Status": fine(),
+        "Id": "AC1", "Name": "Mains", "CircuitType": "Mains", "VoltageType": "AC",
+        "Status": if fed { fine() } else { json!({"State": "Enabled", "Health": "Critical"}) },
         "PhaseWiringType": if phases == 3 { "ThreePhase5Wire" } else { "OnePhase3Wire" },
     });
     let (amps, volts) = (|n| sense(Q::PhaseAmps(n)), |n| sense(Q::PhaseVolts(n)).map(round));

@@ -55,7 +55,7 @@ pub(super) fn arguments(spec: &ServerSpec, drives: &[Drive], tap: &str, order: O
     add("uuid", spec.uuid.to_string());
     let identity = format!(
         "type=1,manufacturer=Busbar,product={},serial={},uuid={}",
-        value(spec.model()),
+        value(&spec.model()),
         spec.serial,
         spec.uuid
     );

@@ -183,7 +183,8 @@ async fn inside(crawl: &Crawl<'_>, doc: &Value, device: &mut FoundDevice) {
             device.readings.extend(coolant(&side, connector));
         }
     }
-    // What a shelf gives to its bus bar is a branch; those of a PDU are many, and their sum is known.
+    // What a shelf gives to its bus bar is a branch; those of a PDU are many, and their sum is known. What matters of each is
+    // whether its breaker holds.
     let outputs: &[&str] = match device.kind {
         DeviceKind::PowerShelf => &["Mains", "Feeders", "Branches"],
         _ => &["Mains", "Feeders"],
@@ -196,13 +197,27 @@ async fn inside(crawl: &Crawl<'_>, doc: &Value, device: &mut FoundDevice) {
             device.mains = all.unwrap_or_default();
         }
         for (path, circuit) in circuits {
-            health = health.max(part::health(&circuit));
+            health = health.max(of_circuit(&circuit));
             device
                 .readings
                 .extend(electric(&last(&path).to_ascii_lowercase(), &circuit));
         }
     }
+    if device.kind != DeviceKind::PowerShelf {
+        for (_, branch) in crawl.members(doc, "Branches").await {
+            health = health.max(of_circuit(&branch));
+        }
+    }
     device.health = health;
+}
+
+/// Health of a circuit. One whose breaker has tripped feeds nothing, whatever its status says (DSP0268 `Circuit`,
+/// `BreakerState`); one that someone switched off is as it should be.
+fn of_circuit(circuit: &Value) -> rack::Health {
+    match circuit["BreakerState"].as_str() {
+        Some("Tripped") if !part::absent(circuit) => rack::Health::Critical,
+        _ => part::health(circuit),
+    }
 }
 
 /// How fast a pump turns, or how full a reservoir is.

@@ -3,6 +3,7 @@
 //! Below [`Redfish`]: [`client`] (sessions, retries, pace, circuit breaker), [`json`] (tolerant reading), [`crawl`]
 //! (walking resources), [`discover`] and [`part`] (from resources to nouns), and one file for each capability.
 
+mod accelerators;
 pub mod accounts;
 pub mod act;
 pub mod bios;

@@ -4,6 +4,7 @@
 use serde_json::Value;
 
 use crate::found::Raw;
+use crate::redfish::accelerators::{self, Accelerator};
 use crate::redfish::crawl::{Crawl, Resource, at_once, is_whole};
 use crate::redfish::discover::is_machine;
 use crate::redfish::json::{last, leads, link, links, list};
@@ -30,6 +31,7 @@ pub struct Plan {
     sensors: Vec<String>,
     /// The collection of the sensors, where it comes with its members in one answer.
     collection: Option<String>,
+    accelerators: Vec<Accelerator>,
     shared: bool,
     lacks: bool,
     reads: u32,
@@ -63,8 +65,13 @@ pub async fn look(crawl: &Crawl<'_>, path: &str, doc: &Value, system: Option<&st
     if told.watts(system).is_none() && !told.shared || told.climate().is_empty() {
         told.sensors = sensors(crawl, doc).await;
     }
-    let plan = Plan::of(path, doc, &told, meters, system, crawl.expands());
-    (told.readings(path, system), plan)
+    let mut plan = Plan::of(path, doc, &told, meters, system, crawl.expands());
+    if let Some(system) = system {
+        plan.accelerators = accelerators::find(crawl, system).await;
+    }
+    let mut readings = told.readings(path, system);
+    readings.extend(accelerators::read(crawl, &plan.accelerators).await);
+    (readings, plan)
 }
 
 /// The readings by what is known to tell them; nothing when a part of that failed, or when it is time for a full look.
@@ -84,7 +91,7 @@ pub async fn by_plan(crawl: &Crawl<'_>, mut plan: Plan, system: Option<&str>) ->
     };
     let whole = |paths: &[String]| paths.iter().cloned().map(Value::String).collect::<Vec<Value>>();
     let (meters, single) = (whole(&plan.supplies), whole(&plan.sensors));
-    let (power, thermal, metrics, supplies, listed, sensors) = tokio::join!(
+    let (power, thermal, metrics, supplies, listed, sensors, chips) = tokio::join!(
         ask(&plan.power),
         ask(&plan.thermal),
         ask(&plan.metrics),
@@ -96,6 +103,7 @@ pub async fn by_plan(crawl: &Crawl<'_>, mut plan: Plan, system: Option<&str>) ->
             }
         },
         crawl.all(&single),
+        accelerators::read(crawl, &plan.accelerators),
     );
     let told = Told {
         power: power?,
@@ -113,7 +121,9 @@ pub async fn by_plan(crawl: &Crawl<'_>, mut plan: Plan, system: Option<&str>) ->
     if plan.asks_for_nothing() {
         crawl.read(&plan.chassis).await?;
     }
-    Some((told.readings(&plan.chassis, system), plan))
+    let mut readings = told.readings(&plan.chassis, system);
+    readings.extend(chips);
+    Some((readings, plan))
 }
 
 impl Plan {
@@ -153,6 +163,7 @@ impl Plan {
             },
             sensors: if collection.is_some() { Vec::new() } else { useful },
             collection,
+            accelerators: Vec::new(),
             shared: told.shared,
             lacks: watts.is_none() || climate.is_empty(),
             reads: 0,

@@ -180,7 +180,7 @@ fn absent(kind: BoxKind) -> &'static str {
 }
 
 /// Maker and model in one text, without saying the maker twice.
-fn model(maker: Option<&str>, model: Option<&str>) -> Option<String> {
+pub(crate) fn model(maker: Option<&str>, model: Option<&str>) -> Option<String> {
     match (maker, model) {
         (Some(maker), Some(model)) if !model.to_lowercase().contains(&maker.to_lowercase()) => {
             Some(format!("{maker} {model}"))

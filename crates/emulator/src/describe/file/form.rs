@@ -147,6 +147,7 @@ pub(super) struct ShelfIn {
     pub(super) watts: f64,
     #[serde(default)]
     pub(super) battery_joules: f64,
+    pub(super) unit: Option<Spanned<u32>>,
 }
 
 #[derive(Deserialize)]
@@ -154,6 +155,8 @@ pub(super) struct ShelfIn {
 pub(super) struct BoxIn {
     pub(super) slot: Spanned<String>,
     pub(super) kind: Spanned<String>,
+    /// Where a slot that is not called after its unit is.
+    pub(super) unit: Option<Spanned<u32>>,
     #[serde(default = "one")]
     pub(super) height: u32,
     #[serde(default = "one")]

@@ -1,6 +1,7 @@
 //! Where boxes stand and what they hang on: two things can't be in one unit or on one outlet.
 
 use std::collections::BTreeMap;
+use std::ops::Range;
 
 use toml::Spanned;
 
@@ -19,6 +20,10 @@ impl Reader<'_> {
         let mut taken: BTreeMap<u32, usize> = BTreeMap::new();
         // outlet → line of who hangs there
         let mut plugged: BTreeMap<(usize, usize), usize> = BTreeMap::new();
+        for unit in file.shelves.iter().filter_map(|s| s.unit.as_ref()) {
+            let (at, span) = (*unit.get_ref(), unit.span());
+            self.stand(span, at..at.saturating_add(1), file.units, &mut taken);
+        }
         let buses: Vec<&str> = file.shelves.iter().map(|s| s.bus.as_str()).collect();
         for b in &file.boxes {
             let line = self.line(b.slot.span().start);
@@ -39,15 +44,20 @@ impl Reader<'_> {
             if first.is_none() && b.count > 1 {
                 self.wrong(b.slot.span(), "several boxes need a first unit: `slot = \"u1\"`".into());
             }
+            let height = b.height.clamp(1, 60);
+            let told = b.unit.as_ref().map(|u| *u.get_ref());
+            if let (Some(unit), Some(first)) = (&b.unit, first) {
+                let why = format!("the slot says u{first} already: leave `unit` out");
+                self.wrong(unit.span(), why);
+            }
             for n in 0..b.count.min(MOST_BOXES as u32) {
-                let slot = match first {
-                    Some(first) => {
-                        let unit = first.saturating_add(n * b.height.max(1));
-                        self.stand(b, unit, file.units, line, &mut taken);
-                        format!("u{unit}")
-                    }
-                    None => b.slot.get_ref().clone(),
-                };
+                let unit = first.map(|first| first.saturating_add(n * height));
+                let slot = unit.map_or_else(|| b.slot.get_ref().clone(), |unit| format!("u{unit}"));
+                let unit = unit.or(told);
+                if let Some(unit) = unit {
+                    let units = unit..unit.saturating_add(height);
+                    self.stand(b.slot.span(), units, file.units, &mut taken);
+                }
                 let cords = b
                     .cords
                     .iter()
@@ -55,6 +65,8 @@ impl Reader<'_> {
                     .collect();
                 d.boxes.push(BoxAt {
                     place: format!("{}/{slot}", d.name),
+                    unit,
+                    height,
                     kind,
                     cords,
                     on,
@@ -135,15 +147,16 @@ impl Reader<'_> {
     }
 
     /// Two things can't be in one unit, nor one above the rack.
-    fn stand(&mut self, b: &BoxIn, unit: u32, units: u32, line: usize, taken: &mut BTreeMap<u32, usize>) {
-        for u in unit..unit.saturating_add(b.height.clamp(1, 60)) {
+    fn stand(&mut self, span: Range<usize>, wants: Range<u32>, units: u32, taken: &mut BTreeMap<u32, usize>) {
+        let line = self.line(span.start);
+        for u in wants {
             if u == 0 || u > units {
                 let why = format!("u{u} is not in a rack of {units} units; free: {}", free(taken, units));
-                return self.wrong(b.slot.span(), why);
+                return self.wrong(span, why);
             }
             if let Some(other) = taken.insert(u, line) {
                 let why = format!("u{u} is taken by the box of line {other}; free: {}", free(taken, units));
-                return self.wrong(b.slot.span(), why);
+                return self.wrong(span, why);
             }
         }
     }

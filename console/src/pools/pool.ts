@@ -1,0 +1,130 @@
+// What the servers are made of, who holds them, and why the others don't count: from the nodes as the API tells them.
+
+import { count, disk, memory } from "../parts/amount";
+
+export interface PoolNode {
+  place: string;
+  identity: { model?: string | null; bios?: string | null };
+  parts: { kind: { kind: string; cores?: number; size?: number }; model?: string | null }[];
+  armed: boolean;
+  cordoned?: string | null;
+  holder?: string | null;
+  tenancy: { data: "fresh" | "wiped" | "used"; by?: string };
+  live: { silent?: string | null };
+}
+
+export interface Made {
+  cores: number;
+  /** Bytes. */
+  memory: number;
+  gpus: number;
+  drives: number;
+  /** Bytes of all drives. */
+  storage: number;
+}
+
+export function made(node: PoolNode): Made {
+  const of = (kind: string) => node.parts.filter((part) => part.kind.kind === kind);
+  const sum = (kind: string, number: "cores" | "size") => of(kind).reduce((all, it) => all + (it.kind[number] ?? 0), 0);
+  return {
+    cores: sum("processor", "cores"),
+    memory: sum("memory", "size"),
+    gpus: of("gpu").length,
+    drives: of("drive").length,
+    storage: sum("drive", "size"),
+  };
+}
+
+/** Why a server that nobody holds is not free; none for what is. The API places machines by the same conditions. */
+export function reasons(node: PoolNode): string[] {
+  if (node.holder) return [];
+  return [
+    ...(node.live.silent ? [`its BMC is silent: ${node.live.silent}`] : []),
+    ...(node.tenancy.data === "used"
+      ? [`holds data of ${node.tenancy.by ?? "a machine"} that was not proven wiped`]
+      : []),
+    ...(node.armed ? [] : ["not armed: Busbar only reads it"]),
+    ...(node.cordoned ? [`cordoned: ${node.cordoned}`] : []),
+  ];
+}
+
+export type Use = "held" | "free" | "neither";
+export const use = (node: PoolNode): Use => (node.holder ? "held" : reasons(node).length > 0 ? "neither" : "free");
+
+/** A number for each kind of use. */
+export type Uses = Record<Use, number> & { all: number };
+
+export function uses(nodes: readonly PoolNode[], of: (node: PoolNode) => number = () => 1): Uses {
+  const found = { held: 0, free: 0, neither: 0, all: 0 };
+  for (const node of nodes) {
+    found[use(node)] += of(node);
+    found.all += of(node);
+  }
+  return found;
+}
+
+/** `32 cores, 256 GiB, 8 GPUs, 2 drives of 7.7 TB`. */
+export const inWords = ({ cores, memory: bytes, gpus, drives, storage }: Made) =>
+  [
+    count(cores, "core"),
+    `${memory(bytes)}`,
+    ...(gpus > 0 ? [count(gpus, "GPU")] : []),
+    drives > 0 ? `${count(drives, "drive")}, ${disk(storage)}` : "no drive told",
+  ].join(", ");
+
+export interface Group {
+  key: string;
+  model: string;
+  made: Made;
+  nodes: PoolNode[];
+  uses: Uses;
+  /** BIOS versions and how many have each, the most first. */
+  firmware: [string, number][];
+}
+
+/** Servers that are made of the same. The most capable first. */
+export function groups(nodes: readonly PoolNode[]): Group[] {
+  const by = new Map<string, PoolNode[]>();
+  for (const node of nodes) {
+    const key = `${node.identity.model ?? ""}: ${inWords(made(node))}`;
+    by.set(key, [...(by.get(key) ?? []), node]);
+  }
+  const all = [...by].flatMap(([key, these]): Group[] => {
+    const [first] = these;
+    if (!first) return [];
+    const versions = new Map<string, number>();
+    for (const { identity } of these) {
+      const version = identity.bios ?? "not told";
+      versions.set(version, (versions.get(version) ?? 0) + 1);
+    }
+    return [
+      {
+        key,
+        model: first.identity.model ?? "model not told",
+        made: made(first),
+        nodes: these,
+        uses: uses(these),
+        firmware: [...versions].sort((a, b) => b[1] - a[1]),
+      },
+    ];
+  });
+  const rank = ({ made: { gpus, cores, memory: bytes, storage } }: Group) => [gpus, cores, bytes, storage];
+  return all.sort((a, b) => {
+    const [x, y] = [rank(a), rank(b)];
+    const i = x.findIndex((value, at) => value !== y[at]);
+    return i < 0 ? 0 : (y[i] ?? 0) - (x[i] ?? 0);
+  });
+}
+
+/** How it stands, in a sentence. */
+export function headline(nodes: readonly PoolNode[]): string {
+  if (nodes.length === 0) return "No server is known yet";
+  const servers = uses(nodes);
+  const free = nodes.filter((node) => use(node) === "free");
+  if (free.length === 0) return `None of ${count(servers.all, "server")} is free`;
+  const cores = uses(nodes, (node) => made(node).cores).free;
+  const bytes = uses(nodes, (node) => made(node).memory).free;
+  const gpus = uses(nodes, (node) => made(node).gpus).free;
+  const are = free.length === 1 ? "is" : "are";
+  return `${free.length} of ${count(servers.all, "server")} ${are} free: ${count(cores, "core")}, ${memory(bytes)} of memory, ${gpus > 0 ? count(gpus, "GPU") : "no GPU"}`;
+}

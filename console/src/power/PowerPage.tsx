@@ -1,0 +1,126 @@
+// The Power page: what carries a rack's power, what each PDU carried before, and what would come of losing one.
+
+import { createEffect, createMemo, For, Show } from "solid-js";
+import { createWatch } from "../api/watch";
+import type { PageProps } from "../pages";
+import type { History } from "../parts/history";
+import { steps } from "../parts/history";
+import { Plot } from "../parts/Plot";
+import { follow, param, path, withParams } from "../view/router";
+import { Diagram } from "./Diagram";
+import { asked, question, slot } from "./diagram";
+import { Foretold } from "./Foretold";
+import { Boxes, Caps, Pdus } from "./Tables";
+import type { Forecast, OneLine } from "./types";
+import "./power.css";
+
+/** Milliseconds between two looks at the history. */
+const SLOWLY = 20_000;
+const SPANS = { "1h": { step: "60s", words: "1 h" }, "24h": { step: "15m", words: "24 h" } } as const;
+
+export function PowerPage(props: PageProps) {
+  const house = () => props.live.house;
+  const rack = () => path().split("/")[2] || (house().racks[0]?.name ?? null);
+  const fails = createMemo(() => asked(param("fail")));
+  const span = (): keyof typeof SPANS => (param("span") === "24h" ? "24h" : "1h");
+  const line = createWatch<OneLine>(props.live, () => (rack() === null ? null : `/v1/racks/${rack()}/power`), {
+    key: "place",
+  });
+  const forecast = createWatch<Forecast>(props.live, () => (fails().length === 0 ? null : question(fails()).path), {
+    key: "place",
+  });
+  const history = createWatch<History>(
+    props.live,
+    () => (rack() === null ? null : `/v1/history/${rack()}?reading=watts&from=${span()}&step=${SPANS[span()].step}`),
+    { every: SLOWLY, key: "place" },
+  );
+  createEffect(() => {
+    document.title = `Power ${rack() ?? ""} · Busbar`;
+  });
+  const curves = () => {
+    const pdus = line.value()?.pdus ?? [];
+    const all = history.value()?.series ?? [];
+    return pdus.flatMap(({ place }) => {
+      const found = all.find((series) => series.place === place);
+      return found ? [{ name: slot(place), values: found.mean, low: found.min, high: found.max }] : [];
+    });
+  };
+  // a limit far above all curves would press them flat
+  const limit = () => {
+    const soft = Math.min(...(line.value()?.pdus ?? []).map(({ soft }) => soft ?? Number.POSITIVE_INFINITY));
+    const most = Math.max(0, ...curves().flatMap(({ high }) => high.map((value) => value ?? 0)));
+    return Number.isFinite(soft) && most > soft / 2 ? { value: soft, name: "80 %" } : null;
+  };
+  return (
+    <div class="sheet power">
+      <header>
+        <h1 tabindex={-1}>Power of {rack() ?? "the rack"}</h1>
+        <p class="lede">{line.value()?.headline ?? line.trouble() ?? "…"}</p>
+        <Show when={house().racks.length > 1}>
+          <nav class="others" aria-label="racks">
+            <For each={house().racks}>
+              {({ name }) => (
+                <a
+                  href={`/power/${name}`}
+                  aria-current={name === rack() ? "true" : undefined}
+                  onClick={(event) => follow(event, `/power/${name}`)}
+                >
+                  {name}
+                </a>
+              )}
+            </For>
+          </nav>
+        </Show>
+      </header>
+      <Show when={line.value()} fallback={<div aria-busy={line.trouble() === null} />}>
+        {(known) => (
+          <div class="pair">
+            <div class="drawn">
+              <Show when={known().boxes.some(({ cords }) => cords.length > 0) || known().pdus.length > 0}>
+                <Diagram line={known()} forecast={forecast.value()} now={props.live.now()} />
+              </Show>
+              <Boxes line={known()} now={props.live.now()} />
+              <ul class="notes">
+                <For each={known().notes}>{(note) => <li>Not known: {note}.</li>}</For>
+              </ul>
+            </div>
+            <div class="told">
+              <Show when={known().pdus.length > 0}>
+                <Pdus line={known()} fails={fails()} now={props.live.now()} />
+              </Show>
+              <Show when={fails().length > 0 && forecast.trouble()}>
+                <p class="trouble" role="status">
+                  {forecast.trouble()}
+                </p>
+              </Show>
+              <Show when={fails().length > 0 && forecast.value()}>
+                {(it) => <Foretold forecast={it()} emulated={house().me?.emulator ?? false} />}
+              </Show>
+              <Show when={curves().length > 0 && history.value()}>
+                {(past) => (
+                  <section class="past-watts">
+                    <nav aria-label="span of the plot">
+                      <For each={Object.entries(SPANS)}>
+                        {([id, { words }]) => (
+                          <a
+                            href={withParams({ span: id === "1h" ? null : id })}
+                            aria-current={span() === id ? "true" : undefined}
+                            onClick={(event) => follow(event, withParams({ span: id === "1h" ? null : id }))}
+                          >
+                            {words}
+                          </a>
+                        )}
+                      </For>
+                    </nav>
+                    <Plot title="Watts of each PDU" unit="watts" curves={curves()} limit={limit()} {...steps(past())} />
+                  </section>
+                )}
+              </Show>
+              <Caps line={known()} />
+            </div>
+          </div>
+        )}
+      </Show>
+    </div>
+  );
+}
