@@ -7,6 +7,11 @@ import type { Image, User } from "../images/images";
 import type { Free } from "../parts/free";
 import type { PoolNode } from "../pools/pool";
 import type { components } from "./schema";
+import type { Planned, Free as RunFree, Settings } from "../run/Outcome";
+import type { Node } from "../run/pools";
+import type { ConsoleView } from "../machines/console/line";
+import type * as machines from "../machines/types";
+import type { History } from "../parts/history";
 import type * as lab from "../lab/types";
 import type * as power from "../power/types";
 import type * as ours from "./types";
@@ -52,6 +57,17 @@ export type Checked = [
   Same<Wrong<Schemas["OneLine"], power.OneLine, "OneLine">>,
   Same<Wrong<Schemas["Forecast"], power.Forecast, "Forecast">>,
   Same<Wrong<Schemas["Problem"], ours.Problem, "Problem">>,
+  Same<Wrong<Schemas["HistoryView"], History, "History">>,
+  Same<Wrong<Schemas["MachineView"], machines.MachineView, "MachineView">>,
+  Same<Wrong<Schemas["MachineView"], Planned, "Planned">>,
+  Same<Wrong<Schemas["NodeView"], Omit<machines.MachineNode, "parts">, "MachineNode">>,
+  Same<Wrong<Schemas["Part"], Omit<machines.Part, "kind">, "Part">>,
+  Same<Wrong<Schemas["NodeView"], Omit<Node, "parts">, "Node">>,
+  Same<Wrong<Schemas["MetadataView"], machines.Metadata, "Metadata">>,
+  Same<Wrong<Schemas["SettingsView"], Omit<machines.SettingsView, "wanted">, "SettingsView">>,
+  Same<Wrong<Schemas["SettingsView"], Settings, "Settings">>,
+  Same<Wrong<Schemas["FreeView"], RunFree, "run/Free">>,
+  Same<Wrong<Schemas["ConsoleView"], ConsoleView, "ConsoleView">>,
   Same<Wrong<Schemas["RackStatus"], lab.LabRack, "LabRack">>,
   Same<Wrong<Schemas["FaultKind"], lab.FaultKind, "FaultKind">>,
   Same<Wrong<Schemas["TokenView"], Token, "Token">>,

@@ -71,7 +71,7 @@ export function Caps(props: { live: Live; name: string; place: string; role: Rol
               )}
             </Show>
             <For each={it().unfulfilled}>{(why) => <p class="loud">{why}</p>}</For>
-            <Show when={Object.entries(it().wanted.bios)}>
+            <Show when={Object.entries(it().wanted.bios ?? {})}>
               {(bios) => (
                 <dl class="facts">
                   <For each={bios()}>

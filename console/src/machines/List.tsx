@@ -109,7 +109,7 @@ function Row(props: { row: MachineView }) {
         <MachineLink name={props.row.name} />
       </th>
       <td classList={{ loud: loud() }}>{props.row.status.state}</td>
-      <td class="value">{props.row.ask.nice}</td>
+      <td class="value">{props.row.ask.nice ?? 0}</td>
       <td>
         <Show when={props.row.status.place} fallback="—">
           {(place) => <PlaceLink place={place()} />}

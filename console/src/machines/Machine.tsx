@@ -126,7 +126,7 @@ function Head(props: { machine: MachineView; now: number }) {
     props.machine.inlet == null ? "no reading of its inlet" : `inlet ${reading(props.machine.inlet, "celsius")}`,
     ...(props.machine.made_of ? [madeOf(props.machine.made_of)] : []),
     props.machine.ask.image.name,
-    `nice ${props.machine.ask.nice}`,
+    `nice ${props.machine.ask.nice ?? 0}`,
   ];
   return (
     <header>
@@ -169,11 +169,12 @@ function Identity(props: { machine: MachineView; node: MachineNode | undefined }
   const ask = () => props.machine.ask;
   const rows = (): [string, JSX.Element][] => {
     const { status } = props.machine;
+    const keys = ask().ssh_keys ?? [];
     const identity = props.node?.identity;
     const all: [string, JSX.Element | null | undefined][] = [
       ["address", status.address],
       ["log in", status.address && status.state === "running" && login(status.address, ask().login ?? null)],
-      ["keys", ask().ssh_keys.length === 0 ? "none: nobody can log in" : ask().ssh_keys.map(shortKey).join(", ")],
+      ["keys", keys.length === 0 ? "none: nobody can log in" : keys.map(shortKey).join(", ")],
       ["system on", status.disk],
       ["box", [identity?.maker, identity?.model].filter(Boolean).join(" ")],
       ["serial", identity?.serial],

@@ -39,10 +39,10 @@ export const Parts = (props: { node: MachineNode }) => (
         </tbody>
       </table>
     </Wide>
-    <Show when={props.node.outlets.length > 0}>
+    <Show when={(props.node.outlets ?? []).length > 0}>
       <p class="lede">
         Fed by{" "}
-        <For each={props.node.outlets}>
+        <For each={props.node.outlets ?? []}>
           {({ pdu, outlet }, i) => (
             <>
               {i() > 0 ? ", " : ""}

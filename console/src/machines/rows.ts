@@ -32,7 +32,7 @@ export function note({ status, progress }: Pick<MachineView, "status" | "progres
 const keys: Record<Column, (row: MachineView) => string | number | null> = {
   name: ({ name }) => name,
   state: ({ status }) => status.state,
-  nice: ({ ask }) => ask.nice,
+  nice: ({ ask }) => ask.nice ?? 0,
   where: ({ status }) => status.place ?? null,
   // by what is dear first: GPUs, then memory
   made: ({ made_of: made }) => (made ? made.gpus * 2 ** 50 + made.memory : null),

@@ -31,7 +31,7 @@ export function lines({ status, budgets }: Pick<MachineView, "status" | "budgets
   let before = 0;
   return status.timeline.map(({ name, ended, bytes }, i) => {
     const took = seconds[i] ?? 0;
-    const budget = budgets[name] ?? null;
+    const budget = budgets?.[name] ?? null;
     const line = {
       name,
       seconds: took,

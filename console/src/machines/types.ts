@@ -32,10 +32,10 @@ export interface MachineView {
   ask: {
     image: { name: string; digest: string };
     on?: string | null;
-    ssh_keys: string[];
+    ssh_keys?: string[];
     login?: string | null;
     host_name?: string | null;
-    nice: number;
+    nice?: number;
   };
   desired: string;
   status: {
@@ -62,7 +62,7 @@ export interface MachineView {
   cap?: number | null;
   made_of?: MadeOf | null;
   /** Seconds that a phase may take in one try, by its name. */
-  budgets: Record<string, number>;
+  budgets?: Record<string, number>;
 }
 
 export interface Part {
@@ -91,7 +91,7 @@ export interface MachineNode extends NodeView {
   id: string;
   bmc: { url: string };
   parts: Part[];
-  outlets: { pdu: string; outlet: string }[];
+  outlets?: { pdu: string; outlet: string }[];
 }
 
 export interface Metadata {
@@ -115,7 +115,7 @@ export interface SettingsView {
   wanted: {
     cap?: CapWish | null;
     trial?: { until: string; before?: CapWish | null } | null;
-    bios: Record<string, unknown>;
+    bios?: Record<string, unknown>;
   };
   caps: Cap[];
   bios: Record<string, unknown>;

@@ -15,11 +15,11 @@ export interface Planned {
   status: { place?: string | null; reason: string };
 }
 
-interface Free {
+export interface Free {
   rows: { resource: string; total: number | null; used: number | null; free: number | null; notes: string[] }[];
 }
 
-interface Settings {
+export interface Settings {
   caps: { id: string; watts?: number | null; highest?: number | null }[];
 }
 
