@@ -4,7 +4,7 @@ import { createMemo, For, Show } from "solid-js";
 import { Acts } from "../act/Acts";
 import { createWatch } from "../api/watch";
 import type { PageProps } from "../pages";
-import { disk } from "../parts/amount";
+import { decimal } from "../view/bytes";
 import { MachineLink } from "../parts/Links";
 import { follow } from "../view/router";
 import { local } from "../view/words";
@@ -62,9 +62,9 @@ export function ImagesPage(props: PageProps) {
                         {image.name}
                       </a>
                     </th>
-                    <td class="value">{disk(image.stored)}</td>
+                    <td class="value">{decimal(image.stored)}</td>
                     <td>{image.packing}</td>
-                    <td class="value">{disk(image.raw)}</td>
+                    <td class="value">{decimal(image.raw)}</td>
                     <td>
                       <Show when={users(image, made()).length > 0} fallback={<span class="none">none</span>}>
                         <For each={users(image, made())}>

@@ -2,7 +2,8 @@
 
 import { type Action, LOST, needs, reason } from "../act/action";
 import type { Role } from "../api/types";
-import { count, disk } from "../parts/amount";
+import { count } from "../parts/amount";
+import { decimal } from "../view/bytes";
 
 export interface Image {
   name: string;
@@ -36,7 +37,7 @@ export function headline(images: readonly Image[], machines: readonly User[]): s
   const bytes = [...new Map(images.map(({ digest, stored }) => [digest, stored])).values()].reduce((a, b) => a + b, 0);
   const used = images.filter((image) => users(image, machines).length > 0).length;
   const of = used === 0 ? "no machine is made from them" : `${used} in use`;
-  return `${count(images.length, "image")} in ${disk(bytes)}, ${of}`;
+  return `${count(images.length, "image")} in ${decimal(bytes)}, ${of}`;
 }
 
 /** Removing one. */
@@ -54,7 +55,7 @@ export function remove(image: Image, machines: readonly User[], role: Role, lost
       needs(role, "operator"),
       waiting && `${waiting.name} is still to be installed with it: wait, or busbar rm ${waiting.name}`,
     ),
-    dies: `${image.name} is taken out of the store, ${disk(image.stored)}. ${
+    dies: `${image.name} is taken out of the store, ${decimal(image.stored)}. ${
       made.length === 0
         ? "No machine was made from it."
         : `${names} ${made.length === 1 ? "was" : "were"} made from it and ${made.length === 1 ? "keeps" : "keep"} running.`
@@ -86,8 +87,8 @@ export function cut(text: string): { lines: string[]; left: string } {
 
 /** `34 MB of 120 MB, 28 %`. */
 export function said({ done, total }: Progress): string {
-  if (total === null || total === 0) return `${disk(done)} so far`;
-  return `${disk(done)} of ${disk(total)}, ${Math.floor((100 * Math.min(done, total)) / total)} %`;
+  if (total === null || total === 0) return `${decimal(done)} so far`;
+  return `${decimal(done)} of ${decimal(total)}, ${Math.floor((100 * Math.min(done, total)) / total)} %`;
 }
 
 /** A digest as people compare it: what it is of, and its first letters. */

@@ -1,5 +1,6 @@
 import { expect, test } from "vitest";
-import { amount, disk, memory } from "../parts/amount";
+import { amount, memory } from "../parts/amount";
+import { decimal } from "../view/bytes";
 import { shares } from "../parts/shares";
 import { groups, headline, made, type PoolNode, reasons, use, uses } from "./pool";
 
@@ -51,7 +52,7 @@ test("like stands with like, the most capable first, and firmware that differs i
 test("amounts are in the units that they are sold in, and the unknown is said", () => {
   expect(memory(256 * GiB)).toBe("256 GiB");
   expect(memory(1.5 * 1024 * GiB)).toBe("1.5 TiB");
-  expect(disk(3_840_000_000_000)).toBe("3.8 TB");
+  expect(decimal(3_840_000_000_000)).toBe("3.8 TB");
   expect(amount(null, "W")).toBe("not known");
   expect(amount(0, "")).toBe("0");
   expect(amount(2408, "W")).toBe("2.41 kW");

@@ -1,6 +1,7 @@
 // What the servers are made of, who holds them, and why the others don't count: from the nodes as the API tells them.
 
-import { count, disk, memory } from "../parts/amount";
+import { count, memory } from "../parts/amount";
+import { decimal } from "../view/bytes";
 
 export interface PoolNode {
   place: string;
@@ -69,7 +70,7 @@ export const inWords = ({ cores, memory: bytes, gpus, drives, storage }: Made) =
     count(cores, "core"),
     `${memory(bytes)}`,
     ...(gpus > 0 ? [count(gpus, "GPU")] : []),
-    drives > 0 ? `${count(drives, "drive")}, ${disk(storage)}` : "no drive told",
+    drives > 0 ? `${count(drives, "drive")}, ${decimal(storage)}` : "no drive told",
   ].join(", ");
 
 export interface Group {

@@ -26,7 +26,8 @@ export function parseBytes(text: string): number | null {
   return Number.isSafeInteger(bytes) ? bytes : null;
 }
 
-function scaled(bytes: number, base: number, units: string[]): string {
+/** A size with the largest of `units` that leaves one before the point; `base` is what each is of the one before. */
+export function scaled(bytes: number, base: number, units: string[]): string {
   let [value, unit] = [bytes, 0];
   while (value >= base && unit < units.length - 1) {
     value /= base;

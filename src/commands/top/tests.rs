@@ -83,6 +83,7 @@ fn event(sequence: u64, about: &str, what: &str, because: Option<&str>) -> Event
             what: what.into(),
             because: because.map(str::to_owned),
             by: "busbar".into(),
+            cause: None,
         },
     }
 }
