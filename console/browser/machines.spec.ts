@@ -132,7 +132,7 @@ test("a link shows what it showed, and a reader no secret", async ({ rack, daemo
   await expect(told.getByRole("row", { name: /^\/latest\/user-data not shown: \d+ bytes/ })).toBeVisible();
   expect(await rack.content()).not.toContain(SECRET);
 
-  const secret = (JSON.parse(daemon.cli("token", "make", "looker", "--role", "reader", "--json")) as { secret: string })
+  const secret = (JSON.parse(daemon.cli("token", "make", "guest", "--role", "reader", "--json")) as { secret: string })
     .secret;
   const stranger = await browser.newContext({ ignoreHTTPSErrors: true });
   try {

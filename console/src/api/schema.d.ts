@@ -2437,6 +2437,8 @@ export interface components {
         readonly NodeView: components["schemas"]["Node"] & {
             /** @description What is seen. */
             readonly live: components["schemas"]["NodeLive"];
+            /** @description Why no machine would be placed on it now, in words; empty for one that is free. Whether its BMC answers is in `live`. */
+            readonly unfit: readonly string[];
         };
         /** @description One value. */
         readonly One: {

@@ -74,8 +74,8 @@ export type Checked = [
   Same<Wrong<Schemas["Vital"], Vital, "Vital">>,
   Same<Wrong<Schemas["DeviceView"], Unit, "Unit">>,
   Same<Wrong<Schemas["NodeView"], Parted, "Parted">>,
-  // parts and tenancies are of several kinds, whose fields are not told apart here
-  Same<Wrong<Schemas["NodeView"], Omit<PoolNode, "parts" | "tenancy">, "PoolNode">>,
+  // parts are of several kinds, whose fields are not told apart here
+  Same<Wrong<Schemas["NodeView"], Omit<PoolNode, "parts">, "PoolNode">>,
   Same<Wrong<Schemas["FreeView"], Free, "Free">>,
   Same<Wrong<Schemas["Image"], Image, "images/Image">>,
   Same<Wrong<Schemas["MachineView"], User, "images/User">>,

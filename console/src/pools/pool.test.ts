@@ -15,24 +15,22 @@ const node = (slot: string, more: Partial<PoolNode> = {}): PoolNode => ({
     { kind: { kind: "drive", size: 4e12 } },
   ],
   armed: true,
-  tenancy: { data: "fresh" },
+  unfit: [],
   live: {},
   ...more,
 });
 
 test("a server is held, free, or neither with every reason", () => {
   expect(use(node("u1"))).toBe("free");
-  expect(use(node("u1", { holder: "web-1", tenancy: { data: "used", by: "web-1" }, cordoned: "x" }))).toBe("held");
-  const bad = node("u1", { armed: false, cordoned: "swap", live: { silent: "no answer" } });
+  expect(use(node("u1", { holder: "web-1", unfit: ["held by web-1"] }))).toBe("held");
+  const bad = node("u1", { unfit: ["not armed", "cordoned: swap"], live: { silent: "no answer" } });
   expect(use(bad)).toBe("neither");
   expect(reasons(bad)).toHaveLength(3);
-  expect(reasons(node("u1", { tenancy: { data: "used", by: "web-1" } }))).toEqual([
-    "holds data of web-1 that was not proven wiped",
-  ]);
+  expect(reasons(node("u1", { unfit: ["a part is critical"] }))).toEqual(["a part is critical"]);
 });
 
 test("what servers are made of is summed by use", () => {
-  const all = [node("u1", { holder: "web-1" }), node("u2"), node("u3", { armed: false })];
+  const all = [node("u1", { holder: "web-1" }), node("u2"), node("u3", { unfit: ["not armed"] })];
   expect(uses(all, (it) => made(it).cores)).toEqual({ held: 32, free: 32, neither: 32, all: 96 });
   expect(headline(all)).toBe("1 of 3 servers is free: 32 cores, 256 GiB of memory, no GPU");
   expect(headline([node("u1", { holder: "a" })])).toBe("None of 1 server is free");

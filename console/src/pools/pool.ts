@@ -10,7 +10,8 @@ export interface PoolNode {
   armed: boolean;
   cordoned?: string | null;
   holder?: string | null;
-  tenancy: { data: "fresh" | "wiped" | "used"; by?: string };
+  /** Why it can't be given out, held ones too. */
+  unfit: string[];
   live: { silent?: string | null };
 }
 
@@ -36,17 +37,10 @@ export function made(node: PoolNode): Made {
   };
 }
 
-/** Why a server that nobody holds is not free; none for what is. The API places machines by the same conditions. */
+/** Why a server that nobody holds is not free, as the daemon says it; none for what is. */
 export function reasons(node: PoolNode): string[] {
   if (node.holder) return [];
-  return [
-    ...(node.live.silent ? [`its BMC is silent: ${node.live.silent}`] : []),
-    ...(node.tenancy.data === "used"
-      ? [`holds data of ${node.tenancy.by ?? "a machine"} that was not proven wiped`]
-      : []),
-    ...(node.armed ? [] : ["not armed: Busbar only reads it"]),
-    ...(node.cordoned ? [`cordoned: ${node.cordoned}`] : []),
-  ];
+  return [...(node.live.silent ? [`its BMC is silent: ${node.live.silent}`] : []), ...node.unfit];
 }
 
 export type Use = "held" | "free" | "neither";

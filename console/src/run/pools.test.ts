@@ -3,9 +3,7 @@ import { forecast, type Node, pools, wishFor } from "./pools";
 
 const node = (place: string, cores: number, more: Partial<Node> = {}, gpus = 0): Node => ({
   place,
-  armed: true,
-  health: "ok",
-  tenancy: { data: "fresh" },
+  unfit: [],
   live: { readings: [] },
   parts: [
     { kind: { kind: "processor", cores } },
@@ -19,24 +17,21 @@ const node = (place: string, cores: number, more: Partial<Node> = {}, gpus = 0):
 test("boxes that are made of the same are one pool, and only what can be given out is free", () => {
   const all = pools([
     node("r1/u1", 32),
-    node("r1/u2", 32, { holder: "web-1" }),
-    node("r1/u3", 32, { cordoned: "fan" }),
-    node("r1/u4", 32, { armed: false }),
+    node("r1/u2", 32, { unfit: ["held by web-1"] }),
+    node("r1/u3", 32, { unfit: ["cordoned: fan"] }),
     node("r1/u5", 32, { live: { silent: "no answer", readings: [] } }),
-    node("r1/u6", 32, { tenancy: { data: "used" } }),
-    node("r1/u7", 32, { health: "critical" }),
     node("r1/u10", 32, {}, 8),
   ]);
   expect(all.map(({ gpus, total, free, largest }) => ({ gpus, total, free, largest }))).toEqual([
     { gpus: 8, total: 1, free: ["r1/u10"], largest: true },
-    { gpus: 0, total: 7, free: ["r1/u1"], largest: false },
+    { gpus: 0, total: 4, free: ["r1/u1"], largest: false },
   ]);
   const [first] = all;
   expect(first && wishFor(first)).toEqual({ cores: "32", memory: "256G", gpu: "8" });
 });
 
 test("with nothing free there is no largest piece", () => {
-  expect(pools([node("r1/u1", 8, { holder: "a" })])[0]).toMatchObject({ free: [], largest: false });
+  expect(pools([node("r1/u1", 8, { unfit: ["held by a"] })])[0]).toMatchObject({ free: [], largest: false });
 });
 
 test("a forecast is what the box may draw at most, and is not known where anything of it is not", () => {

@@ -6,11 +6,7 @@ import type { Wish } from "./wish";
 /** A node, as far as it matters here. */
 export interface Node {
   place: string;
-  armed: boolean;
-  holder?: string | null;
-  cordoned?: string | null;
-  health: string;
-  tenancy: { data: string };
+  unfit: string[];
   parts: { kind: { kind: string; cores?: number; size?: number } }[];
   live: { silent?: string | null; readings: { name: string; value: number | null }[] };
 }
@@ -29,14 +25,8 @@ export interface Pool {
   largest: boolean;
 }
 
-/** Whether a machine could be placed on it now; what its BMC can be told is left to the plan. */
-export const isFree = (node: Node) =>
-  node.armed &&
-  !node.holder &&
-  !node.cordoned &&
-  node.health !== "critical" &&
-  node.tenancy.data !== "used" &&
-  !node.live.silent;
+/** Whether a machine could be placed on it now. */
+export const isFree = (node: Node) => node.unfit.length === 0 && !node.live.silent;
 
 /** Pools, the largest pieces first. */
 export function pools(nodes: readonly Node[]): Pool[] {

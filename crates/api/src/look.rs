@@ -26,6 +26,7 @@ const CHUNK: usize = 64 << 10;
 struct Seen<'a> {
     #[serde(flatten)]
     node: &'a Node,
+    unfit: Vec<String>,
     live: NodeLive,
 }
 
@@ -58,8 +59,12 @@ pub async fn nodes(
             if chunk.last() != Some(&b'[') {
                 chunk.push(b',');
             }
-            let live = house.live(&node.id);
-            if let Err(error) = serde_json::to_writer(&mut chunk, &Seen { node: &node, live }) {
+            let seen = Seen {
+                node: &node,
+                unfit: house.unfit(&node),
+                live: house.live(&node.id),
+            };
+            if let Err(error) = serde_json::to_writer(&mut chunk, &seen) {
                 // the answer ends in the middle, and the client sees that it is not whole
                 return Some(Err(error));
             }

@@ -52,7 +52,7 @@ impl House {
         };
         for node in world.nodes.values() {
             let silent = self.look_at(&node.id, |live| live.silent.is_some());
-            let free = node.armed && node.holder.is_none() && node.cordoned.is_none() && invariants::may_be_given(node);
+            let free = plan::place::unfit(node).is_empty();
             summary_of(&mut racks, node.place.rack(), &|r| {
                 r.nodes += 1;
                 r.armed += u32::from(node.armed);

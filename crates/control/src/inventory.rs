@@ -22,9 +22,13 @@ const TICK: Duration = Duration::from_secs(1);
 const SERVICES: Duration = Duration::from_secs(5);
 /// How long a service that did not answer is left alone before it is asked again.
 const ASK_AGAIN: Duration = Duration::from_secs(30);
-/// A service whose BMC says that something broke, or is whole again, is read whole at once, but no more often than this: one
-/// that never falls silent, or that tells of a hundred parts one by one, costs an inventory a minute and no more.
-const HURRY: Duration = Duration::from_secs(60);
+/// A service whose BMC says that something broke, or is whole again, is read whole at once, so that both are seen when they
+/// follow each other, but no more than [`HURRIES`] times in so long: one that never falls silent costs an inventory a minute.
+const HURRY: Duration = Duration::from_secs(180);
+/// See [`HURRY`].
+const HURRIES: usize = 3;
+/// What is told of a hundred parts one by one is read once they have been told.
+const APART: Duration = Duration::from_secs(5);
 /// A box that takes longer is waited for beside the others: what costs us is its first questions, and one BMC in ten that
 /// hangs must not hold up the rest.
 const PATIENT: Duration = Duration::from_secs(3);
@@ -93,15 +97,17 @@ struct Book {
 struct Tried {
     at: Instant,
     busy: bool,
-    /// When it was last read whole out of turn, because of what its BMC said.
-    hurried: Option<Instant>,
+    /// When it was last read whole out of turn, because of what its BMC said: the latest times, newest last.
+    hurried: Vec<Instant>,
 }
 
 /// Whether a service is read whole now: when its period is over, or out of turn when what is recorded of it is known to be
 /// `outdated`. One that was read before this process began (`just_found`) waits for its next turn.
 fn is_due(tried: Option<&Tried>, period: Duration, just_found: bool, outdated: bool) -> bool {
-    let hurried = tried.and_then(|t| t.hurried);
-    if outdated && hurried.is_none_or(|at| at.elapsed() >= HURRY) {
+    let hurried = tried.map_or(&[][..], |t| &t.hurried);
+    let lately = hurried.iter().filter(|at| at.elapsed() < HURRY).count();
+    let settled = hurried.last().is_none_or(|at| at.elapsed() >= APART);
+    if outdated && settled && lately < HURRIES {
         return true;
     }
     match tried {
@@ -122,15 +128,18 @@ impl Book {
         let mut tried = Tried {
             at,
             busy: true,
-            hurried: None,
+            hurried: Vec::new(),
         };
         match job {
             Job::Look(node) => drop(self.nodes.insert(node.id.clone(), tried)),
             Job::Discover(bmc) => {
-                tried.hurried = match live.is_outdated(&bmc.url) {
-                    true => Some(at),
-                    false => self.services.get(&bmc.url).and_then(|t| t.hurried),
-                };
+                if let Some(before) = self.services.get_mut(&bmc.url) {
+                    tried.hurried = std::mem::take(&mut before.hurried);
+                }
+                if live.is_outdated(&bmc.url) {
+                    tried.hurried.retain(|at| at.elapsed() < HURRY);
+                    tried.hurried.push(at);
+                }
                 self.services.insert(bmc.url.clone(), tried);
             }
         }

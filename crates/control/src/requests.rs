@@ -43,10 +43,16 @@ impl House {
         self.inner.env.config.readings.max(Duration::from_secs(30)) * 3
     }
 
+    /// Why no machine would be placed on a node now, in words.
+    pub fn unfit(&self, node: &Node) -> Vec<String> {
+        plan::place::unfit(node).iter().map(ToString::to_string).collect()
+    }
+
     /// A node as it is shown.
     pub fn node_view(&self, node: &Node) -> NodeView {
         NodeView {
             node: node.clone(),
+            unfit: self.unfit(node),
             live: self.live(&node.id),
         }
     }

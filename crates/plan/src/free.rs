@@ -1,10 +1,10 @@
 //! What is left of a rack: total, reserved, used, free and the largest piece of each resource. Physical, reserved and used
 //! are three numbers, and what is not known is said.
 
+use rack::Node;
 use rack::free::{FreeRow, FreeView};
 use rack::intent::{IntendedBox, Intent};
 use rack::request::DeviceView;
-use rack::{Node, invariants};
 
 use crate::feeds;
 
@@ -24,8 +24,7 @@ pub struct Seen<'a> {
 impl Seen<'_> {
     /// Whether a machine could be placed on it now.
     fn is_free(&self) -> bool {
-        let n = self.node;
-        n.armed && n.holder.is_none() && n.cordoned.is_none() && invariants::may_be_given(n) && !self.silent
+        !self.silent && crate::place::unfit(self.node).is_empty()
     }
 }
 

@@ -131,15 +131,9 @@ pub fn fitting(world: &World, ask: &Ask, avoid: &[NodeId]) -> usize {
     world.nodes.values().filter(fits).count()
 }
 
-/// Everything that keeps `ask` off `node`; empty when it fits.
-pub fn constraints(node: &Node, ask: &Ask, avoid: &[NodeId]) -> Vec<Constraint> {
+/// Everything that keeps any machine off `node`; empty for one that is free to be given out.
+pub fn unfit(node: &Node) -> Vec<Constraint> {
     let mut found = Vec::new();
-    if ask.on.as_ref().is_some_and(|on| !node.place.is_in(on)) {
-        found.push(Constraint::Elsewhere);
-    }
-    if avoid.contains(&node.id) {
-        found.push(Constraint::Avoided);
-    }
     if !node.armed {
         found.push(Constraint::NotArmed);
     }
@@ -153,12 +147,25 @@ pub fn constraints(node: &Node, ask: &Ask, avoid: &[NodeId]) -> Vec<Constraint> 
     if let Some(why) = &node.cordoned {
         found.push(Constraint::Cordoned { why: why.clone() });
     }
-    if node.health == Health::Critical {
+    if is_broken(node) {
         found.push(Constraint::Unhealthy);
     }
     if !bootable(node) {
         found.push(Constraint::NotBootable);
     }
+    found
+}
+
+/// Everything that keeps `ask` off `node`; empty when it fits.
+pub fn constraints(node: &Node, ask: &Ask, avoid: &[NodeId]) -> Vec<Constraint> {
+    let mut found = Vec::new();
+    if ask.on.as_ref().is_some_and(|on| !node.place.is_in(on)) {
+        found.push(Constraint::Elsewhere);
+    }
+    if avoid.contains(&node.id) {
+        found.push(Constraint::Avoided);
+    }
+    found.extend(unfit(node));
     if node.cores() < ask.cores {
         found.push(Constraint::Cores { has: node.cores() });
     }
@@ -178,6 +185,16 @@ pub fn constraints(node: &Node, ask: &Ask, avoid: &[NodeId]) -> Vec<Constraint> 
         found.push(Constraint::Gpus { has: node.gpus() });
     }
     found
+}
+
+/// Whether something is broken that a machine would miss. One supply of several is not: they are there so that one may fail, and a rack that
+/// lost a feed still has to run what is asked for. The box's health says it all the same.
+fn is_broken(node: &Node) -> bool {
+    let is_supply = |part: &&rack::Part| matches!(part.kind, rack::PartKind::Supply { .. });
+    let critical: Vec<&rack::Part> = node.parts.iter().filter(|p| p.health == Health::Critical).collect();
+    let only_supplies = !critical.is_empty() && critical.iter().all(is_supply);
+    let another = node.parts.iter().filter(is_supply).any(|p| p.health == Health::Ok);
+    node.health == Health::Critical && !(only_supplies && another)
 }
 
 fn bootable(node: &Node) -> bool {
@@ -294,4 +311,49 @@ fn suggestions(ruled_out: &[RuledOut]) -> Vec<String> {
     let change = |s: &str| s.split("    ").next().map(str::to_owned);
     found.dedup_by(|a, b| change(&a.1) == change(&b.1));
     found.into_iter().map(|(_, s)| s).take(MOST).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use rack::{Part, PartKind};
+
+    use super::*;
+
+    fn part(id: &str, kind: PartKind, health: Health) -> Part {
+        Part {
+            id: id.into(),
+            maker: None,
+            model: None,
+            serial: None,
+            firmware: None,
+            kind,
+            health,
+        }
+    }
+
+    #[test]
+    fn a_supply_of_several_may_fail_and_nothing_else() {
+        let supply = |id: &str, health| part(id, PartKind::Supply { watts: None }, health);
+        let unfit = |parts: Vec<Part>| {
+            let mut node = crate::lifecycle::tests::node("u1");
+            node.health = Health::Critical;
+            node.parts = parts.into();
+            super::unfit(&node)
+        };
+        let (ok, critical) = (Health::Ok, Health::Critical);
+        assert_eq!(unfit(vec![supply("psu0", critical), supply("psu1", ok)]), []);
+        for parts in [
+            vec![],
+            vec![supply("psu0", critical)],
+            vec![supply("psu0", critical), supply("psu1", critical)],
+            vec![
+                supply("psu0", critical),
+                supply("psu1", ok),
+                part("fan0", PartKind::Fan, critical),
+            ],
+            vec![supply("psu1", ok), part("fan0", PartKind::Fan, critical)],
+        ] {
+            assert_eq!(unfit(parts), [Constraint::Unhealthy]);
+        }
+    }
 }

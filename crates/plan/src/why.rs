@@ -105,7 +105,7 @@ pub fn node(world: &World, node: &Node, live: &NodeLive, now: Time) -> Why {
     for part in node.parts.iter().filter(|x| x.health > rack::Health::Ok) {
         because.push(format!("{p}/{} is {:?}", part.id, part.health).to_lowercase());
     }
-    let free = node.holder.is_none() && node.armed && node.cordoned.is_none() && rack::invariants::may_be_given(node);
+    let free = crate::place::unfit(node).is_empty();
     if free {
         ways_out.push(format!("busbar run IMAGE --on {p}    uses it"));
     }

@@ -108,6 +108,8 @@ pub struct NodeView {
     /// What is recorded.
     #[serde(flatten)]
     pub node: Node,
+    /// Why no machine would be placed on it now, in words; empty for one that is free. Whether its BMC answers is in `live`.
+    pub unfit: Vec<String>,
     /// What is seen.
     pub live: NodeLive,
 }
