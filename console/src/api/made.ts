@@ -61,7 +61,7 @@ export const elevation = (more: Partial<Elevation> = {}): Elevation => ({
   unit: "W",
   at: "2026-11-29T12:00:00Z",
   past: false,
-  legend: { low: 0, high: 800, label: "watts at the wall", classes: [] },
+  legend: { low: 0, high: 800, label: "watts per unit of height", classes: [] },
   boxes: [],
   flanks: [],
   feet: [],

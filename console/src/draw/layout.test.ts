@@ -83,6 +83,14 @@ test("what is seen from one side alone is not drawn from the other", () => {
   expect(plan(elevation({ boxes: [one] }), { ...room, rear: true }).boxes).toHaveLength(1);
 });
 
+test("eight accelerators fill their rows", () => {
+  for (const w of [150, 220, 300, 450, 700]) {
+    const cells = grid(8, { x: 0, y: 0, w, h: 105 });
+    const rows = new Set(cells.map(({ y }) => y));
+    expect(8 % rows.size, `${rows.size} rows at ${w}`).toBe(0);
+  }
+});
+
 test("a low box shows all of its cells or none", () => {
   const rect = { x: 100, y: 0, w: 120, h: 16 };
   const all = strip(8, rect);

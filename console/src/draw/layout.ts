@@ -141,11 +141,28 @@ export function widthFor(width: number, racks: number): number {
   return Math.min(560, Math.max(Math.min(width, 216), Math.floor(width / Math.max(1, racks))));
 }
 
+/** How many times as wide as high a cell is best, for a name and a number. */
+const BROAD = 2.4;
+/** What a gap at the end of the last row costs, against cells of another shape. */
+const HOLE = 4;
+
+/** How many cells stand beside each other: of that shape as nearly as it can be, and all rows full where that costs little. */
+function columnsOf(cells: number, { w, h }: Rect): number {
+  if (h < 30) return cells;
+  let [best, least] = [cells, Number.POSITIVE_INFINITY];
+  for (let rows = 1; rows <= cells; rows++) {
+    const columns = Math.ceil(cells / rows);
+    const shape = Math.abs(Math.log(w / columns / (h / rows) / BROAD));
+    const cost = shape + (HOLE * (columns * rows - cells)) / cells;
+    if (cost < least) [best, least] = [columns, cost];
+  }
+  return best;
+}
+
 /** Squares for the cells of a box, left to right, then down. */
 export function grid(cells: number, rect: Rect): Rect[] {
   if (cells === 0 || rect.w <= 0 || rect.h <= 0) return [];
-  const wanted = rect.h >= 30 ? Math.max(1, Math.round(Math.sqrt((rect.w / rect.h / 2.4) * cells))) : cells;
-  const columns = Math.ceil(cells / Math.ceil(cells / Math.min(cells, wanted)));
+  const columns = columnsOf(cells, rect);
   const rows = Math.ceil(cells / columns);
   const w = rect.w / columns;
   const h = rect.h / rows;

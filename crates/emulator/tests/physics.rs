@@ -63,7 +63,10 @@ async fn a_breaker_that_trips_darkens_its_outlets_and_with_the_second_the_server
     assert_eq!((view.fed.clone(), view.power), (vec![true, false], Power::On));
     assert_eq!(pdu(&rack, 1, Quantity::OutletLive(0)), 0.0);
     assert!((pdu(&rack, 0, Quantity::OutletWatts(0)) - view.draw.total()).abs() < 1e-6);
-    fault(&rack, r#"{"on":{"at":"pdu-a"},"action":"trip_breaker"}"#).unwrap();
+    // by its place, as everything else names it
+    let set = fault(&rack, r#"{"on":{"at":"r1/pdu-a"},"action":"trip_breaker"}"#).unwrap();
+    assert_eq!(set.on.at, "pdu-a");
+    assert!(fault(&rack, r#"{"on":{"at":"r2/pdu-a"},"action":"trip_breaker"}"#).is_err());
     assert_eq!(
         (rack.view(0).power, rack.view(0).activity),
         (Power::Off, Activity::Nothing)

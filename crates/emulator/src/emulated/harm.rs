@@ -5,6 +5,7 @@ use super::Emulated;
 use super::bench::Bench;
 use crate::faults::{Action, Fault};
 use crate::harm::{BadFault, Tally, clear, harm, set};
+use crate::physics::Readings as _;
 use crate::physics::act::NoSuch;
 
 impl Emulated {
@@ -17,8 +18,21 @@ impl Emulated {
                        trip a breaker, hang a BMC instead";
             return Err(BadFault::NotHere(word, why));
         }
+        if let Some(gear) = self.gear_at(&fault.on.at) {
+            fault.on.at = gear;
+        }
         fault.since = Some((self.config.clock)());
         set(&self.faults, fault, |fault, on| self.harm(fault, on))
+    }
+
+    /// What the plant calls the gear that is known elsewhere by its place: `pdu-a` for `r1/pdu-a`. None for everything else.
+    fn gear_at(&self, at: &str) -> Option<String> {
+        let (rack, gear) = at.split_once('/')?;
+        let here = |place: &str| place.split_once('/').is_some_and(|(of, _)| of == rack);
+        self.physics(|Bench { plant, .. }| {
+            let known = plant.find(at).is_none() && plant.find(gear).is_some();
+            (known && self.servers.iter().any(|s| here(&s.spec.place))).then(|| gear.to_owned())
+        })
     }
 
     /// Clears one fault, or all, and undoes what they did to the plant; says how many.

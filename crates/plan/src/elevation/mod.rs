@@ -111,15 +111,13 @@ pub fn draw(rack: &Rack) -> Elevation {
     flanks.sort_by(|(a, _), (b, _)| a.place.cmp(&b.place));
 
     let shown = || all.iter().map(|(_, s, _)| s).chain(flanks.iter().map(|(_, s)| s));
-    let shaded = all
-        .iter()
-        .filter(|(b, ..)| !passes_on(rack.by, &b.kind))
-        .map(|(_, s, _)| s);
-    let scale = Scale::of(rack.by, rack.age, shaded.filter_map(Shown::number));
+    let shaded = all.iter().filter(|(b, ..)| !passes_on(rack.by, &b.kind));
+    let numbers = shaded.filter_map(|(b, s, _)| Some(s.number()? / spread(rack.by, b)));
+    let scale = Scale::of(rack.by, rack.age, numbers);
     let classes = classes(rack.by, shown());
     let (mut boxes, mut feet) = (Vec::new(), Vec::new());
     for (mut drawn, shown, cells) in all {
-        (drawn.value, drawn.missing) = shown.value(&scale, rack.at);
+        (drawn.value, drawn.missing) = shown.value(&scale, spread(rack.by, &drawn), rack.at);
         unshade(rack.by, &drawn.kind, &mut drawn.value);
         drawn.cells = cells.into_iter().map(|c| c.cell(&scale, rack.at)).collect();
         if drawn.unit.is_some() { &mut boxes } else { &mut feet }.push(drawn);
@@ -128,7 +126,7 @@ pub fn draw(rack: &Rack) -> Elevation {
     let flanks = flanks
         .into_iter()
         .map(|(mut flank, shown)| {
-            (flank.value, flank.missing) = shown.value(&scale, rack.at);
+            (flank.value, flank.missing) = shown.value(&scale, 1.0, rack.at);
             unshade(rack.by, &flank.kind, &mut flank.value);
             flank
         })
@@ -156,6 +154,12 @@ pub fn draw(rack: &Rack) -> Elevation {
 /// A PDU hangs at the side, unless someone wrote down that it lies in a unit, or its slot says so.
 fn is_flank(place: &Place, kind: &str, meant: Option<&IntendedBox>) -> bool {
     kind == "pdu" && place::of(place, meant).is_none()
+}
+
+/// Units of height over which what a box draws is spread: what is told apart by colour is how densely power is drawn, as a box of eight
+/// units draws what eight do. Everything else is of a box as it is.
+fn spread(by: By, of: &DrawnBox) -> f64 {
+    if by == By::Power { of.height.max(1.0) } else { 1.0 }
 }
 
 /// Whether what a box draws is what others draw: on one palette with them it would leave them all dark.
@@ -313,7 +317,7 @@ struct CellShown {
 
 impl CellShown {
     fn cell(self, scale: &Scale, at: Time) -> Cell {
-        let (value, _) = self.shown.value(scale, at);
+        let (value, _) = self.shown.value(scale, 1.0, at);
         Cell {
             name: self.name,
             kind: "gpu".to_owned(),

@@ -336,6 +336,28 @@ fn firmware_is_compared_with_what_is_wished_else_with_its_like() {
 }
 
 #[test]
+fn a_tall_box_is_coloured_by_what_each_of_its_units_draws() {
+    let mut intent = Intent::of(name("r1"));
+    let slot = |slot: &str, height| IntendedBox {
+        height: Some(height),
+        ..IntendedBox::at(slot.parse().unwrap())
+    };
+    intent.boxes = vec![slot("u1", 1.0), slot("u10", 8.0)];
+    let (small, tall) = (node("r1/u1"), node("r1/u10"));
+    let watts = |watts| vec![reading("watts", Some(watts), Unit::Watts, 1)];
+    let nodes = vec![seen(&small, watts(700.0)), seen(&tall, watts(5600.0))];
+    let e = drawn(By::Power, nodes, vec![], Some(&intent));
+    let shown = |place| at(&e, place).value.clone().map(|v| (v.number, v.shade));
+    assert_eq!(shown("r1/u1"), Some((Some(700.0), Some(0.875))));
+    assert_eq!(
+        shown("r1/u10"),
+        Some((Some(5600.0), Some(0.875))),
+        "the number is of all of it"
+    );
+    assert_eq!(e.legend.high, Some(800.0));
+}
+
+#[test]
 fn accelerators_are_cells_with_readings_of_their_own() {
     let mut n = node("r1/u1");
     let gpu = |id: &str| Part {

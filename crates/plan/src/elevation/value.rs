@@ -39,8 +39,8 @@ impl Shown {
         }
     }
 
-    /// As it is answered: the value, or why there is none.
-    pub fn value(self, scale: &Scale, at: Time) -> (Option<DrawnValue>, Option<String>) {
+    /// As it is answered: the value, or why there is none. `units` is what the number is spread over on the palette.
+    pub fn value(self, scale: &Scale, units: f64, at: Time) -> (Option<DrawnValue>, Option<String>) {
         match self {
             Shown::Missing(why) => (None, Some(why.to_owned())),
             Shown::Class(class, text) => {
@@ -58,7 +58,7 @@ impl Shown {
                 let value = DrawnValue {
                     number: Some(number),
                     text,
-                    shade: Some(scale.shade(number)),
+                    shade: Some(scale.shade(number / units)),
                     class: None,
                     age: taken.map(|t| at.since(t).as_secs()),
                     taken,
@@ -79,8 +79,8 @@ pub(super) struct Scale {
 }
 
 impl Scale {
-    /// Temperatures and shares are the same colour in every rack and at every time; watts reach to what is drawn here,
-    /// rounded up, so that a rack of small boxes is not all dark.
+    /// Temperatures and shares are the same colour in every rack and at every time; watts reach to what one unit of height draws
+    /// here, rounded up, so that neither a rack of small boxes is all dark nor what stands beside a large one.
     pub fn of(by: By, age: Duration, numbers: impl Iterator<Item = f64>) -> Scale {
         let (low, high) = match by {
             By::Power => (0.0, nice(numbers.fold(0.0, f64::max))),
@@ -128,7 +128,7 @@ pub(super) fn unit(by: By) -> &'static str {
 /// What is shown, in words.
 pub(super) fn label(by: By) -> &'static str {
     match by {
-        By::Power => "watts at the wall",
+        By::Power => "watts per unit of height",
         By::Share => "watts as a share of the cap",
         By::Inlet => "°C at the inlet",
         By::Hottest => "°C at the hottest part",
