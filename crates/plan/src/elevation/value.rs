@@ -102,14 +102,14 @@ impl Scale {
     }
 }
 
-/// The next round number: 100, 200, 400, 600, 800, 1000, 2000, …
+/// The next round number: 100, 120, 150, 200, 300, 400, 600, 800, 1000, 1200, …
 fn nice(highest: f64) -> f64 {
     const LEAST: f64 = 100.0;
     if !highest.is_finite() || highest <= LEAST {
         return LEAST;
     }
     let power = 10f64.powf(highest.log10().floor());
-    let steps = [1.0, 2.0, 4.0, 6.0, 8.0, 10.0];
+    let steps = [1.0, 1.2, 1.5, 2.0, 3.0, 4.0, 6.0, 8.0, 10.0];
     let round = steps.into_iter().map(|s| s * power).find(|r| *r >= highest);
     round.unwrap_or(highest)
 }
@@ -375,7 +375,8 @@ mod tests {
         for (highest, end) in [
             (0.0, 100.0),
             (99.0, 100.0),
-            (101.0, 200.0),
+            (101.0, 120.0),
+            (1042.0, 1200.0),
             (366.0, 400.0),
             (401.0, 600.0),
             (1000.0, 1000.0),
