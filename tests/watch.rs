@@ -168,7 +168,7 @@ fn a_forecast_is_what_then_really_happens() {
     let truth = || -> std::collections::BTreeMap<String, f64> {
         let all = rack.busbar("emulate ls --json").ok().json();
         let of = |b: &Value| (b["place"].as_str().unwrap().to_owned(), b["watts"].as_f64().unwrap());
-        all.as_array().unwrap().iter().map(of).collect()
+        all["boxes"].as_array().unwrap().iter().map(of).collect()
     };
     rack.until("what hung on it alone is dark", || truth()["r1/u2"] == 0.0);
     let now = truth();

@@ -110,7 +110,7 @@ test("ten racks of 42 units stay smooth", async ({ rack, daemon }) => {
     return elevation({ rack, boxes, flanks, totals: { watts: 15_000, unknown: 0, inlet_max: 24 } });
   };
   await rack.route("**/v1/racks", (route) =>
-    route.fulfill({ json: names.map((name) => ({ name, emulated: true, nodes: 42, devices: 2 })) }),
+    route.fulfill({ json: names.map((name) => ({ name, emulated: true, nodes: 42, devices: 2, free: 0 })) }),
   );
   await rack.route("**/v1/racks/*/elevation*", (route) =>
     route.fulfill({ json: draw(route.request().url().split("/racks/")[1]?.split("/")[0] ?? "x1") }),

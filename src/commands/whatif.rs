@@ -143,8 +143,8 @@ mod tests {
         .unwrap();
         let text = told(&forecast);
         for line in [
-            " r1/pdu-a  unknown      0 W  unknown     —       —  fails",
-            " r1/pdu-b    500 W  ≥ 850 W   1000 W  50 %  ≥ 85 %  over 80 %",
+            " r1/pdu-a  unknown      0 W  unknown      —       —  fails",
+            " r1/pdu-b    500 W  ≥ 850 W   1000 W   50 %  ≥ 85 %  over 80 %",
             " web-1  r1/u1  -10  running  unknown  r1/pdu-a is its only input",
             " not known: how much moves with r1/u2: nothing tells what they draw",
         ] {

@@ -14,6 +14,8 @@ export interface RackRow {
   emulated: boolean;
   nodes: number;
   devices: number;
+  /** Servers that could be given out now. */
+  free: number;
 }
 
 export type Class = "ok" | "used" | "free" | "closed" | "unknown" | "warning" | "critical";

@@ -279,6 +279,9 @@ function Inner(props: { cell: Cell | undefined; rect: Rect; hatch: string }) {
   const text = () => cut(props.cell?.text ?? "", props.rect.w - 4);
   return (
     <>
+      <Show when={colours() === null}>
+        <rect class="bare" {...at(props.rect)} />
+      </Show>
       <rect class="cell" {...at(props.rect)} fill={colours()?.fill ?? `url(#${props.hatch})`} />
       <Show when={props.rect.h >= 12 && props.rect.w >= 20}>
         <text

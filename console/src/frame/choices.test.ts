@@ -2,7 +2,7 @@ import { expect, test } from "vitest";
 import { box, elevation, pdu } from "../api/made";
 import { choices, meant } from "./choices";
 
-const rack = { name: "r1", emulated: true, nodes: 2, devices: 1 };
+const rack = { name: "r1", emulated: true, nodes: 2, devices: 1, free: 2 };
 const all = choices(
   [rack],
   [elevation({ boxes: [box(1, { machine: "web-1" }), box(12)], flanks: [pdu("pdu-a", 1)] })],

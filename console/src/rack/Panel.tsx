@@ -4,7 +4,7 @@ import { createEffect, createMemo, createResource, For, type JSX, Match, on, Sho
 import { Acts } from "../act/Acts";
 import { look } from "../api/client";
 import type { Kept } from "../api/live";
-import type { Box, DeviceView, EventView, Flank, NodeView, Role, Why } from "../api/types";
+import type { Box, DeviceView, EventView, Flank, NodeView, RackRow, Role, Why } from "../api/types";
 import { mark } from "../draw/mark";
 import { Facts } from "../parts/Facts";
 import { MachineLink } from "../parts/Links";
@@ -18,6 +18,8 @@ import { next } from "./next";
 
 export interface PanelProps {
   racks: Kept[];
+  /** What is told of each rack as a whole. */
+  rows: RackRow[];
   focus: string | null;
   role: Role;
   /** Whether the rack is made of software. */
@@ -194,10 +196,15 @@ function OfFlank(props: PanelProps & { flank: Flank }) {
 function Whole(props: PanelProps) {
   const boxes = () => props.racks.flatMap(({ elevation }) => elevation.boxes).filter(({ kind }) => kind === "server");
   const pages = PAGES.map(({ segment }) => segment);
+  const free = () => {
+    const shown = props.racks.map(({ elevation }) => elevation.rack);
+    return props.rows.filter(({ name }) => shown.includes(name)).reduce((all, row) => all + row.free, 0);
+  };
   const steps = () =>
     props.barred === null
       ? next(
           props.racks.map(({ elevation }) => elevation),
+          free(),
           props,
           pages,
         )
@@ -214,7 +221,7 @@ function Whole(props: PanelProps) {
             rows={[
               ["servers", count(() => true)],
               ["running", count(({ state }) => state === "running")],
-              ["free", count((box) => mark(box).word.startsWith("free"))],
+              ["free", `${free()}`],
               ["to look at", count((box) => mark(box).loud)],
             ]}
           />

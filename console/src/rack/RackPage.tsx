@@ -278,6 +278,7 @@ export function RackPage(props: RackPageProps) {
           {(me) => (
             <Panel
               racks={racks()}
+              rows={house().racks}
               focus={view().focus}
               role={me().role}
               emulator={me().emulator}

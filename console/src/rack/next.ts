@@ -12,9 +12,10 @@ export interface Step {
   because: string;
 }
 
-/** At most three, the first thing first. `pages` are the segments of the pages that are offered. */
+/** At most three, the first thing first. `free` servers could be given out; `pages` are the segments of the pages that are offered. */
 export function next(
   racks: Pick<Elevation, "rack" | "boxes" | "flanks">[],
+  free: number,
   me: { role: Role; emulator: boolean },
   pages: readonly string[],
 ): Step[] {
@@ -22,7 +23,6 @@ export function next(
   if (!first) return [];
   const servers = racks.flatMap(({ boxes }) => boxes).filter(({ kind, found }) => kind === "server" && found);
   const machines = servers.flatMap(({ machine, place }) => (machine ? [{ machine, place }] : []));
-  const free = servers.filter(({ machine, armed, cordoned }) => machine === null && armed && cordoned === null);
   const unarmed = servers.filter(({ armed }) => !armed);
   const held = servers.find(({ held }) => held !== null);
   const pdu = racks.flatMap(({ flanks }) => flanks).find(({ found }) => found);
@@ -40,13 +40,13 @@ export function next(
         command: `busbar arm ${first.rack}`,
         because: "Busbar only reads this rack; armed, it may power and install its servers.",
       },
-    free.length > 0 &&
+    free > 0 &&
       pages.includes("run") &&
       me.role !== "reader" && {
         label: machines.length === 0 ? "Run a first machine" : "Run another machine",
         href: "/run",
         command: "busbar run IMAGE",
-        because: `${free.length} of ${servers.length} servers are free.`,
+        because: `${free} of ${servers.length} servers ${free === 1 ? "is" : "are"} free.`,
       },
     pdu !== undefined &&
       pages.includes("power") && {

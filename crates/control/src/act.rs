@@ -6,12 +6,15 @@ use std::time::Duration;
 
 use hardware::{Driver, Error, Glance, Permit, Receipt};
 use plan::lifecycle::{Act, Attempt, Failure, Seen};
-use rack::{Event, Level, Machine, Node, NodeId};
+use rack::{Event, Health, Level, Machine, Node, NodeId};
 use store::Txn;
 
 use crate::House;
 use crate::live::Sight;
 
+/// A BMC that was silent for longer may have been away itself, without power or starting: what broke meanwhile, or was mended, no event
+/// tells, and its inventory is read again.
+const AWAY: Duration = Duration::from_secs(20);
 /// A BMC that takes longer for one act than this is as good as silent; the driver's own limits are shorter.
 const ACT: Duration = Duration::from_secs(60);
 /// A login that does not introduce itself in this time is not there yet.
@@ -60,6 +63,7 @@ impl House {
         };
         let now = self.now();
         let holder = node.holder.clone();
+        let mut missed = false;
         let changed = self.inner.live.update(&node.id, |s| match result {
             Ok(glance) => {
                 let told = rack::NodeId::from_identity(
@@ -77,6 +81,8 @@ impl House {
                     s.turned = Some(now);
                 }
                 s.view.power = glance.power;
+                let away = s.view.seen.map_or(Duration::ZERO, |at| now.since(at));
+                missed = s.view.silent.is_some() && (away >= AWAY || node.health > Health::Ok);
                 s.view.seen = Some(now);
                 s.view.silent = None;
                 s.seen = Some(Seen {
@@ -88,6 +94,9 @@ impl House {
             }
             Err(why) => unheard(s, why),
         });
+        if missed {
+            self.inner.live.outdate(&node.bmc.url);
+        }
         if let Some(holder) = holder.filter(|_| changed) {
             self.inner.live.wake(&holder);
         }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use rack::{Node, NodeId, Place, Reading, Time, World};
+use rack::{Health, Node, NodeId, Place, Reading, Time, World};
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 
@@ -25,6 +25,8 @@ const ASK_AGAIN: Duration = Duration::from_secs(30);
 /// A service whose BMC says that something broke, or is whole again, is read whole at once, so that both are seen when they
 /// follow each other, but no more than [`HURRIES`] times in so long: one that never falls silent costs an inventory a minute.
 const HURRY: Duration = Duration::from_secs(180);
+/// How often what is not well is read whole, if that is more often than all is: not every BMC tells when it is mended.
+const ILL: Duration = Duration::from_secs(600);
 /// See [`HURRY`].
 const HURRIES: usize = 3;
 /// What is told of a hundred parts one by one is read once they have been told.
@@ -204,28 +206,38 @@ impl Book {
         let live = &house.inner.live;
         live.keep_services(|url| watched.contains(url));
         live.keep_only(|id| world.nodes.contains_key(id), |place| places.contains(place));
-        let known: HashMap<&str, Time> = world
-            .nodes
-            .values()
-            .map(|n| (n.bmc.url.as_str(), n.inventoried))
-            .collect();
+        let mut known: HashMap<&str, (Time, Health, &NodeId)> = HashMap::new();
+        for node in world.nodes.values() {
+            let first = (node.inventoried, node.health, &node.id);
+            let (at, health, _) = known.entry(&node.bmc.url).or_insert(first);
+            *at = node.inventoried;
+            *health = node.health.max(*health);
+        }
         for bmc in &services {
             let tried = self.services.get(&bmc.url);
             if tried.is_some_and(|t| t.busy) {
                 continue;
             }
-            let inventoried = known.get(bmc.url.as_str());
+            let inventory = |health: Health| match health {
+                Health::Warning | Health::Critical => config.inventory.min(ILL),
+                Health::Ok | Health::Unknown => config.inventory,
+            };
+            let node = known.get(bmc.url.as_str());
+            let inventoried = node.map(|(at, health, _)| (at, inventory(*health)));
             // A service with nodes is read whole seldom: what changes often has looks and readings of its own. A PDU is read
             // as often as readings are, as its outlets and watts are in it. One that did not answer yet is asked again and again.
-            let period = if inventoried.is_some() {
-                config.inventory
+            let period = if let Some((_, inventory)) = inventoried {
+                inventory
             } else if devices.contains(&bmc.url) {
                 config.readings
             } else {
                 ASK_AGAIN
             };
-            let just_found = inventoried.is_some_and(|at| now.since(*at) < config.inventory);
-            if is_due(tried, period, just_found, live.is_outdated(&bmc.url)) {
+            let just_found = inventoried.is_some_and(|(at, inventory)| now.since(*at) < inventory);
+            // whoever does not answer is looked at, and read once it does
+            let answers = || node.is_none_or(|(.., id)| live.peek(id, |s| s.view.silent.is_none()));
+            let outdated = live.is_outdated(&bmc.url) && answers();
+            if is_due(tried, period, just_found, outdated) {
                 let waited = tried.map_or(Duration::MAX, |t| t.at.elapsed());
                 found.push((waited, Job::Discover(Arc::clone(bmc))));
             }
