@@ -90,3 +90,34 @@ fn a_coolant_unit_and_shelves_are_devices_and_what_happens_to_them_is_seen() {
     clear(id);
     rack.until("and its return", || healthy("r1/shelf-2"));
 }
+
+#[test]
+fn what_lost_all_power_is_well_again_once_that_is_mended() {
+    let rack = Rack::start(2, 50.0);
+    let health = || -> Vec<String> {
+        let all = rack.busbar("ls --json").ok().json();
+        let nodes = all["nodes"].as_array().or(all.as_array()).cloned().unwrap_or_default();
+        nodes
+            .iter()
+            .map(|n| n["health"].as_str().unwrap_or_default().to_owned())
+            .collect()
+    };
+    let all = |is: &str| health().len() == 3 && health().iter().all(|h| h == is);
+    rack.until("all are found, and well", || all("ok"));
+    // Their BMCs tell of it, so that nobody waits for the next inventory; what is told before they are listened to is lost.
+    rack.until("one of two supplies is missed", || {
+        rack.busbar("emulate clear --all").ok();
+        rack.busbar("emulate fault r1/pdu-a trip-breaker").ok();
+        std::thread::sleep(std::time::Duration::from_secs(3));
+        all("critical")
+    });
+    let fits = rack.busbar("run demo --on r1/u1 --dry-run");
+    assert!(fits.code == 0, "another supply is there: {fits:?}");
+    rack.busbar("emulate fault r1/pdu-b trip-breaker").ok();
+    rack.until("nobody answers any more", || {
+        rack.busbar("ls r1").out.matches("no answer from BMC").count() >= 3
+    });
+    rack.busbar("emulate clear --all").ok();
+    // BMCs that start tell of nothing: that they are back is what makes them be read
+    rack.until("all are well again", || all("ok"));
+}

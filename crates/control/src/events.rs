@@ -16,6 +16,8 @@ use tokio::task::JoinSet;
 
 use crate::House;
 
+/// Age from which an inventory is read again when a BMC is first listened to.
+const UNHEARD: Duration = Duration::from_secs(600);
 /// How often the loop looks for BMCs that it does not listen to yet.
 const EVERY: Duration = Duration::from_secs(10);
 /// Pause after a stream that broke; doubles up to [`LONGEST`].
@@ -123,6 +125,11 @@ async fn listen(house: &House, node: &Node, mut last: Option<String>) -> Ended {
         mine.map(|n| n.id.clone()).collect()
     };
     mark(house, &behind(house), true);
+    // What was told while nobody listened, as before this process began, is not told again: what is recorded may be wrong by now. A box that
+    // was just read is taken at its word.
+    if last.is_none() && house.now().since(node.inventoried) >= UNHEARD {
+        house.inner.live.outdate(&node.bmc.url);
+    }
     let (mut heard, mut told, mut minute) = (0, 0, house.now());
     let mut known = (house.world().revision, behind(house));
     while let Some(event) = stream.next().await {

@@ -113,7 +113,7 @@ pub fn check(tally: &mut Tally, busbar: &Busbar) -> Result<()> {
     tally.check("top: colours", {
         let seen = pane.seen(true);
         // by the names that a terminal of sixteen knows, not by a palette's numbers
-        if seen.contains("\u{1b}[3") && !seen.contains("38;") {
+        if is_coloured(&seen) && !seen.contains("38;") {
             Ok(())
         } else {
             Err(anyhow::anyhow!("none in\n{seen}"))
@@ -127,8 +127,7 @@ pub fn check(tally: &mut Tally, busbar: &Busbar) -> Result<()> {
         shown.and_then(|()| {
             let seen = pane.seen(true);
             ensure!(seen.is_ascii(), "{seen}");
-            let coloured = ["\u{1b}[3", "\u{1b}[9"].iter().find(|c| seen.contains(**c));
-            ensure!(coloured.is_none(), "coloured with NO_COLOR:\n{seen}");
+            ensure!(!is_coloured(&seen), "coloured with NO_COLOR:\n{seen}");
             Ok(())
         })
     });
@@ -247,4 +246,31 @@ fn given_back(pane: &Pane) -> Result<()> {
     until_within("the shell", PATIENCE, || front().is_ok_and(|f| f.trim() == "sh"))?;
     pane.keys(&["echo again $((20 + 3))", "Enter"])?;
     pane.shows(&["echo again $((20 + 3))", "again 23"])
+}
+
+/// Whether any letter has a colour (ECMA-48 §8.3.117, `SGR` 30 to 37 and what terminals added: 38, 90 to 97); 39 takes it away.
+fn is_coloured(seen: &str) -> bool {
+    seen.split("\u{1b}[").skip(1).any(|rest| {
+        let numbers = rest.split('m').next().unwrap_or_default().split(';');
+        let mut numbers = numbers.filter_map(|n| n.parse::<u8>().ok());
+        numbers.any(|n| matches!(n, 30..=38 | 90..=97))
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::is_coloured;
+
+    #[test]
+    fn a_colour_is_told_from_its_end() {
+        for (seen, expected) in [
+            ("plain", false),
+            ("\u{1b}[1mbold\u{1b}[0m\u{1b}[39m\u{1b}[49m", false),
+            ("\u{1b}[7;31mred", true),
+            ("\u{1b}[92mgreen", true),
+            ("\u{1b}[38;5;1mone of 256", true),
+        ] {
+            assert_eq!(is_coloured(seen), expected, "{seen:?}");
+        }
+    }
 }
