@@ -33,7 +33,7 @@ test("what feeds what is drawn and written, and a loss is foretold before anythi
   expect(daemon.cli("whatif", "fail", "r1/pdu-a")).toContain("Nothing dies. 10 boxes go on with one input.");
 
   await rack.getByRole("link", { name: "Lose pdu-b too" }).click();
-  await expect(rack.locator(".foretold [role=status]")).toContainText("10 boxes without one go dark");
+  await expect(rack.locator(".foretold [role=status]")).toContainText(/\d+ boxes without one go dark/);
   await expect(rack.locator(".oneline .fed.dies")).toHaveCount(10);
   // the address holds all of it
   await rack.reload();
