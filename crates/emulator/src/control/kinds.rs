@@ -76,7 +76,7 @@ pub struct Spot {
 /// What each action is called, what comes of it, and an example of it.
 type Told = (Action, &'static str, &'static str);
 
-/// Every action. [`tests::no_action_is_left_out`] compares it with what can be read.
+/// Every action. The test `no_action_is_left_out` compares it with what can be read.
 fn every() -> Vec<Told> {
     use Action::*;
     let sensor = String::new();
