@@ -39,6 +39,16 @@ impl Fleet {
         }
     }
 
+    /// Lets every open connection only read, but those to services that `may` be written to. What is under way on one, a long inventory, say,
+    /// must not log in anew once nothing behind it is armed any more.
+    pub fn observe(&self, may: impl Fn(&str) -> bool) {
+        let open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
+        for (url, (_, bmc)) in open.iter().filter(|(url, _)| !may(url)) {
+            tracing::trace!(url, "only reads from now on");
+            bmc.set_mode(Mode::Observe);
+        }
+    }
+
     /// Closes the connection to a service.
     pub fn close(&self, url: &str) {
         self.open.lock().unwrap_or_else(PoisonError::into_inner).remove(url);

@@ -1,5 +1,6 @@
 //! What users ask of the house: machines, arming, cordons, credentials; and what they are shown.
 
+use std::collections::HashSet;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -354,42 +355,55 @@ impl House {
     /// Arms or disarms a place; answers with the nodes that it changed.
     pub async fn arm(&self, who: &Who, request: ArmRequest, dry_run: bool) -> Result<Vec<Arc<Node>>, HouseError> {
         let ArmRequest { place, armed } = request;
-        self.transact(|world| {
-            let inside: Vec<&Arc<Node>> = world.nodes.values().filter(|n| n.place.is_in(&place)).collect();
-            if inside.is_empty() {
-                return Err(HouseError::NotFound {
-                    kind: "place",
-                    name: place.to_string(),
-                });
-            }
-            if let Some(held) = inside.iter().find(|n| !armed && n.holder.is_some()) {
-                let by = held.holder.as_ref().map(ToString::to_string).unwrap_or_default();
-                return Err(HouseError::Policy {
-                    what: format!(
-                        "{} is held by {by}: disarmed, it could not be wiped or stopped any more",
-                        held.place
-                    ),
-                    hint: format!("busbar rm {by}"),
-                });
-            }
-            let mut txn = Txn::new();
-            let mut changed = Vec::new();
-            for node in inside.into_iter().filter(|n| n.armed != armed) {
-                let after = Node {
-                    armed,
-                    ..Node::clone(node)
-                };
-                let key = keys::node(&node.id);
-                txn = txn.check(&key, self.unchanged(&key)).put(&key, &after)?;
-                changed.push(Arc::new(after));
-            }
-            if !changed.is_empty() {
-                let what = format!("{}, {} nodes", if armed { "armed" } else { "disarmed" }, changed.len());
-                txn = self.tell(txn, &self.audit(who, &place, what))?;
-            }
-            Ok((if dry_run { Txn::new() } else { txn }, changed))
-        })
-        .await
+        let stops = !armed && !dry_run;
+        if stops {
+            // before it is recorded, so that nothing is written once it is; who still may is told so when it next acts
+            let world = self.world();
+            let inside = world.nodes.values().filter(|n| n.place.is_in(&place));
+            let urls: HashSet<&str> = inside.map(|n| n.bmc.url.as_str()).collect();
+            self.inner.fleet.observe(|url| !urls.contains(url));
+        }
+        let done = self
+            .transact(|world| {
+                let inside: Vec<&Arc<Node>> = world.nodes.values().filter(|n| n.place.is_in(&place)).collect();
+                if inside.is_empty() {
+                    return Err(HouseError::NotFound {
+                        kind: "place",
+                        name: place.to_string(),
+                    });
+                }
+                if let Some(held) = inside.iter().find(|n| !armed && n.holder.is_some()) {
+                    let by = held.holder.as_ref().map(ToString::to_string).unwrap_or_default();
+                    return Err(HouseError::Policy {
+                        what: format!(
+                            "{} is held by {by}: disarmed, it could not be wiped or stopped any more",
+                            held.place
+                        ),
+                        hint: format!("busbar rm {by}"),
+                    });
+                }
+                let mut txn = Txn::new();
+                let mut changed = Vec::new();
+                for node in inside.into_iter().filter(|n| n.armed != armed) {
+                    let after = Node {
+                        armed,
+                        ..Node::clone(node)
+                    };
+                    let key = keys::node(&node.id);
+                    txn = txn.check(&key, self.unchanged(&key)).put(&key, &after)?;
+                    changed.push(Arc::new(after));
+                }
+                if !changed.is_empty() {
+                    let what = format!("{}, {} nodes", if armed { "armed" } else { "disarmed" }, changed.len());
+                    txn = self.tell(txn, &self.audit(who, &place, what))?;
+                }
+                Ok((if dry_run { Txn::new() } else { txn }, changed))
+            })
+            .await;
+        if stops {
+            self.inner.fleet.observe(|url| self.record(|r| r.may_write_to(url)));
+        }
+        done
     }
 
     /// Takes a node out of use, or (`why` is `None`) puts it back.
