@@ -4,12 +4,12 @@ import { createMemo, For, Show } from "solid-js";
 import { createWatch } from "../api/watch";
 import type { PageProps } from "../pages";
 import { amount } from "../parts/amount";
-import { type Free, named } from "../parts/free";
+import { type Free, freePath, named } from "../parts/free";
 import type { Curve } from "../parts/Plot";
 import { Plot } from "../parts/Plot";
+import { chosenRack, RackChoice } from "../parts/RackChoice";
 import { Share } from "../parts/Share";
 import { Span, span } from "../parts/Span";
-import { go, param, withParams } from "../view/router";
 import { limits, missing } from "./capacity";
 import "../parts/share.css";
 import "./capacity.css";
@@ -25,12 +25,8 @@ interface Trend {
 const SELDOM = 15_000;
 
 export function CapacityPage(props: PageProps) {
-  const rack = () => param("rack");
-  const free = createWatch<Free>(
-    props.live,
-    () => `/v1/free${rack() ? `?rack=${encodeURIComponent(rack() ?? "")}` : ""}`,
-    { key: "resource" },
-  );
+  const rack = chosenRack;
+  const free = createWatch<Free>(props.live, () => freePath(rack()), { key: "resource" });
   // the trend is of everything: of one rack alone it would say too much
   const trend = createWatch<Trend>(props.live, () => (rack() ? null : `/v1/history?from=${span()}`), { every: SELDOM });
   const rows = () => free.value()?.rows ?? [];
@@ -50,21 +46,7 @@ export function CapacityPage(props: PageProps) {
         <p class="lede">{free.value() ? missing(rows()) : ""}</p>
       </div>
       <Show when={free.trouble() ?? trend.trouble()}>{(it) => <p class="said failed">{it()}</p>}</Show>
-      <Show when={props.live.house.racks.length > 1}>
-        <label class="choice">
-          <span>rack</span>
-          <select onChange={(event) => go(withParams({ rack: event.currentTarget.value || null }), { replace: true })}>
-            <option value="">all</option>
-            <For each={props.live.house.racks}>
-              {({ name }) => (
-                <option value={name} selected={rack() === name}>
-                  {name}
-                </option>
-              )}
-            </For>
-          </select>
-        </label>
-      </Show>
+      <RackChoice racks={props.live.house.racks} />
       <section>
         <h2>
           Now <code class="call">busbar free</code>

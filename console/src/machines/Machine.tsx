@@ -7,6 +7,7 @@ import { LOST, needs } from "../act/action";
 import type { Live } from "../api/live";
 import type { Why } from "../api/types";
 import { createWatch } from "../api/watch";
+import { Facts } from "../parts/Facts";
 import { PlaceLink } from "../parts/Links";
 import { ofMachine } from "../rack/actions";
 import { follow, param, withParams } from "../view/router";
@@ -171,7 +172,7 @@ function Identity(props: { machine: MachineView; node: MachineNode | undefined }
     const { status } = props.machine;
     const keys = ask().ssh_keys ?? [];
     const identity = props.node?.identity;
-    const all: [string, JSX.Element | null | undefined][] = [
+    return [
       ["address", status.address],
       ["log in", status.address && status.state === "running" && login(status.address, ask().login ?? null)],
       ["keys", keys.length === 0 ? "none: nobody can log in" : keys.map(shortKey).join(", ")],
@@ -184,20 +185,8 @@ function Identity(props: { machine: MachineView; node: MachineNode | undefined }
       ["image", <span title={ask().image.digest}>{`${ask().image.name}, ${ask().image.digest.slice(0, 19)}`}</span>],
       ["last failure", status.failure],
     ];
-    return all.flatMap(([name, value]): [string, JSX.Element][] => (value ? [[name, value]] : []));
   };
-  return (
-    <dl class="facts">
-      <For each={rows()}>
-        {([name, value]) => (
-          <>
-            <dt>{name}</dt>
-            <dd>{value}</dd>
-          </>
-        )}
-      </For>
-    </dl>
-  );
+  return <Facts rows={rows()} />;
 }
 
 /** How its owner logs in, as `busbar run` says it: servers that are made of software are on this host, at a port of their own. */

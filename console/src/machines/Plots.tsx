@@ -1,12 +1,13 @@
 // Power and heat of the machine's box over the last hours.
 
-import { For, Show } from "solid-js";
+import { Show } from "solid-js";
 import type { Live } from "../api/live";
 import { createWatch } from "../api/watch";
 import { curve, type History, steps } from "../parts/history";
 import { PlaceLink } from "../parts/Links";
 import { Plot } from "../parts/Plot";
-import { follow, param, withParams } from "../view/router";
+import { Span } from "../parts/Span";
+import { param } from "../view/router";
 import { heat, SPANS, span } from "./heat";
 
 /** Milliseconds between two looks: steps are half a minute and longer. */
@@ -17,26 +18,13 @@ export function Plots(props: { live: Live; place: string; cap: number | null }) 
   const history = createWatch<History>(props.live, () => `/v1/history/${props.place}?from=${chosen()}`, {
     every: EVERY,
   });
-  const to = (it: string) => withParams({ span: it === "1h" ? null : it }) as `/${string}`;
   return (
     <section>
       <div class="headed">
         <h2>
           Power and heat of <PlaceLink place={props.place} />
         </h2>
-        <nav class="spans" aria-label="how far back">
-          <For each={SPANS}>
-            {(it) => (
-              <a
-                href={to(it)}
-                aria-current={chosen() === it ? "true" : undefined}
-                onClick={(event) => follow(event, to(it))}
-              >
-                {it}
-              </a>
-            )}
-          </For>
-        </nav>
+        <Span of={SPANS} label="how far back" />
       </div>
       <Show when={history.trouble()}>{(trouble) => <p class="lede">{trouble()}</p>}</Show>
       <Show when={history.value()}>

@@ -2,6 +2,7 @@
 
 import { type History, curve } from "../parts/history";
 import type { Curve } from "../parts/Plot";
+import { spanOf } from "../parts/spans";
 
 /** Most curves of one plot. */
 const MOST = 4;
@@ -18,5 +19,4 @@ export function heat(history: History): Curve[] {
 
 /** How far back can be looked, by its word in the address. */
 export const SPANS = ["1h", "8h", "24h"] as const;
-export type Span = (typeof SPANS)[number];
-export const span = (text: string | null): Span => SPANS.find((it) => it === text) ?? "1h";
+export const span = (text: string | null) => spanOf(SPANS, text);

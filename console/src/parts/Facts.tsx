@@ -1,8 +1,8 @@
 // What is known of a thing, a name and a value in each row; what is not known has no row.
 
-import { For } from "solid-js";
+import { For, type JSX } from "solid-js";
 
-export const Facts = (props: { rows: [string, string | null | undefined][] }) => (
+export const Facts = (props: { rows: [string, JSX.Element][] }) => (
   <dl class="facts">
     <For each={props.rows.filter(([, value]) => value)}>
       {([name, value]) => (

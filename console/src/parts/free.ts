@@ -15,6 +15,9 @@ export interface Free {
   rows: FreeRow[];
 }
 
+/** Where it is asked for, of a rack or (null) of all. */
+export const freePath = (rack: string | null) => `/v1/free${rack ? `?rack=${encodeURIComponent(rack)}` : ""}`;
+
 const NAMES: Record<string, string> = { gpus: "GPUs", rack_units: "rack units" };
 
 /** What people call a resource. */

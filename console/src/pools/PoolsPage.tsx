@@ -5,12 +5,13 @@ import { Acts } from "../act/Acts";
 import { createWatch } from "../api/watch";
 import type { PageProps } from "../pages";
 import { amount, count, memory } from "../parts/amount";
-import { type Free, named } from "../parts/free";
+import { type Free, freePath, named } from "../parts/free";
 import { MachineLink, PlaceLink } from "../parts/Links";
+import { made } from "../parts/made";
+import { chosenRack, RackChoice } from "../parts/RackChoice";
 import { Share } from "../parts/Share";
-import { go, param, withParams } from "../view/router";
 import { back } from "./actions";
-import { groups, headline, inWords, made, type PoolNode, reasons, use, uses } from "./pool";
+import { groups, headline, inWords, type PoolNode, reasons, use, uses } from "./pool";
 import "../parts/share.css";
 import "./pools.css";
 
@@ -20,12 +21,8 @@ const PARTS = ["cores", "memory", "gpus"];
 const ACTIONS = 12;
 
 export function PoolsPage(props: PageProps) {
-  const rack = () => param("rack");
-  const free = createWatch<Free>(
-    props.live,
-    () => `/v1/free${rack() ? `?rack=${encodeURIComponent(rack() ?? "")}` : ""}`,
-    { key: "resource" },
-  );
+  const rack = chosenRack;
+  const free = createWatch<Free>(props.live, () => freePath(rack()), { key: "resource" });
   const all = createWatch<PoolNode[]>(props.live, () => "/v1/nodes", { key: "place" });
   const nodes = createMemo(() =>
     (all.value() ?? []).filter(({ place }) => rack() === null || place.startsWith(`${rack()}/`)),
@@ -49,21 +46,7 @@ export function PoolsPage(props: PageProps) {
         </p>
       </div>
       <Show when={all.trouble() ?? free.trouble()}>{(it) => <p class="said failed">{it()}</p>}</Show>
-      <Show when={props.live.house.racks.length > 1}>
-        <label class="choice">
-          <span>rack</span>
-          <select onChange={(event) => go(withParams({ rack: event.currentTarget.value || null }), { replace: true })}>
-            <option value="">all</option>
-            <For each={props.live.house.racks}>
-              {({ name }) => (
-                <option value={name} selected={rack() === name}>
-                  {name}
-                </option>
-              )}
-            </For>
-          </select>
-        </label>
-      </Show>
+      <RackChoice racks={props.live.house.racks} />
       <section>
         <h2>Parts</h2>
         <div class="tables">

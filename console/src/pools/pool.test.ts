@@ -1,8 +1,9 @@
 import { expect, test } from "vitest";
 import { amount, memory } from "../parts/amount";
 import { decimal } from "../view/bytes";
+import { made } from "../parts/made";
 import { shares } from "../parts/shares";
-import { groups, headline, made, type PoolNode, reasons, use, uses } from "./pool";
+import { groups, headline, type PoolNode, reasons, use, uses } from "./pool";
 
 const GiB = 2 ** 30;
 const node = (slot: string, more: Partial<PoolNode> = {}): PoolNode => ({

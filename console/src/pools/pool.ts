@@ -1,40 +1,18 @@
 // What the servers are made of, who holds them, and why the others don't count: from the nodes as the API tells them.
 
 import { count, memory } from "../parts/amount";
+import { type Made, made, type Parted } from "../parts/made";
 import { decimal } from "../view/bytes";
 
-export interface PoolNode {
+export interface PoolNode extends Parted {
   place: string;
   identity: { model?: string | null; bios?: string | null };
-  parts: { kind: { kind: string; cores?: number; size?: number }; model?: string | null }[];
   armed: boolean;
   cordoned?: string | null;
   holder?: string | null;
   /** Why it can't be given out, held ones too. */
   unfit: string[];
   live: { silent?: string | null };
-}
-
-export interface Made {
-  cores: number;
-  /** Bytes. */
-  memory: number;
-  gpus: number;
-  drives: number;
-  /** Bytes of all drives. */
-  storage: number;
-}
-
-export function made(node: PoolNode): Made {
-  const of = (kind: string) => node.parts.filter((part) => part.kind.kind === kind);
-  const sum = (kind: string, number: "cores" | "size") => of(kind).reduce((all, it) => all + (it.kind[number] ?? 0), 0);
-  return {
-    cores: sum("processor", "cores"),
-    memory: sum("memory", "size"),
-    gpus: of("gpu").length,
-    drives: of("drive").length,
-    storage: sum("drive", "size"),
-  };
 }
 
 /** Why a server that nobody holds is not free, as the daemon says it; none for what is. */

@@ -6,7 +6,9 @@ import type { PageProps } from "../pages";
 import type { History } from "../parts/history";
 import { steps } from "../parts/history";
 import { Plot } from "../parts/Plot";
-import { follow, param, path, withParams } from "../view/router";
+import { Span } from "../parts/Span";
+import { spanOf } from "../parts/spans";
+import { follow, param, path } from "../view/router";
 import { Diagram } from "./Diagram";
 import { asked, question, slot } from "./diagram";
 import { Foretold } from "./Foretold";
@@ -16,13 +18,15 @@ import "./power.css";
 
 /** Milliseconds between two looks at the history. */
 const SLOWLY = 20_000;
-const SPANS = { "1h": { step: "60s", words: "1 h" }, "24h": { step: "15m", words: "24 h" } } as const;
+const SPANS = ["1h", "24h"] as const;
+const STEPS = { "1h": "60s", "24h": "15m" } as const;
+const WORDS = { "1h": "1 h", "24h": "24 h" };
 
 export function PowerPage(props: PageProps) {
   const house = () => props.live.house;
   const rack = () => path().split("/")[2] || (house().racks[0]?.name ?? null);
   const fails = createMemo(() => asked(param("fail")));
-  const span = (): keyof typeof SPANS => (param("span") === "24h" ? "24h" : "1h");
+  const span = () => spanOf(SPANS, param("span"));
   const line = createWatch<OneLine>(props.live, () => (rack() === null ? null : `/v1/racks/${rack()}/power`), {
     key: "place",
   });
@@ -31,7 +35,7 @@ export function PowerPage(props: PageProps) {
   });
   const history = createWatch<History>(
     props.live,
-    () => (rack() === null ? null : `/v1/history/${rack()}?reading=watts&from=${span()}&step=${SPANS[span()].step}`),
+    () => (rack() === null ? null : `/v1/history/${rack()}?reading=watts&from=${span()}&step=${STEPS[span()]}`),
     { every: SLOWLY, key: "place" },
   );
   createEffect(() => {
@@ -99,19 +103,7 @@ export function PowerPage(props: PageProps) {
               <Show when={curves().length > 0 && history.value()}>
                 {(past) => (
                   <section class="past-watts">
-                    <nav aria-label="span of the plot">
-                      <For each={Object.entries(SPANS)}>
-                        {([id, { words }]) => (
-                          <a
-                            href={withParams({ span: id === "1h" ? null : id })}
-                            aria-current={span() === id ? "true" : undefined}
-                            onClick={(event) => follow(event, withParams({ span: id === "1h" ? null : id }))}
-                          >
-                            {words}
-                          </a>
-                        )}
-                      </For>
-                    </nav>
+                    <Span of={SPANS} words={WORDS} label="span of the plot" />
                     <Plot title="Watts of each PDU" unit="watts" curves={curves()} limit={limit()} {...steps(past())} />
                   </section>
                 )}

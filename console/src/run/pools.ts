@@ -1,13 +1,13 @@
 // What a run draws from: boxes that could be given out now, those that are made of the same together.
 
+import { made, type Parted } from "../parts/made";
 import { binary } from "../view/bytes";
 import type { Wish } from "./wish";
 
 /** A node, as far as it matters here. */
-export interface Node {
+export interface Node extends Parted {
   place: string;
   unfit: string[];
-  parts: { kind: { kind: string; cores?: number; size?: number } }[];
   live: { silent?: string | null; readings: { name: string; value: number | null }[] };
 }
 
@@ -32,18 +32,11 @@ export const isFree = (node: Node) => node.unfit.length === 0 && !node.live.sile
 export function pools(nodes: readonly Node[]): Pool[] {
   const found = new Map<string, Pool>();
   for (const node of nodes) {
-    const kinds = node.parts.map(({ kind }) => kind);
-    const sum = (of: string, what: "cores" | "size") =>
-      kinds.reduce((all, kind) => all + (kind.kind === of ? (kind[what] ?? 0) : 0), 0);
-    const drives = kinds.filter(({ kind }) => kind === "drive").map(({ size }) => size ?? 0);
-    const made = {
-      cores: sum("processor", "cores"),
-      memory: sum("memory", "size"),
-      gpus: kinds.filter(({ kind }) => kind === "gpu").length,
-      disk: drives.length > 0 ? Math.max(...drives) : null,
-    };
-    const key = JSON.stringify(made);
-    const pool = found.get(key) ?? { ...made, total: 0, free: [], largest: false };
+    const { cores, memory, gpus } = made(node);
+    const drives = node.parts.flatMap(({ kind }) => (kind.kind === "drive" ? [kind.size ?? 0] : []));
+    const like = { cores, memory, gpus, disk: drives.length > 0 ? Math.max(...drives) : null };
+    const key = JSON.stringify(like);
+    const pool = found.get(key) ?? { ...like, total: 0, free: [], largest: false };
     pool.total += 1;
     if (isFree(node)) pool.free.push(node.place);
     found.set(key, pool);

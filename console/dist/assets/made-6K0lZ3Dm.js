@@ -1,0 +1,1 @@
+function e({parts:e}){let t=t=>e.filter(e=>e.kind.kind===t),n=(e,n)=>t(e).reduce((e,t)=>e+(t.kind[n]??0),0);return{cores:n(`processor`,`cores`),memory:n(`memory`,`size`),gpus:t(`gpu`).length,drives:t(`drive`).length,storage:n(`drive`,`size`)}}export{e as t};
