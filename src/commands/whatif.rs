@@ -61,6 +61,21 @@ fn told(forecast: &Forecast) -> String {
         }
         text += &format!("\n{table}");
     }
+    if !forecast.sheds.is_empty() {
+        let mut table = Table::new(&["GIVES UP", "PLACE", ">NI", ">WATTS", "HOW", "BECAUSE"]);
+        for given in &forecast.sheds {
+            let cap = given.cap.map(|w| format!("capped at {w:.0} W"));
+            table.row(vec![
+                given.machine.to_string(),
+                given.place.to_string(),
+                given.nice.to_string(),
+                watts(Some(given.watts)),
+                cap.filter(|_| given.stop.is_none()).unwrap_or_else(|| "stopped".into()),
+                given.because.clone(),
+            ]);
+        }
+        text += &format!("\n{table}");
+    }
     let mut empty = 0;
     let mut table = Table::new(&["GOES ON", "PLACE", ">INPUTS", "FED BY"]);
     for w in &forecast.weaker {
@@ -97,6 +112,7 @@ fn loads(all: &[Load]) -> Table {
             Fate::Dark => "dark already",
             Fate::Fails => "fails",
             Fate::Trips => "trips",
+            Fate::Relieved => "kept from tripping",
             Fate::Soft => "over 80 %",
             Fate::Fine => "",
             Fate::Unknown => "not known",

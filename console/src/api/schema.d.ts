@@ -535,6 +535,23 @@ export interface paths {
         readonly patch?: never;
         readonly trace?: never;
     };
+    readonly "/v1/machines/{name}/nice": {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path?: never;
+            readonly cookie?: never;
+        };
+        readonly get?: never;
+        readonly put?: never;
+        /** Changes a machine's shed order: who gives up watts first when a PDU would trip. */
+        readonly post: operations["nice"];
+        readonly delete?: never;
+        readonly options?: never;
+        readonly head?: never;
+        readonly patch?: never;
+        readonly trace?: never;
+    };
     readonly "/v1/machines/{name}/signal": {
         readonly parameters: {
             readonly query?: never;
@@ -1610,7 +1627,7 @@ export interface components {
          * @description What becomes of a PDU.
          * @enum {string}
          */
-        readonly Fate: "dark" | "fails" | "trips" | "soft" | "fine" | "unknown";
+        readonly Fate: "dark" | "fails" | "trips" | "relieved" | "soft" | "fine" | "unknown";
         /** @description One fault. */
         readonly Fault: components["schemas"]["FaultAction"] & {
             /**
@@ -1840,6 +1857,8 @@ export interface components {
         };
         /** @description A box and what feeds it. */
         readonly FedBox: {
+            /** @description Whether Busbar may write to it. */
+            readonly armed: boolean;
             /** @description Whether its outlets told that, because it does not itself. */
             readonly by_outlets: boolean;
             /**
@@ -1849,6 +1868,11 @@ export interface components {
             readonly cap?: number | null;
             /** @description What feeds it, as it was written down. */
             readonly cords: readonly components["schemas"]["Cord"][];
+            /**
+             * Format: double
+             * @description The lowest cap that it takes, in watts, when it is known to take any.
+             */
+            readonly floor?: number | null;
             /** @description Worst health of its parts. */
             readonly health: components["schemas"]["Health"];
             /** @description `server`, `cooling`, … */
@@ -1864,6 +1888,7 @@ export interface components {
             /** @description Where it stands. */
             readonly place: components["schemas"]["Place"];
             readonly power?: components["schemas"]["PowerState"] | null;
+            readonly shed?: components["schemas"]["Shed"] | null;
             /** @description Why its BMC does not answer, when it does not. */
             readonly silent?: string | null;
             /** @description That machine's state. */
@@ -1935,6 +1960,8 @@ export interface components {
             readonly loads: readonly components["schemas"]["Load"][];
             /** @description Which load moves where. */
             readonly moves: readonly components["schemas"]["Move"][];
+            /** @description Machines that give up watts by their shed order so that nothing more trips, in the order in which they do. */
+            readonly sheds: readonly components["schemas"]["Given"][];
             /**
              * Format: int32
              * @description Boxes that notice nothing.
@@ -2019,6 +2046,36 @@ export interface components {
             /** @description `source`, `breaker`, `pdu`, `shelf`, … */
             readonly what: string;
         };
+        /** @description A machine that would give up watts. */
+        readonly Given: {
+            /** @description Why. */
+            readonly because: string;
+            /**
+             * Format: double
+             * @description What it would be capped at, in watts; null when it is not.
+             */
+            readonly cap?: number | null;
+            /** @description The machine. */
+            readonly machine: components["schemas"]["Name"];
+            /**
+             * Format: int32
+             * @description Its shed order: −20 is shed last, 19 first.
+             */
+            readonly nice: number;
+            /** @description Where it stands. */
+            readonly place: components["schemas"]["Place"];
+            readonly stop?: components["schemas"]["Halt"] | null;
+            /**
+             * Format: double
+             * @description Watts that it draws now.
+             */
+            readonly watts: number;
+        };
+        /**
+         * @description How a machine is stopped.
+         * @enum {string}
+         */
+        readonly Halt: "ask" | "cut";
         /**
          * @description Health as Redfish counts it, from the leaves.
          * @enum {string}
@@ -2208,6 +2265,11 @@ export interface components {
             readonly pdu: components["schemas"]["Place"];
             /**
              * Format: double
+             * @description Watts that would come to it if no machine gave up any; null when none does for its sake.
+             */
+            readonly peak?: number | null;
+            /**
+             * Format: double
              * @description Watts that it is rated for, when told.
              */
             readonly rated?: number | null;
@@ -2218,7 +2280,8 @@ export interface components {
             readonly round?: number | null;
             /**
              * Format: double
-             * @description Seconds until it trips, by the curve of a hydraulic-magnetic breaker that is cold; others take longer.
+             * @description Seconds until it trips, or would if it were not relieved, by the curve of a hydraulic-magnetic breaker that is cold;
+             *     others take longer.
              */
             readonly trips_in?: number | null;
         };
@@ -2297,6 +2360,7 @@ export interface components {
             readonly made_of?: components["schemas"]["MadeOf"] | null;
             readonly power?: components["schemas"]["PowerState"] | null;
             readonly progress?: components["schemas"]["Progress"] | null;
+            readonly shed?: components["schemas"]["Shed"] | null;
             /**
              * Format: double
              * @description Watts of its node, when there is a fresh reading.
@@ -2378,6 +2442,14 @@ export interface components {
         readonly NewToken: components["schemas"]["TokenView"] & {
             /** @description The secret, to be sent as `Authorization: Bearer …`. */
             readonly secret: string;
+        };
+        /** @description A shed order. */
+        readonly NiceRequest: {
+            /**
+             * Format: int32
+             * @description −20 is shed last, 19 first.
+             */
+            readonly nice: number;
         };
         /**
          * @description One server: what can become a machine. Its readings and its power state change all the time and live in memory,
@@ -3007,6 +3079,45 @@ export interface components {
             /** @description What is wanted. */
             readonly wanted: components["schemas"]["Settings"];
         };
+        /** @description What is taken from one machine now. */
+        readonly Shed: {
+            /** @description Why, in words. */
+            readonly because: string;
+            /**
+             * Format: double
+             * @description The cap that its box had before and that nobody had wished through Busbar, in watts: it gets that again.
+             */
+            readonly before?: number | null;
+            /**
+             * Format: double
+             * @description Watts that it may draw at most; null when nothing of ours limits it. Whichever is lower holds: this, or the cap that someone
+             *     wants.
+             */
+            readonly cap?: number | null;
+            /** @description When what is taken last changed. */
+            readonly changed: components["schemas"]["Time"];
+            /**
+             * Format: double
+             * @description Watts that it drew before.
+             */
+            readonly drew: number;
+            /** @description The machine. */
+            readonly machine: components["schemas"]["Name"];
+            /**
+             * Format: int32
+             * @description Its shed order when this was decided: −20 is shed last, 19 first.
+             */
+            readonly nice: number;
+            /** @description Its node. */
+            readonly node: string;
+            /** @description The PDUs for whose sake. */
+            readonly pdus: readonly components["schemas"]["Place"][];
+            /** @description Where that stands. */
+            readonly place: components["schemas"]["Place"];
+            /** @description Since when anything is taken from it. */
+            readonly since: components["schemas"]["Time"];
+            readonly stop?: components["schemas"]["Halt"] | null;
+        };
         /**
          * @description A power verb for a machine: `POST /v1/machines/{name}/signal`.
          * @enum {string}
@@ -3386,6 +3497,8 @@ export type Forecast = components['schemas']['Forecast'];
 export type FreeRow = components['schemas']['FreeRow'];
 export type FreeView = components['schemas']['FreeView'];
 export type GearStatus = components['schemas']['GearStatus'];
+export type Given = components['schemas']['Given'];
+export type Halt = components['schemas']['Halt'];
 export type Health = components['schemas']['Health'];
 export type HistoryView = components['schemas']['HistoryView'];
 export type Identity = components['schemas']['Identity'];
@@ -3413,6 +3526,7 @@ export type Move = components['schemas']['Move'];
 export type Name = components['schemas']['Name'];
 export type Neighbour = components['schemas']['Neighbour'];
 export type NewToken = components['schemas']['NewToken'];
+export type NiceRequest = components['schemas']['NiceRequest'];
 export type Node = components['schemas']['Node'];
 export type NodeId = components['schemas']['NodeId'];
 export type NodeLive = components['schemas']['NodeLive'];
@@ -3452,6 +3566,7 @@ export type SeriesView = components['schemas']['SeriesView'];
 export type Settings = components['schemas']['Settings'];
 export type SettingsRequest = components['schemas']['SettingsRequest'];
 export type SettingsView = components['schemas']['SettingsView'];
+export type Shed = components['schemas']['Shed'];
 export type Signal = components['schemas']['Signal'];
 export type SignalRequest = components['schemas']['SignalRequest'];
 export type SpeedRequest = components['schemas']['SpeedRequest'];
@@ -4587,6 +4702,42 @@ export interface operations {
                 };
                 content: {
                     readonly "application/json": components["schemas"]["MetadataView"];
+                };
+            };
+            readonly default: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    readonly nice: {
+        readonly parameters: {
+            readonly query?: {
+                /** @description Change nothing. */
+                readonly dry_run?: boolean;
+            };
+            readonly header?: never;
+            readonly path: {
+                readonly name: string;
+            };
+            readonly cookie?: never;
+        };
+        readonly requestBody: {
+            readonly content: {
+                readonly "application/json": components["schemas"]["NiceRequest"];
+            };
+        };
+        readonly responses: {
+            readonly 200: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["MachineView"];
                 };
             };
             readonly default: {

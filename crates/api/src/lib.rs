@@ -82,6 +82,7 @@ fn routes() -> OpenApiRouter<House> {
         .routes(routes!(machines::list, machines::run))
         .routes(routes!(machines::one, machines::release))
         .routes(routes!(machines::signal))
+        .routes(routes!(machines::nice))
         .routes(routes!(metadata::metadata))
         .routes(routes!(admin::arm))
         .routes(routes!(admin::cordon))

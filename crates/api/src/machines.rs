@@ -123,3 +123,25 @@ pub async fn signal(
     };
     Ok((status, Json(view)))
 }
+
+/// A shed order.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct NiceRequest {
+    /// −20 is shed last, 19 first.
+    nice: i8,
+}
+
+/// Changes a machine's shed order: who gives up watts first when a PDU would trip.
+#[utoipa::path(post, path = "/v1/machines/{name}/nice", params(("name" = String, Path), Dry), request_body = NiceRequest,
+    responses((status = 200, body = MachineView), (status = "default", body = Problem)))]
+pub async fn nice(
+    Operator(who): Operator,
+    State(house): State<House>,
+    Path(name): Path<String>,
+    Query(dry): Query<Dry>,
+    Body(request): Body<NiceRequest>,
+) -> Result<Json<MachineView>, Problem> {
+    let name = named(&name)?;
+    Ok(Json(house.renice(&who, &name, request.nice, dry.dry_run).await?))
+}

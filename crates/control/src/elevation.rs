@@ -6,7 +6,7 @@ use std::collections::HashMap;
 use plan::elevation::{Rack, SeenNode, draw};
 use rack::elevation::{By, Elevation};
 use rack::request::{DeviceView, RackSummary};
-use rack::setting::CapWish;
+use rack::setting::{CapView, CapWish};
 use rack::{Name, Node, NodeId, Place, Reading, Time};
 
 use crate::House;
@@ -61,6 +61,8 @@ impl House {
                     silent: None,
                     readings: then.remove(&node.place).unwrap_or_default(),
                     cap: None,
+                    floor: None,
+                    shed: None,
                 };
                 nodes.into_iter().map(&mut seen).collect()
             }
@@ -77,8 +79,15 @@ impl House {
         }))
     }
 
-    /// The power cap of a node in watts: what is wanted, else what was last seen in force.
+    /// The power cap of a node in watts: what is wanted, else what was last seen in force; what is taken from its machine
+    /// so that nothing trips, when that is less.
     pub(crate) fn cap_of(&self, node: &NodeId) -> Option<f64> {
+        let shed = self.record(|r| r.world.sheds.get(node)?.cap);
+        let wanted = self.wished_cap(node);
+        shed.map_or(wanted, |shed| Some(wanted.map_or(shed, |w| w.min(shed))))
+    }
+
+    fn wished_cap(&self, node: &NodeId) -> Option<f64> {
         match self.record(|r| r.settings.get(node)?.cap) {
             Some(CapWish::Watts(watts)) => Some(watts),
             Some(CapWish::Lifted) => None,
@@ -98,6 +107,8 @@ impl House {
             silent: sight.view.silent.clone(),
             readings: sight.view.readings.clone(),
             cap,
+            floor: floor(&sight.settings.caps),
+            shed: world.sheds.get(&node.id).map(|s| s.as_ref().clone()),
         })
     }
 
@@ -109,6 +120,12 @@ impl House {
             .map(|(place, track)| (place, track.at(at, age)))
             .collect()
     }
+}
+
+/// The lowest cap of a whole box that can be set.
+fn floor(caps: &[CapView]) -> Option<f64> {
+    let system = caps.iter().find(|c| c.id == "system" && c.writable)?;
+    system.lowest.filter(|w| *w > 0.0)
 }
 
 fn of_the_past(device: DeviceView, then: &mut HashMap<Place, Vec<Reading>>) -> DeviceView {

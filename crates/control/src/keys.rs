@@ -54,6 +54,11 @@ pub fn baseline(id: &NodeId) -> String {
     format!("baseline/{id}")
 }
 
+/// What is taken from the machine on a node so that nothing trips.
+pub fn shed(id: &NodeId) -> String {
+    format!("shed/{id}")
+}
+
 /// What is wanted of a node beyond machines.
 pub fn setting(id: &NodeId) -> String {
     format!("setting/{id}")

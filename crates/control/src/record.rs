@@ -152,6 +152,7 @@ impl Record {
             "node" => self.node(name, value),
             "machine" => keep(&mut Arc::make_mut(&mut self.world).machines, name, value),
             "image" => keep(&mut Arc::make_mut(&mut self.world).images, name, value),
+            "shed" => keep(&mut Arc::make_mut(&mut self.world).sheds, name, value),
             "device" => keep(&mut self.devices, name, value),
             "setting" => keep(&mut self.settings, name, value),
             "intent" => keep(&mut self.intents, name, value),

@@ -83,6 +83,7 @@ impl House {
             inlet: reading("inlet", Unit::Celsius),
             power: live.power,
             cap: node.and_then(|n| self.cap_of(&n.id)),
+            shed: world.shed_of(machine).map(|s| s.as_ref().clone()),
             made_of: node.map(|n| MadeOf::from(n.as_ref())),
             budgets: status.timeline.iter().filter_map(budget).collect(),
             machine: shown,
@@ -352,6 +353,20 @@ impl House {
         .await
     }
 
+    /// Changes a machine's shed order; with `dry_run` only says whether it would be taken.
+    pub async fn renice(&self, who: &Who, name: &Name, nice: i8, dry_run: bool) -> Result<MachineView, HouseError> {
+        check_nice(nice)?;
+        self.wish(who, name, &format!("nice {nice}"), dry_run, |machine| {
+            if machine.status.state == State::Released {
+                let what = format!("{name} is released: nothing of it is left to shed");
+                return Err(HouseError::Conflict { what });
+            }
+            machine.ask.nice = nice;
+            Ok(())
+        })
+        .await
+    }
+
     /// Arms or disarms a place; answers with the nodes that it changed.
     pub async fn arm(&self, who: &Who, request: ArmRequest, dry_run: bool) -> Result<Vec<Arc<Node>>, HouseError> {
         let ArmRequest { place, armed } = request;
@@ -505,15 +520,20 @@ impl House {
     }
 }
 
+/// A shed order is one of those that `nice` knows.
+fn check_nice(nice: i8) -> Result<(), HouseError> {
+    if (-20..=19).contains(&nice) {
+        return Ok(());
+    }
+    Err(HouseError::Invalid {
+        what: format!("nice is {nice}, but runs from -20 (shed last) to 19 (shed first)"),
+    })
+}
+
 /// Whether a request makes sense by itself.
 fn check(request: &RunRequest) -> Result<(), HouseError> {
     let invalid = |what: String| Err(HouseError::Invalid { what });
-    if !(-20..=19).contains(&request.nice) {
-        return invalid(format!(
-            "nice is {}, but runs from -20 (shed last) to 19 (shed first)",
-            request.nice
-        ));
-    }
+    check_nice(request.nice)?;
     if request.ssh_keys.len() > SSH_KEYS {
         return invalid(format!(
             "{} SSH keys were given, at most {SSH_KEYS} are taken",

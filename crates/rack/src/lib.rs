@@ -23,6 +23,7 @@ pub mod reading;
 pub mod request;
 pub mod rollout;
 pub mod setting;
+pub mod shed;
 pub mod time;
 pub mod units;
 pub mod vitals;

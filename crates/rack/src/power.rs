@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use crate::free::Rating;
+use crate::shed::{Halt, Shed};
 use crate::{Health, Name, Place, PowerState, Time};
 
 /// Continuous load that a breaker carries for good, as a share of what it is rated for (NFPA 70, article 210.20(A); the
@@ -111,6 +112,12 @@ pub struct FedBox {
     pub taken: Option<Time>,
     /// Its power cap in watts, when it has one.
     pub cap: Option<f64>,
+    /// The lowest cap that it takes, in watts, when it is known to take any.
+    pub floor: Option<f64>,
+    /// Whether Busbar may write to it.
+    pub armed: bool,
+    /// What is taken from its machine so that nothing trips.
+    pub shed: Option<Shed>,
     /// Its supplies.
     pub supplies: Vec<Supply>,
     /// What feeds it, as it was written down.
@@ -168,6 +175,8 @@ pub struct Forecast {
     pub dies: Vec<Victim>,
     /// Boxes that go on with less to fall back on.
     pub weaker: Vec<Weaker>,
+    /// Machines that give up watts by their shed order so that nothing more trips, in the order in which they do.
+    pub sheds: Vec<Given>,
     /// Boxes that notice nothing.
     pub unaffected: u32,
     /// PDUs before and after.
@@ -199,6 +208,25 @@ pub struct Victim {
     pub because: String,
 }
 
+/// A machine that would give up watts.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct Given {
+    /// Where it stands.
+    pub place: Place,
+    /// The machine.
+    pub machine: Name,
+    /// Its shed order: −20 is shed last, 19 first.
+    pub nice: i8,
+    /// Watts that it draws now.
+    pub watts: f64,
+    /// What it would be capped at, in watts; null when it is not.
+    pub cap: Option<f64>,
+    /// How it would be stopped, when a cap is not enough.
+    pub stop: Option<Halt>,
+    /// Why.
+    pub because: String,
+}
+
 /// A box that goes on with fewer inputs.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct Weaker {
@@ -224,6 +252,8 @@ pub enum Fate {
     Fails,
     /// It is overloaded by what moves to it and trips.
     Trips,
+    /// More than its rating would come to it, and what machines give up keeps it from tripping.
+    Relieved,
     /// It carries more than 80 % of its rating.
     Soft,
     /// It carries what it carries.
@@ -243,13 +273,16 @@ pub struct Load {
     pub before: Option<f64>,
     /// Watts when all of it has happened; of one that trips, those that trip it.
     pub after: Option<f64>,
+    /// Watts that would come to it if no machine gave up any; null when none does for its sake.
+    pub peak: Option<f64>,
     /// Whether more may come than `after` says, because some boxes tell no watts.
     pub at_least: bool,
     /// What becomes of it.
     pub fate: Fate,
     /// In which round of the cascade it trips, counted from 1; null when it does not.
     pub round: Option<u32>,
-    /// Seconds until it trips, by the curve of a hydraulic-magnetic breaker that is cold; others take longer.
+    /// Seconds until it trips, or would if it were not relieved, by the curve of a hydraulic-magnetic breaker that is cold;
+    /// others take longer.
     pub trips_in: Option<f64>,
     /// Why it is so, in words.
     pub because: Option<String>,

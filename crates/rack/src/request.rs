@@ -4,6 +4,7 @@
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
+use crate::shed::Shed;
 use crate::{Bytes, Event, Image, Machine, Name, Node, Place, PowerState, Reading, Time};
 
 /// A machine that someone wants: `POST /v1/machines`.
@@ -144,6 +145,9 @@ pub struct MachineView {
     /// Power cap of its node in watts: what is wanted, else what was last seen in force; nothing when there is none.
     #[serde(default)]
     pub cap: Option<f64>,
+    /// What is taken from it so that nothing trips, when anything is.
+    #[serde(default)]
+    pub shed: Option<Shed>,
     /// What its node is made of.
     #[serde(default)]
     pub made_of: Option<MadeOf>,

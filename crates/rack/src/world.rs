@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use imbl::OrdMap;
 
+use crate::shed::Shed;
 use crate::{Image, Machine, Name, Node, NodeId, Place};
 
 /// Everything that is recorded, at one revision. Cheap to clone, and to change while clones are read: maps and objects are
@@ -19,6 +20,8 @@ pub struct World {
     pub machines: OrdMap<Name, Arc<Machine>>,
     /// Images by name.
     pub images: OrdMap<Name, Arc<Image>>,
+    /// What is taken from machines so that nothing trips, by their nodes.
+    pub sheds: OrdMap<NodeId, Arc<Shed>>,
 }
 
 /// Nodes by identity, and in the order in which people count places.
@@ -76,6 +79,12 @@ impl World {
     /// The node that a machine is bound to.
     pub fn node_of(&self, machine: &Machine) -> Option<&Arc<Node>> {
         machine.status.node.as_ref().and_then(|id| self.nodes.get(id))
+    }
+
+    /// What is taken from a machine so that nothing trips.
+    pub fn shed_of(&self, machine: &Machine) -> Option<&Arc<Shed>> {
+        let shed = self.sheds.get(machine.status.node.as_ref()?)?;
+        (shed.machine == machine.name).then_some(shed)
     }
 
     /// The machine that holds a node.

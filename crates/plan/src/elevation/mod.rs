@@ -15,6 +15,7 @@ use std::time::Duration;
 use rack::elevation::{By, Cell, ClassLabel, DrawnBox, DrawnOutlet, DrawnValue, Elevation, Flank, Legend, Totals};
 use rack::intent::{BoxKind, Face, IntendedBox, Intent};
 use rack::request::DeviceView;
+use rack::shed::Shed;
 use rack::{Identity, Machine, Name, Node, PartKind, Place, PowerState, Reading, State, Time, Unit};
 
 use value::{Scale, Shown};
@@ -56,6 +57,10 @@ pub struct SeenNode<'a> {
     pub readings: Vec<Reading>,
     /// Its power cap in watts, when it has one.
     pub cap: Option<f64>,
+    /// The lowest cap that it takes, in watts, when it is known to take any.
+    pub floor: Option<f64>,
+    /// What is taken from its machine so that nothing trips.
+    pub shed: Option<Shed>,
 }
 
 /// Where and how a rack's boxes are drawn.

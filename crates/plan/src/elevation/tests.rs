@@ -38,6 +38,8 @@ fn seen(node: &Node, readings: Vec<Reading>) -> SeenNode<'_> {
         silent: None,
         readings,
         cap: None,
+        floor: None,
+        shed: None,
     }
 }
 

@@ -133,6 +133,9 @@ fn blank(place: Place, kind: &str) -> FedBox {
         by_outlets: false,
         taken: None,
         cap: None,
+        floor: None,
+        armed: false,
+        shed: None,
         supplies: Vec::new(),
         cords: Vec::new(),
     }
@@ -160,6 +163,9 @@ fn server(sight: &Sight, seen: &SeenNode) -> FedBox {
         watts,
         taken: watts.and_then(|_| taken(&seen.readings)),
         cap: seen.cap,
+        floor: seen.floor,
+        armed: node.armed,
+        shed: seen.shed.clone(),
         supplies: node.parts.iter().filter_map(supply).collect(),
         ..blank(node.place.clone(), "server")
     }

@@ -39,6 +39,8 @@ fn seen(node: &Node, watts: Option<f64>) -> SeenNode<'_> {
         silent: None,
         readings: vec![reading("watts", watts, Unit::Watts, 2)],
         cap: None,
+        floor: None,
+        shed: None,
     }
 }
 

@@ -54,6 +54,9 @@ fn fed(slot: &str, machine: Option<&str>, cords: Vec<Cord>) -> FedBox {
         by_outlets: false,
         taken: None,
         cap: None,
+        floor: None,
+        armed: true,
+        shed: None,
         supplies: vec![],
         cords,
     }

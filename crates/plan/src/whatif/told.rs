@@ -32,6 +32,7 @@ pub(super) fn forecast(line: &OneLine, fails: &[Place], end: &End, assumed: Vec<
         unknown: unknown(line, end),
         assumed: all_assumed(line, end, assumed),
         dies,
+        sheds: Vec::new(),
         weaker,
         loads,
     }
@@ -97,6 +98,7 @@ fn load(line: &OneLine, end: &End, n: usize) -> Load {
         rated: pdu.rated,
         before: pdu.watts.or_else(|| summed(line, n)),
         after: end.after[n],
+        peak: None,
         at_least: end.at_least[n],
         fate: Fate::Unknown,
         round: None,
