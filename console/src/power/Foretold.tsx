@@ -12,6 +12,7 @@ const WORDS: Record<Fate, string> = {
   dark: "dark already",
   fails: "fails",
   trips: "trips",
+  relieved: "kept from tripping",
   soft: "over 80 %",
   fine: "",
   unknown: "not known",

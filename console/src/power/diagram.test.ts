@@ -28,6 +28,9 @@ const fed = (slot: string, ...cords: string[]): FedBox => ({
   watts: 200,
   taken: null,
   cap: null,
+  floor: null,
+  armed: true,
+  shed: null,
   cords: cords.map(cord),
 });
 const line = (pdus: Pdu[], boxes: FedBox[]): OneLine => ({ at: "", headline: "", pdus, boxes, notes: [] });
@@ -87,6 +90,7 @@ test("a forecast changes what it changes", () => {
     rated: 22_170,
     before: 4887,
     after: 4887,
+    peak: null,
     at_least: false,
     fate: "fine",
     because: null,
