@@ -1,7 +1,7 @@
 // What is taken from a machine so that nothing trips: some of its watts, or all of them. Decided by the daemon, by the order that
 // `nice` gives; here it is only read and said.
 
-import { watts } from "../view/words";
+import { all, slot, watts } from "../view/words";
 
 export interface Shed {
   machine: string;
@@ -31,6 +31,31 @@ export const isOver = ({ cap, stop }: Taken) => cap == null && stop == null;
 export const taken = ({ cap, stop }: Taken) =>
   stop != null ? "stopped" : cap != null ? `capped at ${watts(cap)}` : "given back";
 
+/** What is taken, as short as there is room for: `capped 300 W`. */
+export const briefly = (it: Taken) =>
+  it.stop != null ? "stopped" : it.cap != null ? `capped ${watts(it.cap)}` : "given back";
+
 /** What is truly taken from it now; null when nothing is. */
 export const held = <It extends Taken>(shed: It | null | undefined): It | null =>
   shed == null || isOver(shed) ? null : shed;
+
+/** For whose sake: `to relieve pdu-b`. */
+export const sake = ({ pdus }: Pick<Shed, "pdus">) =>
+  pdus.length === 0 ? "so that nothing trips" : `to relieve ${all(pdus.map(slot))}`;
+
+/** A PDU below this share of its rating has room again. */
+const ROOM = "85 %";
+
+/** What gives it back, by itself. */
+export function back(sheds: readonly Shed[]): string {
+  const names = [...new Set(sheds.flatMap(({ pdus }) => pdus))].sort().map(slot);
+  const [carry, ratings] = names.length > 1 ? ["have carried", "their ratings"] : ["has carried", "its rating"];
+  const room = `once ${names.length === 0 ? "each PDU" : all(names)} ${carry} less than ${ROOM} of ${ratings} for`;
+  const many = sheds.length > 1;
+  const stopped = sheds.filter(({ stop }) => stop != null).length;
+  if (stopped === sheds.length)
+    return `${many ? "They start by themselves, who was stopped last first," : "It starts by itself"} ${room} five minutes.`;
+  const first = many ? ", who gave way last first" : "";
+  const later = stopped > 0 ? "; what is stopped starts after five" : "";
+  return `Given back by itself, as much as fits${first}, ${room} a minute${later}.`;
+}

@@ -5,18 +5,11 @@ import { PAGES } from "../pages";
 import { MachineLink, PlaceLink } from "../parts/Links";
 import { follow, withParams } from "../view/router";
 import { watts } from "../view/words";
+import { Gives } from "./Gives";
 import { bar, question, share } from "./diagram";
-import type { Fate, Forecast, Load } from "./types";
+import { fate } from "./pressure";
+import type { Forecast, Load } from "./types";
 
-const WORDS: Record<Fate, string> = {
-  dark: "dark already",
-  fails: "fails",
-  trips: "trips",
-  relieved: "kept from tripping",
-  soft: "over 80 %",
-  fine: "",
-  unknown: "not known",
-};
 const WIDE = 160;
 
 const number = (value: number | null) => (value === null ? "unknown" : watts(value));
@@ -71,12 +64,15 @@ export function Foretold(props: { forecast: Forecast; emulated: boolean }) {
                 <td class="bars">
                   <Bars load={load} />
                 </td>
-                <td class="fate">{[WORDS[load.fate], load.because].filter((text) => text).join(": ")}</td>
+                <td class="fate">{fate(load)}</td>
               </tr>
             )}
           </For>
         </tbody>
       </table>
+      <Show when={it().sheds.length > 0}>
+        <Gives all={it().sheds} />
+      </Show>
       <Show when={losers().length > 0}>
         <div class="tables">
           <table class="dies">
@@ -171,7 +167,8 @@ export function Foretold(props: { forecast: Forecast; emulated: boolean }) {
 
 /** Before and after on one scale. */
 function Bars(props: { load: Load }) {
-  const scale = () => Math.max(props.load.rated ?? 0, props.load.after ?? 0, props.load.before ?? 0) || null;
+  const scale = () =>
+    Math.max(props.load.rated ?? 0, props.load.after ?? 0, props.load.before ?? 0, props.load.peak ?? 0) || null;
   const of = (value: number | null) => bar(value, scale(), WIDE)?.length ?? 0;
   const mark = () => (props.load.rated === null ? null : of(0.8 * props.load.rated));
   return (
@@ -186,6 +183,7 @@ function Bars(props: { load: Load }) {
         width={of(props.load.after)}
         height="5"
       />
+      <Show when={props.load.peak}>{(peak) => <rect class="peak" x="0" y="10" width={of(peak())} height="5" />}</Show>
       <Show when={mark()}>{(x) => <line class="mark" x1={x()} x2={x()} y1="0" y2="18" />}</Show>
     </svg>
   );

@@ -33,6 +33,8 @@ export interface FedBox {
   model: string | null;
   machine: string | null;
   state: string | null;
+  /** That machine's shed order: 19 first, −20 last. */
+  nice: number | null;
   power: string | null;
   silent: string | null;
   watts: number | null;

@@ -1,0 +1,30 @@
+import { expect, test } from "vitest";
+import { shed } from "../api/made";
+import { back, held, isOver, sake, taken } from "./shed";
+
+test("what is taken is said, and what is given back is no longer held", () => {
+  expect(taken(shed("web-1"))).toBe("capped at 300 W");
+  expect(taken(shed("web-1", { stop: "cut" }))).toBe("stopped");
+  const over = shed("web-1", { cap: null });
+  expect(taken(over)).toBe("given back");
+  expect(isOver(over)).toBe(true);
+  expect(held(over)).toBeNull();
+  expect(held(undefined)).toBeNull();
+  expect(held(shed("web-1"))?.machine).toBe("web-1");
+});
+
+test("for whose sake, and what gives it back", () => {
+  expect(sake(shed("a"))).toBe("to relieve pdu-b");
+  expect(sake(shed("a", { pdus: ["r1/pdu-a", "r1/pdu-b"] }))).toBe("to relieve pdu-a and pdu-b");
+  expect(sake(shed("a", { pdus: [] }))).toBe("so that nothing trips");
+  expect(back([shed("a")])).toBe(
+    "Given back by itself, as much as fits, once pdu-b has carried less than 85 % of its rating for a minute.",
+  );
+  const stopped = shed("b", { stop: "ask", pdus: ["r1/pdu-a", "r1/pdu-b"] });
+  expect(back([shed("a"), stopped])).toBe(
+    "Given back by itself, as much as fits, who gave way last first, once pdu-a and pdu-b have carried less than 85 % of their ratings for a minute; what is stopped starts after five.",
+  );
+  expect(back([shed("b", { stop: "cut" })])).toBe(
+    "It starts by itself once pdu-b has carried less than 85 % of its rating for five minutes.",
+  );
+});
