@@ -4,8 +4,9 @@ import { createMemo, createSignal, For, onCleanup, onMount, Show } from "solid-j
 import { placeHref } from "../view/hrefs";
 import { follow } from "../view/router";
 import { age, OLD, slot } from "../view/words";
-import { bar, carried, type Bus, input, layout, overlay, type Row, through, TOP, type Wire, words } from "./diagram";
+import { bar, carried, type Bus, input, layout, overlay, type Row, through, TOP, type Wire } from "./diagram";
 import type { Forecast, Given, OneLine } from "./types";
+import { words } from "./words";
 
 const BAR = 12;
 

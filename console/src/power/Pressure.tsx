@@ -1,6 +1,6 @@
 // What is taken from machines so that nothing trips: said above all else when it is, and who would be next.
 
-import { For, Show } from "solid-js";
+import { createMemo, For, Index, Show } from "solid-js";
 import { MachineLink, PlaceLink } from "../parts/Links";
 import { taken } from "../parts/shed";
 import { clock, local, reading, watts } from "../view/words";
@@ -15,13 +15,14 @@ export const Now = (props: { line: OneLine; now: number }) => (
         <section class="pressure">
           <h2>{it().headline}</h2>
           <ul>
-            <For each={it().who}>
-              {({ machine, what, since }) => (
+            {/* by position: what stays as it is is not said again */}
+            <Index each={it().who}>
+              {(who) => (
                 <li>
-                  <MachineLink name={machine} /> is {what} since {clock(new Date(since))}
+                  <MachineLink name={who().machine} /> is {who().what} since {clock(new Date(who().since))}
                 </li>
               )}
-            </For>
+            </Index>
             <Show when={it().more > 0}>
               <li>and {it().more} more: see who gives way first</li>
             </Show>
@@ -36,7 +37,7 @@ export const Now = (props: { line: OneLine; now: number }) => (
 
 /** Machines in the order in which they give up watts. */
 export function Turns(props: { line: OneLine; now: number }) {
-  const all = () => turns(props.line.boxes);
+  const all = createMemo(() => turns(props.line.boxes));
   return (
     <section class="turns" aria-labelledby="turns-name">
       <h2 id="turns-name">Who gives way first</h2>
@@ -63,7 +64,7 @@ export function Turns(props: { line: OneLine; now: number }) {
               </tr>
             </thead>
             <tbody>
-              <For each={all()}>{(turn) => <Row turn={turn} now={props.now} />}</For>
+              <Index each={all()}>{(turn) => <Row turn={turn()} now={props.now} />}</Index>
             </tbody>
           </table>
         </div>
