@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
 import { shed } from "../api/made";
-import { back, held, isOver, sake, taken } from "./shed";
+import { back, better, held, isNice, isOver, sake, taken } from "./shed";
 
 test("what is taken is said, and what is given back is no longer held", () => {
   expect(taken(shed("web-1"))).toBe("capped at 300 W");
@@ -27,4 +27,10 @@ test("for whose sake, and what gives it back", () => {
   expect(back([shed("b", { stop: "cut" })])).toBe(
     "It starts by itself once pdu-b has carried less than 85 % of its rating for five minutes.",
   );
+});
+
+test("a shed order runs from −20 to 19, and a better one is a lower one", () => {
+  expect(["-20", "0", "19", " 5 "].every(isNice)).toBe(true);
+  expect(["-21", "20", "1.5", "", "x", "--1"].some(isNice)).toBe(false);
+  expect([better(10), better(-9), better(-10), better(-20)]).toEqual([-10, -10, -20, null]);
 });

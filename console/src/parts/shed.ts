@@ -59,3 +59,9 @@ export function back(sheds: readonly Shed[]): string {
   const later = stopped > 0 ? "; what is stopped starts after five" : "";
   return `Given back by itself, as much as fits${first}, ${room} a minute${later}.`;
 }
+
+/** Whether a text is a shed order. */
+export const isNice = (text: string) => /^-?\d{1,2}$/.test(text.trim()) && Number(text) >= -20 && Number(text) <= 19;
+
+/** A nice by which others give way before; null when there is none. */
+export const better = (nice: number) => (nice > -10 ? -10 : nice > -20 ? -20 : null);

@@ -21,7 +21,7 @@ const PLAIN: { field: Field; label: string; hint: string }[] = [
   { field: "memory", label: "memory", hint: "at least, as 64G; any" },
   { field: "gpu", label: "GPUs", hint: "at least; none" },
   { field: "disk", label: "disk", hint: "at least, as 2TB; the image's size" },
-  { field: "nice", label: "nice", hint: "0; −20 is shed last, 19 first" },
+  { field: "nice", label: "nice", hint: "0; when a PDU would trip, 19 gives up watts first, −20 last" },
   { field: "login", label: "login", hint: "the image's first user" },
   { field: "wait", label: "wait", hint: "for parts, as 10m; refused at once" },
 ];
