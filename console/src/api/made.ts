@@ -27,6 +27,7 @@ export const box = (unit: number, more: Partial<Box> = {}): Box => ({
   machine: null,
   state: null,
   held: null,
+  shed: null,
   power: "on",
   health: "ok",
   silent: null,

@@ -43,7 +43,9 @@ export function ofBox(box: Box, role: Role, barred: string | null): Action[] {
         },
   ];
   const { machine } = box;
-  return machine ? [...ofMachine({ name: machine, place: box.place, state: box.state }, role, barred), ...own] : own;
+  return machine
+    ? [...ofMachine({ name: machine, place: box.place, state: box.state, shed: box.shed }, role, barred), ...own]
+    : own;
 }
 
 /** What can be done to a machine; `state` and `place` as they are told, null for none; `shed` is what is taken from it. */
