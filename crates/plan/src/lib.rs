@@ -17,6 +17,7 @@ pub mod order;
 pub mod place;
 pub mod policy;
 pub mod power;
+pub mod pressure;
 pub mod rollout;
 pub mod settings;
 pub mod whatif;

@@ -4,15 +4,12 @@
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use crate::{Name, NodeId, Place, Time};
+use crate::{Name, Place, Time};
 
 /// What is taken from one machine now.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct Shed {
-    /// Its node.
-    #[schema(value_type = String)]
-    pub node: NodeId,
-    /// Where that stands.
+    /// Where its node stands.
     pub place: Place,
     /// The machine.
     pub machine: Name,

@@ -370,6 +370,33 @@ fn inputs(fed: &FedBox) -> usize {
     live.collect::<BTreeSet<_>>().len()
 }
 
+/// Cords of a box through which it gets power now, by their places in its list.
+pub(crate) fn live(fed: &FedBox) -> impl Iterator<Item = usize> {
+    (0..fed.cords.len()).filter(|c| fed.cords[*c].carries != Carries::No)
+}
+
+/// How what a box draws is shared among some of its cords: as they share now, else in equal parts.
+pub(crate) fn shares(fed: &FedBox, cords: &[usize]) -> Vec<f64> {
+    let watts: Option<Vec<f64>> = cords.iter().map(|c| fed.cords[*c].watts).collect();
+    let watts = watts
+        .filter(|w| w.iter().all(|w| *w > 0.0))
+        .unwrap_or_else(|| vec![1.0; cords.len()]);
+    let sum = watts.iter().fold(0.0, |a, b| a + b);
+    watts.into_iter().map(|w| w / sum).collect()
+}
+
+/// Watts that a PDU carries: as it tells, else what flows through its cords when each is known.
+pub(crate) fn carried(line: &OneLine, n: usize) -> Option<f64> {
+    let pdu = &line.pdus[n];
+    let summed = || {
+        let cords = line.boxes.iter().flat_map(|b| &b.cords);
+        let mut mine = cords.filter(|c| c.pdu == pdu.place).peekable();
+        mine.peek()?;
+        mine.try_fold(0.0, |sum, c| Some(sum + c.watts?))
+    };
+    pdu.watts.or_else(summed)
+}
+
 /// Whether all of its cords were seen to carry nothing.
 pub(crate) fn is_dark(fed: &FedBox) -> bool {
     !fed.cords.is_empty() && fed.cords.iter().all(|c| c.carries == Carries::No)

@@ -1,10 +1,15 @@
 //! Rounds of a failure, until nothing more goes.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
-use rack::power::{Carries, FedBox, OneLine};
+use rack::power::{FedBox, OneLine};
 
 use super::taken::Taken;
+use crate::power::{carried, live, shares};
+use crate::pressure::Rules;
+use crate::pressure::allot::{Allot, Item, Limit, allot};
+use crate::pressure::breaker::seconds_to_trip;
+use crate::pressure::scene::{gives, is_stoppable, watts};
 
 /// Watts by which a load must grow before it trips anything: below that, nothing moved there.
 const GROWTH: f64 = 1.0;
@@ -37,16 +42,23 @@ pub(super) struct End {
     pub dead: BTreeMap<usize, Death>,
     /// Watts of each PDU at the end; of one that trips, those that tripped it; null when they are not known.
     pub after: Vec<Option<f64>>,
+    /// Watts of each PDU before any machine gave up some for its sake; null when none does.
+    pub peak: Vec<Option<f64>>,
     /// PDUs to which more may move than is counted.
     pub at_least: Vec<bool>,
     /// Watts that move from one PDU to another, by their places in the list.
     pub moves: BTreeMap<(usize, usize), f64>,
+    /// Boxes whose machines give up watts: what they are left with, and what share of their watts that is.
+    pub given: BTreeMap<usize, (Allot, f64)>,
+    /// PDUs that trip before anyone could react.
+    pub at_once: BTreeSet<usize>,
 }
 
 /// Lets it happen.
-pub(super) fn run(line: &OneLine, taken: Taken) -> End {
+pub(super) fn run(line: &OneLine, taken: Taken, rules: &Rules) -> End {
     let mut end = End {
         taken,
+        peak: vec![None; line.pdus.len()],
         ..End::default()
     };
     let mut tripped: BTreeMap<usize, f64> = BTreeMap::new();
@@ -54,6 +66,7 @@ pub(super) fn run(line: &OneLine, taken: Taken) -> End {
     for round in 1..=line.pdus.len() as u32 + 1 {
         end.dead = dead(line, &end.taken);
         loads(line, &mut end);
+        relieve(line, &mut end, rules);
         let over: Vec<(usize, f64)> = (0..line.pdus.len())
             .filter_map(|n| Some((n, overload(line, &end, n)?)))
             .collect();
@@ -71,6 +84,81 @@ pub(super) fn run(line: &OneLine, taken: Taken) -> End {
     end
 }
 
+/// Lets machines give up watts where that is decided in time: as `pressure` would, for PDUs to which something moved.
+fn relieve(line: &OneLine, end: &mut End, rules: &Rules) {
+    let mut limits = Vec::new();
+    let mut of = Vec::new();
+    for (n, pdu) in line
+        .pdus
+        .iter()
+        .enumerate()
+        .filter(|(n, _)| !end.taken.pdus.contains_key(n))
+    {
+        let (Some(rated), Some(load)) = (pdu.rated.filter(|r| *r > 0.0), end.after[n]) else {
+            continue;
+        };
+        let grew = load > carried(line, n).unwrap_or(0.0) + GROWTH;
+        if !grew || load <= rules.act * rated {
+            continue;
+        }
+        if seconds_to_trip(load / rated) < rules.react.as_secs_f64() {
+            end.at_once.insert(n);
+            continue;
+        }
+        of.push(n);
+        limits.push(Limit {
+            load,
+            aim: rules.aim * rated,
+            cut: Some(rated),
+        });
+    }
+    let (boxes, items): (Vec<(usize, f64)>, Vec<Item>) =
+        (0..line.boxes.len()).filter_map(|b| item(line, end, b, &of)).unzip();
+    let allotted = allot(&items, &limits);
+    if allotted.iter().all(|a| *a == Allot::Full) {
+        return;
+    }
+    for ((item, allotted), (b, watts)) in items.iter().zip(allotted).zip(boxes) {
+        if allotted != Allot::Full {
+            end.given
+                .insert(b, (allotted, item.left_with(allotted) / watts.max(1.0)));
+        }
+    }
+    for (l, n) in of.into_iter().enumerate() {
+        end.peak[n] = Some(end.peak[n].unwrap_or(0.0).max(limits[l].load));
+    }
+    loads(line, end);
+}
+
+/// A box whose machine can give up watts, with what it draws now, as it weighs on these PDUs by what is left of its cords.
+fn item(line: &OneLine, end: &End, b: usize, of: &[usize]) -> Option<((usize, f64), Item)> {
+    let fed = &line.boxes[b];
+    if end.dead.contains_key(&b) || !gives(fed) {
+        return None;
+    }
+    let watts = watts(fed)?;
+    let left: Vec<usize> = left(line, &end.taken, b).collect();
+    let through: Vec<(usize, f64)> = left.iter().copied().zip(shares(fed, &left)).collect();
+    let weighs = |(l, n): (usize, &usize)| {
+        let mine = through.iter().filter(|(c, _)| fed.cords[*c].pdu == line.pdus[*n].place);
+        (l, mine.map(|(_, share)| share).fold(0.0, |a, b| a + b))
+    };
+    let kept = end.given.get(&b).map_or(1.0, |(_, kept)| *kept);
+    let item = Item {
+        nice: fed.nice.unwrap_or_default(),
+        draw: watts * kept,
+        floor: fed.floor,
+        stoppable: is_stoppable(fed),
+        weighs: of
+            .iter()
+            .enumerate()
+            .map(weighs)
+            .filter(|(_, share)| *share > 0.0)
+            .collect(),
+    };
+    Some(((b, watts), item))
+}
+
 /// What a PDU carries, if that trips it.
 fn overload(line: &OneLine, end: &End, n: usize) -> Option<f64> {
     let pdu = &line.pdus[n];
@@ -81,15 +169,10 @@ fn overload(line: &OneLine, end: &End, n: usize) -> Option<f64> {
     (after > rated && after > pdu.watts.unwrap_or(0.0) + GROWTH).then_some(after)
 }
 
-/// Cords of a box through which it gets power now.
-pub(super) fn now(fed: &FedBox) -> impl Iterator<Item = usize> {
-    (0..fed.cords.len()).filter(|c| fed.cords[*c].carries != Carries::No)
-}
-
 /// Those that are left.
 pub(super) fn left<'a>(line: &'a OneLine, taken: &'a Taken, b: usize) -> impl Iterator<Item = usize> + 'a {
     let fed = &line.boxes[b];
-    now(fed).filter(move |c| {
+    live(fed).filter(move |c| {
         let gone = taken.pdus.keys().any(|n| line.pdus[*n].place == fed.cords[*c].pdu);
         !gone && !taken.cords.contains(&(b, *c))
     })
@@ -98,7 +181,7 @@ pub(super) fn left<'a>(line: &'a OneLine, taken: &'a Taken, b: usize) -> impl It
 fn dead(line: &OneLine, taken: &Taken) -> BTreeMap<usize, Death> {
     let mut all = BTreeMap::new();
     for (b, fed) in line.boxes.iter().enumerate() {
-        let (had, has) = (now(fed).count(), left(line, taken, b).count());
+        let (had, has) = (live(fed).count(), left(line, taken, b).count());
         if taken.boxes.contains(&b) {
             all.insert(b, Death::Itself);
         } else if had > 0 && has == 0 {
@@ -133,12 +216,13 @@ fn loads(line: &OneLine, end: &mut End) {
     end.at_least = vec![false; line.pdus.len()];
     end.moves.clear();
     for (b, fed) in line.boxes.iter().enumerate() {
-        let had: Vec<usize> = now(fed).collect();
+        let had: Vec<usize> = live(fed).collect();
         let left: Vec<usize> = match end.dead.contains_key(&b) {
             true => Vec::new(),
             false => left(line, &end.taken, b).collect(),
         };
-        if left.len() == had.len() {
+        let kept = end.given.get(&b).map_or(1.0, |(_, kept)| *kept);
+        if left.len() == had.len() && kept >= 1.0 {
             continue;
         }
         let at = |c: usize| index[&fed.cords[c].pdu];
@@ -154,42 +238,20 @@ fn loads(line: &OneLine, end: &mut End) {
         let moved = lost.iter().filter_map(|(_, w)| *w).fold(0.0, |a, b| a + b);
         let unknown = lost.iter().any(|(_, w)| w.is_none());
         for (c, share) in left.iter().zip(shares(fed, &left)) {
-            change[at(*c)] += moved * share;
+            let had = fed.cords[*c].watts.unwrap_or(0.0);
+            change[at(*c)] += kept * (had + moved * share) - had;
             end.at_least[at(*c)] |= unknown;
             for (from, watts) in &lost {
                 if let Some(watts) = watts.filter(|w| *w > 0.0) {
-                    *end.moves.entry((*from, at(*c))).or_default() += watts * share;
+                    *end.moves.entry((*from, at(*c))).or_default() += kept * watts * share;
                 }
             }
         }
     }
-    let carried = |n: usize| line.pdus[n].watts.or_else(|| summed(line, n));
     end.after = (0..line.pdus.len())
         .map(|n| match end.taken.pdus.contains_key(&n) {
             true => Some(0.0),
-            false => carried(n).map(|w| (w + change[n]).max(0.0)),
+            false => carried(line, n).map(|w| (w + change[n]).max(0.0)),
         })
         .collect();
-}
-
-/// What flows through the cords of a PDU that tells no watts, when each is known.
-pub(super) fn summed(line: &OneLine, n: usize) -> Option<f64> {
-    let mut cords = line
-        .boxes
-        .iter()
-        .flat_map(|b| &b.cords)
-        .filter(|c| c.pdu == line.pdus[n].place)
-        .peekable();
-    cords.peek()?;
-    cords.try_fold(0.0, |sum, c| Some(sum + c.watts?))
-}
-
-/// How what is lost is shared among the cords that are left: as they share now, else in equal parts.
-fn shares(fed: &FedBox, left: &[usize]) -> Vec<f64> {
-    let watts: Option<Vec<f64>> = left.iter().map(|c| fed.cords[*c].watts).collect();
-    let watts = watts
-        .filter(|w| w.iter().all(|w| *w > 0.0))
-        .unwrap_or_else(|| vec![1.0; left.len()]);
-    let sum = watts.iter().fold(0.0, |a, b| a + b);
-    watts.into_iter().map(|w| w / sum).collect()
 }

@@ -4,11 +4,11 @@ use rack::{Health, Time};
 
 use super::*;
 
-fn place(text: &str) -> Place {
+pub(crate) fn place(text: &str) -> Place {
     text.parse().unwrap()
 }
 
-fn pdu(name: &str, watts: Option<f64>, rated: Option<f64>) -> Pdu {
+pub(crate) fn pdu(name: &str, watts: Option<f64>, rated: Option<f64>) -> Pdu {
     Pdu {
         place: place(&format!("r1/{name}")),
         model: None,
@@ -27,7 +27,7 @@ fn pdu(name: &str, watts: Option<f64>, rated: Option<f64>) -> Pdu {
     }
 }
 
-fn cord(pdu: &str, outlet: &str, watts: Option<f64>) -> Cord {
+pub(crate) fn cord(pdu: &str, outlet: &str, watts: Option<f64>) -> Cord {
     Cord {
         pdu: place(&format!("r1/{pdu}")),
         outlet: outlet.into(),
@@ -38,7 +38,7 @@ fn cord(pdu: &str, outlet: &str, watts: Option<f64>) -> Cord {
     }
 }
 
-fn fed(slot: &str, machine: Option<&str>, cords: Vec<Cord>) -> FedBox {
+pub(crate) fn fed(slot: &str, machine: Option<&str>, cords: Vec<Cord>) -> FedBox {
     let watts = cords.iter().map(|c| c.watts).try_fold(0.0, |sum, w| Some(sum + w?));
     FedBox {
         place: place(&format!("r1/{slot}")),
@@ -63,7 +63,7 @@ fn fed(slot: &str, machine: Option<&str>, cords: Vec<Cord>) -> FedBox {
 }
 
 /// PDUs carry what their cords do.
-fn line(mut pdus: Vec<Pdu>, boxes: Vec<FedBox>) -> OneLine {
+pub(crate) fn line(mut pdus: Vec<Pdu>, boxes: Vec<FedBox>) -> OneLine {
     for pdu in pdus.iter_mut().filter(|p| p.watts.is_none()) {
         let cords = boxes.iter().flat_map(|b| &b.cords).filter(|c| c.pdu == pdu.place);
         pdu.watts = cords.map(|c| c.watts).try_fold(0.0, |sum, w| Some(sum + w?));
@@ -85,9 +85,13 @@ fn of<'a>(forecast: &'a Forecast, pdu: &str) -> &'a Load {
         .unwrap()
 }
 
+fn foretell(line: &OneLine, fails: &[Place]) -> Result<Forecast, Unfailable> {
+    whatif(line, fails, &Rules::default())
+}
+
 fn fail(line: &OneLine, what: &str) -> Forecast {
     let all: Vec<Place> = what.split_whitespace().map(|p| place(&format!("r1/{p}"))).collect();
-    whatif(line, &all).unwrap()
+    foretell(line, &all).unwrap()
 }
 
 fn small() -> OneLine {
@@ -149,7 +153,7 @@ fn an_outlet_a_supply_and_a_box_fail_alone() {
         (1, 0),
         "what a dead box drew goes nowhere"
     );
-    let refused = |line: &OneLine, what: &str| whatif(line, &[place(what)]).unwrap_err().to_string();
+    let refused = |line: &OneLine, what: &str| foretell(line, &[place(what)]).unwrap_err().to_string();
     assert_eq!(
         refused(&line, "r1/u1/psu0"),
         "r1/u1 has no supply `psu0`: its BMC tells of none"
@@ -279,22 +283,33 @@ fn racks() -> impl Strategy<Value = OneLine> {
     let boxes = prop::collection::vec(
         (
             prop::collection::btree_map(0usize..4, 1.0..900.0_f64, 1..4),
-            any::<bool>(),
+            prop::option::of((-20i8..=19, prop::option::of(1.0..900.0_f64))),
         ),
         1..20,
     );
     (prop::collection::vec(prop::option::of(200.0..20_000.0_f64), 4), boxes).prop_map(|(rated, boxes)| {
         let name = |n: usize| format!("pdu-{n}");
         let pdus = rated.iter().enumerate().map(|(n, r)| pdu(&name(n), None, *r)).collect();
-        let one = |(n, (cords, held)): (usize, (std::collections::BTreeMap<usize, f64>, bool))| {
+        type Held = Option<(i8, Option<f64>)>;
+        let one = |(n, (cords, held)): (usize, (std::collections::BTreeMap<usize, f64>, Held))| {
             let cords = cords
                 .into_iter()
                 .map(|(p, w)| cord(&name(p), &n.to_string(), Some(w)))
                 .collect();
-            fed(&format!("u{n}"), held.then_some(format!("m{n}")).as_deref(), cords)
+            FedBox {
+                nice: held.map(|(nice, _)| nice),
+                floor: held.and_then(|(_, floor)| floor),
+                ..fed(&format!("u{n}"), held.map(|_| format!("m{n}")).as_deref(), cords)
+            }
         };
         line(pdus, boxes.into_iter().enumerate().map(one).collect())
     })
+}
+
+/// The same without anyone who may be asked to give up watts.
+fn unarmed(mut line: OneLine) -> OneLine {
+    line.boxes.iter_mut().for_each(|b| b.armed = false);
+    line
 }
 
 fn names(forecast: &Forecast) -> std::collections::BTreeSet<Place> {
@@ -304,7 +319,7 @@ fn names(forecast: &Forecast) -> std::collections::BTreeSet<Place> {
 proptest! {
     #[test]
     fn failing_nothing_changes_nothing(line in racks()) {
-        let forecast = whatif(&line, &[]).unwrap();
+        let forecast = foretell(&line, &[]).unwrap();
         prop_assert!(forecast.dies.is_empty() && forecast.weaker.is_empty() && forecast.moves.is_empty());
         for load in &forecast.loads {
             prop_assert_eq!(load.before, load.after);
@@ -313,9 +328,10 @@ proptest! {
 
     #[test]
     fn watts_are_conserved_over_those_that_survive(line in racks(), n in 0usize..4) {
-        let forecast = whatif(&line, &[line.pdus[n].place.clone()]).unwrap();
+        let forecast = foretell(&line, &[line.pdus[n].place.clone()]).unwrap();
         let dead = names(&forecast);
-        let alive: f64 = line.boxes.iter().filter(|b| !dead.contains(&b.place)).filter_map(|b| b.watts).sum();
+        let given = |p: &Place| forecast.sheds.iter().find(|g| g.place == *p).map_or(0.0, |g| g.watts - g.cap.unwrap_or(0.0));
+        let alive: f64 = line.boxes.iter().filter(|b| !dead.contains(&b.place)).filter_map(|b| Some(b.watts? - given(&b.place))).sum();
         let carried: f64 = forecast.loads.iter().filter(|l| !matches!(l.fate, Fate::Fails | Fate::Trips)).filter_map(|l| l.after).sum();
         prop_assert!((alive - carried).abs() < 1e-6 * alive.max(1.0), "{} of the boxes, {} of the PDUs", alive, carried);
         for load in forecast.loads.iter().filter(|l| l.fate != Fate::Trips && l.fate != Fate::Fails) {
@@ -325,11 +341,25 @@ proptest! {
     }
 
     #[test]
+    fn what_machines_give_up_kills_nobody_and_is_given_in_order(line in racks(), n in 0usize..4) {
+        let fails = [line.pdus[n].place.clone()];
+        let (helped, alone) = (foretell(&line, &fails).unwrap(), foretell(&unarmed(line.clone()), &fails).unwrap());
+        prop_assert!(names(&helped).is_subset(&names(&alone)));
+        prop_assert!(alone.sheds.is_empty());
+        let nice: Vec<i8> = helped.sheds.iter().map(|g| g.nice).collect();
+        prop_assert!(nice.is_sorted_by(|a, b| a >= b));
+        for load in helped.loads.iter().filter(|l| l.fate == Fate::Relieved) {
+            prop_assert!(load.peak > load.rated && (load.after <= load.rated || load.after <= load.before), "{load:?}");
+        }
+    }
+
+    #[test]
     fn a_higher_rating_never_kills_more(line in racks(), n in 0usize..4, more in 0usize..4, by in 1.0..10.0_f64) {
+        let line = unarmed(line);
         let mut better = line.clone();
         better.pdus[more].rated = better.pdus[more].rated.map(|r| r * by);
         let fails = [line.pdus[n].place.clone()];
-        let (before, after) = (whatif(&line, &fails).unwrap(), whatif(&better, &fails).unwrap());
+        let (before, after) = (foretell(&line, &fails).unwrap(), foretell(&better, &fails).unwrap());
         prop_assert!(names(&after).is_subset(&names(&before)));
     }
 
@@ -342,13 +372,14 @@ proptest! {
         let b = b.index(better.boxes.len());
         better.boxes[b].cords.push(cord(&format!("pdu-{to}"), "99", Some(5.0)));
         let fails = [line.pdus[n].place.clone()];
-        prop_assert!(names(&whatif(&better, &fails).unwrap()).is_subset(&names(&whatif(&line, &fails).unwrap())));
+        prop_assert!(names(&foretell(&better, &fails).unwrap()).is_subset(&names(&foretell(&line, &fails).unwrap())));
     }
 
     #[test]
     fn failing_more_kills_no_fewer(line in racks(), n in 0usize..4, m in 0usize..4) {
-        let one = whatif(&line, &[line.pdus[n].place.clone()]).unwrap();
-        let two = whatif(&line, &[line.pdus[n].place.clone(), line.pdus[m].place.clone()]).unwrap();
+        let line = unarmed(line);
+        let one = foretell(&line, &[line.pdus[n].place.clone()]).unwrap();
+        let two = foretell(&line, &[line.pdus[n].place.clone(), line.pdus[m].place.clone()]).unwrap();
         prop_assert!(names(&one).is_subset(&names(&two)));
     }
 }

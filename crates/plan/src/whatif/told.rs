@@ -2,11 +2,15 @@
 
 use std::collections::BTreeSet;
 
-use rack::power::{Carries, Cord, Fate, FedBox, Forecast, Load, Move, OneLine, SOFT, Victim, Weaker};
+use rack::power::{Carries, Cord, Fate, FedBox, Forecast, Given, Load, Move, OneLine, SOFT, Victim, Weaker};
+use rack::shed::Halt;
 use rack::{Health, Place};
 
-use super::cascade::{Death, End, left, now, rated, summed};
-use crate::power::named;
+use super::cascade::{Death, End, left, rated};
+use crate::power::{carried, live, named};
+use crate::pressure::allot::Allot;
+use crate::pressure::breaker::seconds_to_trip;
+use crate::pressure::scene::watts;
 
 /// Least watts of a move that is told.
 const MOVED: f64 = 0.5;
@@ -20,7 +24,7 @@ pub(super) fn forecast(line: &OneLine, fails: &[Place], end: &End, assumed: Vec<
     Forecast {
         at: line.at,
         fails: fails.to_vec(),
-        headline: headline(&dies, &weaker, &loads, corded == line.boxes.len()),
+        headline: headline(&dies, &gives_up(line, end), &weaker, &loads, corded == line.boxes.len()),
         unaffected: u32::try_from(corded.saturating_sub(dies.len() + weaker.len())).unwrap_or(0),
         moves: moves
             .map(|((from, to), watts)| Move {
@@ -32,7 +36,7 @@ pub(super) fn forecast(line: &OneLine, fails: &[Place], end: &End, assumed: Vec<
         unknown: unknown(line, end),
         assumed: all_assumed(line, end, assumed),
         dies,
-        sheds: Vec::new(),
+        sheds: gives_up(line, end),
         weaker,
         loads,
     }
@@ -60,8 +64,36 @@ fn dies(line: &OneLine, end: &End) -> Vec<Victim> {
     all
 }
 
+/// Who gives up watts, in the order in which they do.
+fn gives_up(line: &OneLine, end: &End) -> Vec<Given> {
+    let full = |n: &usize| end.peak[*n].is_some();
+    let on: Vec<&Place> = (0..line.pdus.len()).filter(full).map(|n| &line.pdus[n].place).collect();
+    let living = end.given.iter().filter(|(b, _)| !end.dead.contains_key(b));
+    let given = living.filter_map(|(b, (allotted, _))| {
+        let fed = &line.boxes[*b];
+        let hangs = |p: &&Place| fed.cords.iter().any(|c| c.pdu == **p);
+        let (cap, stop) = match allotted {
+            Allot::Full => return None,
+            Allot::Cap(watts) => (Some(*watts), None),
+            Allot::Stop => (None, Some(Halt::Cut)),
+        };
+        Some(Given {
+            place: fed.place.clone(),
+            machine: fed.machine.clone()?,
+            nice: fed.nice.unwrap_or_default(),
+            watts: watts(fed)?,
+            cap,
+            stop,
+            because: format!("to keep {} below its limit", named(on.iter().copied().filter(hangs))),
+        })
+    });
+    let mut all: Vec<Given> = given.collect();
+    all.sort_by(|a, b| (b.nice, b.stop, &a.place).cmp(&(a.nice, a.stop, &b.place)));
+    all
+}
+
 fn because(fed: &FedBox, death: &Death) -> String {
-    let inputs: BTreeSet<&Place> = now(fed).map(|c| &fed.cords[c].pdu).collect();
+    let inputs: BTreeSet<&Place> = live(fed).map(|c| &fed.cords[c].pdu).collect();
     match death {
         Death::Itself => "it is what fails".into(),
         Death::Dark if inputs.len() == 1 => format!("{} is its only input", named(inputs)),
@@ -76,7 +108,7 @@ fn weaker(line: &OneLine, end: &End) -> Vec<Weaker> {
     let mut all = Vec::new();
     for (b, fed) in line.boxes.iter().enumerate().filter(|(b, _)| !end.dead.contains_key(b)) {
         let left: Vec<&Cord> = left(line, &end.taken, b).map(|c| &fed.cords[c]).collect();
-        let had = now(fed).count();
+        let had = live(fed).count();
         if left.len() < had {
             let on: BTreeSet<&Place> = left.iter().map(|c| &c.pdu).collect();
             all.push(Weaker {
@@ -96,9 +128,9 @@ fn load(line: &OneLine, end: &End, n: usize) -> Load {
     let mut load = Load {
         pdu: pdu.place.clone(),
         rated: pdu.rated,
-        before: pdu.watts.or_else(|| summed(line, n)),
+        before: carried(line, n),
         after: end.after[n],
-        peak: None,
+        peak: end.peak[n],
         at_least: end.at_least[n],
         fate: Fate::Unknown,
         round: None,
@@ -107,29 +139,34 @@ fn load(line: &OneLine, end: &End, n: usize) -> Load {
     };
     let round = end.taken.pdus.get(&n).copied();
     let share = load.share(load.after);
+    let relieved = load.share(load.peak).filter(|s| *s > 1.0);
     load.fate = match (round, share) {
         (Some(0), _) => Fate::Fails,
         (Some(_), _) => Fate::Trips,
         (None, _) if pdu.carries == Carries::No => Fate::Dark,
         (None, None) => Fate::Unknown,
+        (None, Some(_)) if relieved.is_some() => Fate::Relieved,
         (None, Some(share)) if share > SOFT => Fate::Soft,
         (None, Some(_)) => Fate::Fine,
     };
     if let (Fate::Trips, Some(share)) = (load.fate, share) {
         load.round = round;
-        load.trips_in = Some(hydraulic(share));
-        load.because = Some(format!("it would carry {:.0} % of its rating", share * 100.0));
+        load.trips_in = Some(seconds_to_trip(share));
+        let soon = if end.at_once.contains(&n) {
+            ", which trips it before anyone could react"
+        } else {
+            ""
+        };
+        load.because = Some(format!("it would carry {:.0} % of its rating{soon}", share * 100.0));
+    }
+    if let (Fate::Relieved, Some(peak)) = (load.fate, relieved) {
+        load.trips_in = Some(seconds_to_trip(peak));
+        load.because = Some(format!("{:.0} % of its rating would come to it", peak * 100.0));
     }
     if load.because.is_none() {
         load.because = uneven(line, n, &load);
     }
     load
-}
-
-/// Seconds until a cold breaker trips at this share of its rating: hydraulic-magnetic, `dD/dt = (m^10 − 1)/1626 s`
-/// (HARDWARE, after Dynamo, ISCA 2016, figure 3).
-fn hydraulic(share: f64) -> f64 {
-    1626.0 / (share.powi(10) - 1.0)
 }
 
 /// A line that would carry more than it may while the three together do not, if they stay as unequal as they are.
@@ -148,7 +185,7 @@ fn uneven(line: &OneLine, n: usize, load: &Load) -> Option<String> {
     })
 }
 
-fn headline(dies: &[Victim], weaker: &[Weaker], loads: &[Load], all_corded: bool) -> String {
+fn headline(dies: &[Victim], sheds: &[Given], weaker: &[Weaker], loads: &[Load], all_corded: bool) -> String {
     let mut said = Vec::new();
     let machines: Vec<&str> = dies
         .iter()
@@ -188,6 +225,7 @@ fn headline(dies: &[Victim], weaker: &[Weaker], loads: &[Load], all_corded: bool
             format!("{count} {dies}: {names}{more}.")
         }
     });
+    said.extend(given_in_words(sheds));
     if !weaker.is_empty() {
         let (go, goes) = (boxes(weaker.len()), if weaker.len() == 1 { "goes" } else { "go" });
         let last = weaker.iter().filter(|w| w.left == 1).count();
@@ -204,7 +242,7 @@ fn headline(dies: &[Victim], weaker: &[Weaker], loads: &[Load], all_corded: bool
             load.trips_in.map(soon).unwrap_or_default()
         ));
     }
-    let changed = |l: &&Load| matches!(l.fate, Fate::Soft | Fate::Fine) && l.after > l.before;
+    let changed = |l: &&Load| matches!(l.fate, Fate::Soft | Fate::Fine | Fate::Relieved) && l.after > l.before;
     let most = loads
         .iter()
         .filter(changed)
@@ -216,6 +254,10 @@ fn headline(dies: &[Victim], weaker: &[Weaker], loads: &[Load], all_corded: bool
         } else {
             ""
         };
+        let over = match load.share(load.peak) {
+            Some(peak) => format!(", {:.0} % without that", peak * 100.0),
+            None => over.to_owned(),
+        };
         let least = if load.at_least { "at least " } else { "" };
         said.push(format!(
             "{} goes from {from:.0} to {least}{:.0} % of its rating{over}.",
@@ -224,6 +266,24 @@ fn headline(dies: &[Victim], weaker: &[Weaker], loads: &[Load], all_corded: bool
         ));
     }
     said.join(" ")
+}
+
+/// `2 machines are stopped and 1 capped by shed order.`
+fn given_in_words(sheds: &[Given]) -> Option<String> {
+    let stopped = sheds.iter().filter(|g| g.stop.is_some()).count();
+    let are = |n: usize| {
+        if n == 1 {
+            "1 machine is".to_owned()
+        } else {
+            format!("{n} machines are")
+        }
+    };
+    Some(match (stopped, sheds.len() - stopped) {
+        (0, 0) => return None,
+        (0, n) => format!("{} capped by shed order.", are(n)),
+        (n, 0) => format!("{} stopped by shed order.", are(n)),
+        (n, capped) => format!("{} stopped and {capped} capped by shed order.", are(n)),
+    })
 }
 
 /// ` within 58 s`, in words that promise no more than the curve does.
@@ -251,7 +311,7 @@ fn unknown(line: &OneLine, end: &End) -> Vec<String> {
         .collect();
     say(loose, "whether they notice: nobody wrote down what feeds ", "");
     let moving =
-        |b: usize| now(&line.boxes[b]).count() > left(line, &end.taken, b).count() && !end.dead.contains_key(&b);
+        |b: usize| live(&line.boxes[b]).count() > left(line, &end.taken, b).count() && !end.dead.contains_key(&b);
     let silent = (0..line.boxes.len()).filter(|b| moving(*b) && line.boxes[*b].cords.iter().any(|c| c.watts.is_none()));
     say(
         silent.map(|b| &line.boxes[b].place).collect(),
@@ -308,7 +368,8 @@ fn unknown(line: &OneLine, end: &End) -> Vec<String> {
 }
 
 fn all_assumed(line: &OneLine, end: &End, mut assumed: Vec<String>) -> Vec<String> {
-    let weak = |b: usize| left(line, &end.taken, b).count() < now(&line.boxes[b]).count() && !end.dead.contains_key(&b);
+    let weak =
+        |b: usize| left(line, &end.taken, b).count() < live(&line.boxes[b]).count() && !end.dead.contains_key(&b);
     let moving: Vec<usize> = (0..line.boxes.len()).filter(|b| weak(*b)).collect();
     let unseen: BTreeSet<&Place> = moving
         .iter()
@@ -336,6 +397,9 @@ fn all_assumed(line: &OneLine, end: &End, mut assumed: Vec<String>) -> Vec<Strin
     });
     if labels {
         assumed.push("what the label of an outlet names hangs on it, where nobody wrote it down".into());
+    }
+    if !end.given.is_empty() {
+        assumed.push("BMCs take caps at once, and boxes keep to them".into());
     }
     if !moving.is_empty() {
         assumed.push("machines go on drawing what they draw now".into());

@@ -1,0 +1,375 @@
+//! Who gives up watts before a breaker trips, and who gets them back.
+//!
+//! A PDU that carries more than [`Rules::act`] of its rating is brought down to [`Rules::aim`]: machines are capped, those of
+//! nice 19 first and of −20 last, down to the lowest cap that their boxes take ([`allot`]). Only where all caps together would leave
+//! more than the rating, which trips in the end, machines are stopped, in the same order and as few as are enough; asked to when
+//! the breaker gives them the time ([`breaker`]). What would come to a PDU if another failed, and would trip it before anyone could
+//! react, is capped ahead. Nothing is taken from boxes that are not armed, and nothing on a guess: a PDU of which nothing is known
+//! takes nothing and gives nothing back.
+//!
+//! What is taken is recorded beside the machine ([`Shed`]) and never in what its owner wants. It is given back in the opposite
+//! order once the PDUs for whose sake it was taken have been below the aim for a while, as much as fits.
+//!
+//! The numbers follow Dynamo (ISCA 2016: three bands, priority groups), CapMaestro (HPCA 2019: both feeds of a box) and
+//! Flex (ISCA 2021: what a failed feed moves).
+
+pub(crate) mod allot;
+pub(crate) mod breaker;
+pub(crate) mod scene;
+#[cfg(test)]
+mod tests;
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use rack::power::{Carries, FedBox, OneLine};
+use rack::shed::{Halt, Shed};
+use rack::{Place, Time};
+
+use crate::power::carried;
+use allot::{Allot, allot};
+use breaker::Heat;
+use scene::{On, Scene, scene, watts};
+
+/// Watts, and share of what a machine drew, that are worth giving back by themselves.
+const WORTH: (f64, f64) = (20.0, 0.05);
+/// Watts by which a cap that is lowered differs: BMCs take whole ones.
+const STEP: f64 = 1.0;
+
+/// How much is too much, and how long things take.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Rules {
+    /// Share of its rating from which something is done about a PDU.
+    pub act: f64,
+    /// Share to which it is brought, and below which something may be given back.
+    pub aim: f64,
+    /// How long it takes to see a change and have it answered, at most.
+    pub react: Duration,
+    /// For a cap to take hold.
+    pub settle: Duration,
+    /// For a power cut to take hold.
+    pub cut: Duration,
+    /// For a system to stop when it is asked to. A breaker that trips sooner leaves no time to ask.
+    pub ask: Duration,
+    /// How long a PDU has been below the aim before a cap is raised.
+    pub hold: Duration,
+    /// The same before a machine that was stopped is started.
+    pub rest: Duration,
+}
+
+impl Default for Rules {
+    fn default() -> Self {
+        Rules {
+            act: 0.90,
+            aim: 0.85,
+            react: Duration::from_secs(35),
+            settle: Duration::from_secs(15),
+            cut: Duration::from_secs(30),
+            ask: Duration::from_secs(180),
+            hold: Duration::from_secs(60),
+            rest: Duration::from_secs(300),
+        }
+    }
+}
+
+impl Rules {
+    /// Share of its rating that a breaker carries three times as long as it takes to react.
+    pub(crate) fn ahead(&self) -> f64 {
+        breaker::carried_for(3 * self.react)
+    }
+
+    fn band(&self) -> f64 {
+        self.act - self.aim
+    }
+}
+
+/// What is remembered of PDUs between decisions. Lost with the process: then breakers that are over are taken to be warm, and
+/// nothing is given back before the time for that has passed anew.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Memory {
+    pdus: BTreeMap<Place, Watched>,
+}
+
+#[derive(Debug, Clone, PartialEq)]
+struct Watched {
+    heat: Heat,
+    /// Since when it is below the aim.
+    calm: Option<Time>,
+}
+
+impl Memory {
+    fn see(&mut self, line: &OneLine, rules: &Rules) {
+        for (n, pdu) in line.pdus.iter().enumerate() {
+            let load = carried(line, n).filter(|_| pdu.carries != Carries::No);
+            let Some(share) = load.zip(pdu.rated.filter(|r| *r > 0.0)).map(|(w, r)| w / r) else {
+                self.pdus.remove(&pdu.place);
+                continue;
+            };
+            let before = self.pdus.get(&pdu.place);
+            let calm = before.and_then(|w| w.calm).unwrap_or(line.at);
+            let heat = before.map_or_else(|| Heat::first(share, line.at), |w| w.heat.then(share, line.at));
+            let calm = (share < rules.aim).then_some(calm);
+            self.pdus.insert(pdu.place.clone(), Watched { heat, calm });
+        }
+    }
+
+    /// How long all of these have been below the aim; none of a PDU that is there and of which that is not known.
+    fn calm(&self, line: &OneLine, pdus: &[Place]) -> Duration {
+        let one = |place: &Place| match self.pdus.get(place) {
+            Some(watched) => watched.calm.map_or(Duration::ZERO, |since| line.at.since(since)),
+            None if line.pdus.iter().any(|p| p.place == *place) => Duration::ZERO,
+            None => Duration::MAX,
+        };
+        pdus.iter().map(one).min().unwrap_or(Duration::MAX)
+    }
+}
+
+/// What is decided.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Decision {
+    /// Records that change, as they become. One that is over ([`Shed::is_over`]) is given back.
+    pub sheds: Vec<Shed>,
+    /// Whether this must be looked at often: something is over its limit, or what was decided has to take hold.
+    pub tight: bool,
+    /// PDUs that carry more than they are rated for with everything taken that can be.
+    pub helpless: Vec<Place>,
+}
+
+/// What is taken from whom now, and given back.
+pub fn decide(line: &OneLine, memory: &mut Memory, rules: &Rules) -> Decision {
+    memory.see(line, rules);
+    let mut sheds: Vec<Shed> = line.boxes.iter().filter_map(|b| orphan(b, line.at)).collect();
+    let now = scene(line, rules, |_| false);
+    let over = now.over();
+    let taken = line.boxes.iter().any(|b| scene::shed(b).is_some());
+    if !over.is_empty() {
+        sheds.extend(take(line, &now, memory, rules));
+    } else if taken {
+        let whole = scene(line, rules, |_| true);
+        let lacking = out_of_order(line, &whole);
+        sheds.extend(take(line, &lacking, memory, rules));
+        if sheds.is_empty() {
+            sheds.extend(give(line, memory, rules));
+        }
+    }
+    let lately = |b: &FedBox| b.shed.as_ref().is_some_and(|s| line.at.since(s.changed) < rules.hold);
+    Decision {
+        tight: !over.is_empty() || !sheds.is_empty() || line.boxes.iter().any(lately),
+        helpless: helpless(line, &now),
+        sheds,
+    }
+}
+
+/// PDUs that would trip whatever is taken.
+fn helpless(line: &OneLine, now: &Scene) -> Vec<Place> {
+    let left = allot(&now.items, &now.limits);
+    let level: Vec<f64> = now
+        .items
+        .iter()
+        .zip(&left)
+        .map(|(item, allotted)| item.left_with(*allotted))
+        .collect();
+    let too_much = |l: &usize| {
+        let limit = &now.limits[*l];
+        limit
+            .cut
+            .is_some_and(|cut| allot::load(&now.items, limit, *l, &level) > cut)
+    };
+    let over = (0..now.limits.len()).filter(too_much);
+    over.map(|l| line.pdus[now.of[l].pdu].place.clone()).collect()
+}
+
+/// A record whose machine does not hold the box any more, or whose box nobody may write to: nothing holds it.
+fn orphan(fed: &FedBox, now: Time) -> Option<Shed> {
+    let shed = fed.shed.as_ref().filter(|s| !s.is_over())?;
+    let gone = fed.machine.as_ref() != Some(&shed.machine);
+    gone.then(|| given_back(shed, now))
+}
+
+fn given_back(shed: &Shed, now: Time) -> Shed {
+    Shed {
+        cap: None,
+        stop: None,
+        changed: now,
+        ..shed.clone()
+    }
+}
+
+/// What must be taken in a scene beyond what is taken already.
+fn take(line: &OneLine, scene: &Scene, memory: &Memory, rules: &Rules) -> Vec<Shed> {
+    let over = scene.over();
+    if over.is_empty() {
+        return Vec::new();
+    }
+    let left = |on: &On| memory.pdus.get(&line.pdus[on.pdu].place).and_then(|w| w.heat.left());
+    let soonest = over
+        .iter()
+        .filter(|l| scene.of[**l].losing.is_none())
+        .filter_map(|l| left(&scene.of[*l]))
+        .min();
+    let halt = if soonest.is_some_and(|left| left < rules.ask) {
+        Halt::Cut
+    } else {
+        Halt::Ask
+    };
+    let mut all = Vec::new();
+    for (i, allotted) in allot(&scene.items, &scene.limits).into_iter().enumerate() {
+        let fed = &line.boxes[scene.boxes[i]];
+        let before = scene::shed(fed);
+        let (had_cap, had_stop) = (before.and_then(|s| s.cap), before.and_then(|s| s.stop));
+        let (cap, stop) = match allotted {
+            Allot::Full => continue,
+            Allot::Cap(watts) => (Some(had_cap.map_or(watts, |had| had.min(watts))), had_stop),
+            Allot::Stop => (had_cap, Some(had_stop.map_or(halt, |had| had.max(halt)))),
+        };
+        let lower = cap.is_some_and(|cap| had_cap.is_none_or(|had| cap <= had - STEP));
+        if !lower && stop == had_stop {
+            continue;
+        }
+        let mine = scene.items[i]
+            .weighs
+            .iter()
+            .map(|(l, _)| *l)
+            .filter(|l| over.contains(l));
+        let worst = mine.max_by(|a, b| strain(scene, *a).total_cmp(&strain(scene, *b)));
+        all.extend(worst.map(|l| shed(line, fed, &scene.of[l], scene.limits[l].load, (cap, stop))));
+    }
+    // one that was asked to stop and takes longer than its breaker has
+    for fed in &line.boxes {
+        let waits = scene::shed(fed).filter(|s| s.stop == Some(Halt::Ask) && halt == Halt::Cut);
+        let weighs = |l: &&usize| {
+            fed.cords
+                .iter()
+                .any(|c| c.pdu == line.pdus[scene.of[**l].pdu].place && c.carries != Carries::No)
+        };
+        let draws = watts(fed).is_some_and(|w| fed.shed.as_ref().is_some_and(|s| w > s.drew / 4.0));
+        if let (Some(waits), true, true) = (waits, draws, over.iter().any(|l| weighs(&l))) {
+            all.push(Shed {
+                stop: Some(Halt::Cut),
+                changed: line.at,
+                ..waits.clone()
+            });
+        }
+    }
+    all
+}
+
+/// How far a limit is over what something is done from.
+fn strain(scene: &Scene, l: usize) -> f64 {
+    scene.limits[l].load / scene.of[l].act
+}
+
+/// The record of what is taken from a box for the sake of a limit.
+fn shed(line: &OneLine, fed: &FedBox, on: &On, load: f64, (cap, stop): (Option<f64>, Option<Halt>)) -> Shed {
+    let before = scene::shed(fed);
+    let pdu = &line.pdus[on.pdu].place;
+    let share = load / on.rated * 100.0;
+    let mut pdus = before.map(|s| s.pdus.clone()).unwrap_or_default();
+    if !pdus.contains(pdu) {
+        pdus.push(pdu.clone());
+    }
+    let drew = watts(fed).unwrap_or_default();
+    Shed {
+        place: fed.place.clone(),
+        machine: fed
+            .machine
+            .clone()
+            .unwrap_or_else(|| unreachable!("only machines give up watts")),
+        nice: fed.nice.unwrap_or_default(),
+        cap,
+        stop,
+        drew: before.map_or(drew, |s| s.drew.max(drew)),
+        // what an earlier record gave back and its BMC has not shown yet is still what it gets again
+        before: fed.shed.as_ref().and_then(|s| s.before),
+        pdus,
+        because: match on.losing {
+            None => format!("{pdu} carries {share:.0} % of its rating"),
+            Some(gone) => format!(
+                "{pdu} would carry {share:.0} % of its rating without {}",
+                line.pdus[gone].place
+            ),
+        },
+        since: before.map_or(line.at, |s| s.since),
+        changed: line.at,
+    }
+}
+
+/// Of what the limits would be with all given back, those for which someone gives up watts while another of lower priority
+/// could: a shed order that changed, or a machine that came later.
+fn out_of_order(line: &OneLine, whole: &Scene) -> Scene {
+    let mut lacking = Scene {
+        limits: whole.limits.clone(),
+        of: whole.of.clone(),
+        items: whole.items.clone(),
+        boxes: whole.boxes.clone(),
+    };
+    let fed = |i: usize| &line.boxes[whole.boxes[i]];
+    let wrong = |l: usize| {
+        let on = |i: &usize| whole.items[*i].weighs.iter().any(|(on, _)| *on == l);
+        let taken = (0..whole.items.len())
+            .filter(on)
+            .filter_map(|i| Some((whole.items[i].nice, scene::shed(fed(i))?)));
+        let highest = taken.map(|(nice, _)| nice).min();
+        let stops = (0..whole.items.len())
+            .filter(on)
+            .filter_map(|i| scene::shed(fed(i)))
+            .any(|s| s.stop.is_some());
+        let could = |i: &usize| {
+            let item = &whole.items[*i];
+            let gives = item.floor.is_some_and(|f| f < item.draw) || (stops && item.stoppable);
+            scene::shed(fed(*i)).is_none() && gives
+        };
+        let free = (0..whole.items.len())
+            .filter(on)
+            .filter(could)
+            .map(|i| whole.items[i].nice)
+            .max();
+        highest.zip(free).is_some_and(|(highest, free)| highest < free)
+    };
+    for l in 0..lacking.limits.len() {
+        if !wrong(l) {
+            lacking.of[l].act = f64::INFINITY;
+        }
+    }
+    lacking
+}
+
+/// What is given back now.
+fn give(line: &OneLine, memory: &Memory, rules: &Rules) -> Vec<Shed> {
+    let waited =
+        |shed: &Shed, time: Duration| memory.calm(line, &shed.pdus) >= time && line.at.since(shed.changed) >= time;
+    let stopped = line.boxes.iter().filter_map(scene::shed).filter(|s| s.stop.is_some());
+    // one at a time, the highest priority first: what it draws when it runs is only known once it does
+    let next = stopped
+        .filter(|s| waited(s, rules.rest))
+        .min_by_key(|s| (s.nice, &s.place));
+    let next = next.map(|s| s.place.clone());
+    let whole = scene(line, rules, |fed| match scene::shed(fed) {
+        Some(s) if s.stop.is_some() => next.as_ref() == Some(&s.place),
+        _ => true,
+    });
+    let mut all = Vec::new();
+    for (i, allotted) in allot(&whole.items, &whole.limits).into_iter().enumerate() {
+        let Some(shed) = scene::shed(&line.boxes[whole.boxes[i]]) else {
+            continue;
+        };
+        if shed.stop.is_none() && !waited(shed, rules.hold) {
+            continue;
+        }
+        let cap = match allotted {
+            Allot::Full => None,
+            Allot::Cap(watts) => Some(watts),
+            Allot::Stop => continue,
+        };
+        let more = |had: f64| cap.is_none_or(|cap| cap - had >= WORTH.0.max(shed.drew * WORTH.1));
+        if shed.stop.is_some() || shed.cap.is_none_or(more) {
+            all.push(Shed {
+                cap,
+                stop: None,
+                changed: line.at,
+                ..shed.clone()
+            });
+        }
+    }
+    all
+}
