@@ -49,8 +49,8 @@ const ROOM = "85 %";
 /** What gives it back, by itself. */
 export function back(sheds: readonly Shed[]): string {
   const names = [...new Set(sheds.flatMap(({ pdus }) => pdus))].sort().map(slot);
-  const [carry, ratings] = names.length > 1 ? ["have carried", "their ratings"] : ["has carried", "its rating"];
-  const room = `once ${names.length === 0 ? "each PDU" : all(names)} ${carry} less than ${ROOM} of ${ratings} for`;
+  const [had, ratings] = names.length > 1 ? ["have had", "their ratings"] : ["has had", "its rating"];
+  const room = `once ${names.length === 0 ? "each PDU" : all(names)} ${had} room below ${ROOM} of ${ratings} for`;
   const many = sheds.length > 1;
   const stopped = sheds.filter(({ stop }) => stop != null).length;
   if (stopped === sheds.length)

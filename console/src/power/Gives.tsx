@@ -24,7 +24,7 @@ export const Gives = (props: { all: readonly Given[] }) => (
             draws
           </th>
           <th scope="col">would be</th>
-          <th scope="col">because</th>
+          <th scope="col">why</th>
         </tr>
       </thead>
       <tbody>

@@ -3,7 +3,6 @@
 import { all, slot, watts } from "../view/words";
 import { sorted } from "../view/sort";
 import { back, held, type Shed, taken } from "../parts/shed";
-import { share } from "./diagram";
 import type { Fate, FedBox, Load, OneLine } from "./types";
 
 /** A machine in the order in which they give way. */
@@ -79,9 +78,8 @@ const WORDS: Record<Fate, string> = {
   unknown: "not known",
 };
 
-/** What becomes of a PDU, what would have come to it if nobody gave way, and why. */
+/** What becomes of a PDU and why, and what would have come to it if nobody gave way. */
 export function fate(load: Load): string {
-  const peak =
-    load.peak !== null && `${watts(load.peak)}, ${share(load.peak, load.rated)}, would come to it if nobody gave way`;
-  return [WORDS[load.fate], peak, load.because].filter((text) => text).join(": ");
+  const said = [WORDS[load.fate], load.because].filter((text) => text).join(": ");
+  return load.peak === null ? said : `${said === "" ? "" : `${said}; `}${watts(load.peak)} if nobody gave way`;
 }
