@@ -102,7 +102,7 @@ function Known(props: KnownProps) {
     const like = usable().filter(({ cells }) => cells.length === most);
     return like.some(({ machine }) => machine !== null) ? undefined : like[0]?.place;
   };
-  const story = () => tale(lab(), { rack: props.name, machines: machines(), hungry: hungry() });
+  const story = () => tale(lab(), { rack: props.name, machines: machines(), hungry: hungry(), free: free() });
   // what the story does is not offered twice
   const tries = () => offers.toTry(lab()).filter(({ id }) => id !== "feed" || story().length === 0);
   const power = () => `/power/${props.name}` as const;

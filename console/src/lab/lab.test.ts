@@ -187,20 +187,22 @@ test("more than one feed carries: everyone works, a feed is lost and mended, and
     ]),
   });
   const feeds = [...kinds, kind("lose_feed", ["feed-a", "feed-b"])];
-  const tell = (more: Partial<Lab>, machines = ["lab-1"], hungry?: string) =>
-    story(lab({ rack: two, kinds: feeds, ...more }), { rack: "r1", machines, hungry });
+  const tell = (more: Partial<Lab>, machines = ["lab-1", "a", "b", "c", "d"], hungry?: string) =>
+    story(lab({ rack: two, kinds: feeds, ...more }), { rack: "r1", machines, hungry, free: "r1/u3" });
   expect(tell({}, ["lab-1"], "r1/u10").map(({ command }) => command)).toEqual([
     "busbar run demo --name lab-2 --on r1/u10 --nice=10",
     "busbar emulate load 'r1/*' full",
     "busbar emulate fault feed-a lose-feed",
   ]);
-  expect(tell({}).at(-1)?.does).toContain("feed-b would carry 120 % of its rating.");
+  expect(tell({}, ["lab-1"])[0]?.command).toBe("busbar run demo --name lab-2 --on r1/u3");
+  expect(tell({}).length).toBe(2);
+  expect(tell({}).at(-1)?.does).toContain("feed-b would carry 12.0 A; its breaker is rated for 10.");
   const [rest, mend] = tell({
     faults: [fault(3, "lose_feed", "feed-a")],
     rack: { ...two, boxes: two.boxes.map((it) => ({ ...it, load: "full" })) },
   });
   expect([rest?.label, mend?.label, mend?.command]).toEqual(["Let them rest", "Mend", "busbar emulate clear 3"]);
-  expect(mend?.does).toContain("feed-b carries 120 % of its rating.");
+  expect(mend?.does).toContain("feed-b carries 12.0 A; its breaker is rated for 10.");
   expect(tell({ barred: "needs the role operator" }).every(({ disabled }) => disabled)).toBe(true);
   // nothing to give way, one feed alone, or nothing known of what is left
   expect(tell({}, [])).toEqual([]);

@@ -5,30 +5,40 @@ import { type Lab, running, toTry, working } from "./offers";
 import { scenarios } from "./scenarios";
 import type { LabRack } from "./types";
 
-/** A machine as the drawing tells it, and what its box is to the story. */
+/** The rack as it is drawn. */
 export interface Stage {
   rack: string;
   machines: readonly string[];
   /** The free box that can draw most, when no machine has one like it. */
   hungry: string | undefined;
+  /** Any free box. */
+  free: string | undefined;
 }
 
-/** What one feed would carry if it carried everything, as a share of its breaker's rating; null when that can't be said. */
-export function alone(rack: LabRack, left: string): number | null {
+/** Machines with which a rack made in code draws more than one feed carries, when they work hard. */
+const ENOUGH = 5;
+/** A share of its rating at which a feed is surely overloaded. */
+const OVER = 1.05;
+
+/** What one feed's breaker would carry if it carried everything, and what it is rated for, in amperes; null when that can't be said. */
+export function alone(rack: LabRack, left: string): { amps: number; rated: number } | null {
   const of = rack.gear.find(({ what, name }) => what.includes("breaker") && name.startsWith(`${left}-`));
   if (of?.rated == null || of.rated <= 0 || of.watts <= 0 || !of.live) return null;
   const all = rack.gear.filter(({ what }) => what === "source").reduce((sum, { watts }) => sum + watts, 0);
-  return (of.amps / of.rated) * (all / of.watts);
+  return { amps: of.amps * (all / of.watts), rated: of.rated };
 }
 
 const FULL = {
   label: "Work at full power",
   does: "Every box that runs something works as hard as it can: when enough of them do, they draw more than one feed carries.",
 };
-const HUNGRY = "can draw most of all; with nice 10 it is the first to give way.";
+const hungriest = (place: string) =>
+  `${place} can draw most of all; with nice 10 its machine is the first to give way.`;
+const another = (place: string) =>
+  `The image demo on ${place}: ${ENOUGH} or so that work hard need more than one feed.`;
 
 /** What is done, one after the other: offered when there are machines, and two feeds of which one can be lost. */
-export function story(lab: Lab, { rack: name, machines, hungry }: Stage): Action[] {
+export function story(lab: Lab, { rack: name, machines, hungry, free }: Stage): Action[] {
   const { rack, kinds, faults } = lab;
   const feeds = kinds.find(({ action }) => action === "lose_feed")?.at.map(({ place }) => place) ?? [];
   const lost = scenarios(rack, kinds, faults).find(({ id }) => id === "feed")?.wish.at;
@@ -36,10 +46,21 @@ export function story(lab: Lab, { rack: name, machines, hungry }: Stage): Action
   const lose = toTry(lab).find(({ id }) => id === "feed");
   const work = working("full", FULL, name, lab);
   if (machines.length === 0 || lost === undefined || left === undefined || !lose || !work) return [];
-  const share = alone(rack, left);
+  const load = alone(rack, left);
   const set = faults.some(({ action, on }) => action === "lose_feed" && on.at === lost);
   const then =
-    share === null ? "" : ` ${left} ${set ? "carries" : "would carry"} ${Math.round(100 * share)} % of its rating.`;
-  const run = hungry === undefined ? [] : [running(hungry, machines, `${hungry} ${HUNGRY}`, lab, 10)];
+    load === null
+      ? ""
+      : ` ${left} ${set ? "carries" : "would carry"} ${load.amps.toFixed(1)} A; its breaker is rated for ${Number(load.rated.toFixed(1))}.`;
+  const enough = machines.length >= ENOUGH && (load === null || load.amps > OVER * load.rated);
+  const more = set ? undefined : (hungry ?? (enough ? undefined : free));
+  const run =
+    more === undefined
+      ? []
+      : [
+          more === hungry
+            ? running(more, machines, hungriest(more), lab, 10)
+            : running(more, machines, another(more), lab),
+        ];
   return [...run, work, { ...lose, does: `${lose.does ?? ""}${then}` }];
 }

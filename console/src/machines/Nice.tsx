@@ -14,9 +14,9 @@ export function Nice(props: { machine: MachineView; role: Role; barred: string |
   const of = () => ({ name: props.machine.name, nice: now(), state: props.machine.status.state });
   return (
     <section class="nice">
-      <h2>Who gives way first</h2>
+      <h2>When power is short</h2>
       <p class="lede">
-        When a PDU would trip, machines of nice 19 give up watts first, those of −20 last. Its nice is {now()}.
+        Machines of nice 19 give up watts first, before a PDU trips, those of −20 last. Its nice is {now()}.
       </p>
       <div class="fields">
         <label>

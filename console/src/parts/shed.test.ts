@@ -18,14 +18,14 @@ test("for whose sake, and what gives it back", () => {
   expect(sake(shed("a", { pdus: ["r1/pdu-a", "r1/pdu-b"] }))).toBe("to relieve pdu-a and pdu-b");
   expect(sake(shed("a", { pdus: [] }))).toBe("so that nothing trips");
   expect(back([shed("a")])).toBe(
-    "Given back by itself, as much as fits, once pdu-b has had room below 85 % of its rating for a minute.",
+    "given back by itself, as much as fits, once pdu-b has had room below 85 % of its rating for a minute",
   );
   const stopped = shed("b", { stop: "ask", pdus: ["r1/pdu-a", "r1/pdu-b"] });
   expect(back([shed("a"), stopped])).toBe(
-    "Given back by itself, as much as fits, who gave way last first, once pdu-a and pdu-b have had room below 85 % of their ratings for a minute; what is stopped starts after five.",
+    "given back by itself, as much as fits, who gave way last first, once pdu-a and pdu-b have had room below 85 % of their ratings for a minute; what is stopped starts after five",
   );
   expect(back([shed("b", { stop: "cut" })])).toBe(
-    "It starts by itself once pdu-b has had room below 85 % of its rating for five minutes.",
+    "it starts by itself once pdu-b has had room below 85 % of its rating for five minutes",
   );
 });
 

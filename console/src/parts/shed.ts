@@ -54,10 +54,10 @@ export function back(sheds: readonly Shed[]): string {
   const many = sheds.length > 1;
   const stopped = sheds.filter(({ stop }) => stop != null).length;
   if (stopped === sheds.length)
-    return `${many ? "They start by themselves, who was stopped last first," : "It starts by itself"} ${room} five minutes.`;
+    return `${many ? "they start by themselves, who was stopped last first," : "it starts by itself"} ${room} five minutes`;
   const first = many ? ", who gave way last first" : "";
   const later = stopped > 0 ? "; what is stopped starts after five" : "";
-  return `Given back by itself, as much as fits${first}, ${room} a minute${later}.`;
+  return `given back by itself, as much as fits${first}, ${room} a minute${later}`;
 }
 
 /** Whether a text is a shed order. */

@@ -25,51 +25,55 @@ export function Foretold(props: { forecast: Forecast; emulated: boolean }) {
     <section class="foretold" aria-labelledby="foretold-name">
       <h2 id="foretold-name">If {it().fails.join(" and ")} failed now</h2>
       <p role="status">{it().headline} Nothing was changed.</p>
-      <table class="loads">
-        <caption class="unseen">PDUs before and after</caption>
-        <thead>
-          <tr>
-            <th scope="col">PDU</th>
-            <th scope="col" class="value">
-              now
-            </th>
-            <th scope="col" class="value">
-              then
-            </th>
-            <th scope="col" class="value">
-              of its rating
-            </th>
-            <th scope="col" class="bars">
-              <span class="unseen">drawn</span>
-            </th>
-            <th scope="col" />
-          </tr>
-        </thead>
-        <tbody>
-          <For each={it().loads}>
-            {(load) => (
-              <tr classList={{ loud: load.fate === "fails" || load.fate === "trips" || load.fate === "soft" }}>
-                <th scope="row">
-                  <PlaceLink place={load.pdu} />
-                </th>
-                <td class="value">{number(load.before)}</td>
-                <td class="value">
-                  {load.at_least ? "≥ " : ""}
-                  {number(load.after)}
-                </td>
-                <td class="value">
-                  {share(load.before, load.rated)} → {load.at_least ? "≥ " : ""}
-                  {share(load.after, load.rated)}
-                </td>
-                <td class="bars">
-                  <Bars load={load} />
-                </td>
-                <td class="fate">{fate(load)}</td>
-              </tr>
-            )}
-          </For>
-        </tbody>
-      </table>
+      <div class="tables">
+        <table class="loads">
+          <caption class="unseen">PDUs before and after</caption>
+          <thead>
+            <tr>
+              <th scope="col">PDU</th>
+              <th scope="col" class="value">
+                now
+              </th>
+              <th scope="col" class="value">
+                then
+              </th>
+              <th scope="col" class="value">
+                of its rating
+              </th>
+              <th scope="col" class="bars">
+                <span class="unseen">drawn</span>
+              </th>
+              <th scope="col">
+                <span class="unseen">what becomes of it</span>
+              </th>
+            </tr>
+          </thead>
+          <tbody>
+            <For each={it().loads}>
+              {(load) => (
+                <tr classList={{ loud: load.fate === "fails" || load.fate === "trips" || load.fate === "soft" }}>
+                  <th scope="row">
+                    <PlaceLink place={load.pdu} />
+                  </th>
+                  <td class="value">{number(load.before)}</td>
+                  <td class="value">
+                    {load.at_least ? "≥ " : ""}
+                    {number(load.after)}
+                  </td>
+                  <td class="value">
+                    {share(load.before, load.rated)} → {load.at_least ? "≥ " : ""}
+                    {share(load.after, load.rated)}
+                  </td>
+                  <td class="bars">
+                    <Bars load={load} />
+                  </td>
+                  <td class="fate">{fate(load)}</td>
+                </tr>
+              )}
+            </For>
+          </tbody>
+        </table>
+      </div>
       <Show when={it().sheds.length > 0}>
         <Gives all={it().sheds} />
       </Show>

@@ -3,7 +3,7 @@
 import { createMemo, For, Index, Show } from "solid-js";
 import { MachineLink, PlaceLink } from "../parts/Links";
 import { taken } from "../parts/shed";
-import { clock, local, reading, watts } from "../view/words";
+import { clock, local, watts } from "../view/words";
 import { banner, type Turn, turns } from "./pressure";
 import type { OneLine } from "./types";
 
@@ -77,6 +77,8 @@ export function Turns(props: { line: OneLine; now: number }) {
   );
 }
 
+const amount = (value: number | null, none: string) => (value === null ? none : watts(value));
+
 function Row(props: { turn: Turn; now: number }) {
   const box = () => props.turn.box;
   return (
@@ -88,8 +90,8 @@ function Row(props: { turn: Turn; now: number }) {
       <td>
         <PlaceLink place={box().place} />
       </td>
-      <td class="value">{reading(box().watts, "watts")}</td>
-      <td class="value">{box().floor === null ? "—" : reading(box().floor, "watts")}</td>
+      <td class="value">{amount(box().watts, "no reading")}</td>
+      <td class="value">{amount(box().floor, "—")}</td>
       <td class="taken">
         <Show when={props.turn.shed} fallback={<span class="soft">{props.turn.cant ?? "nothing"}</span>}>
           {(shed) => (

@@ -156,44 +156,46 @@ export function Caps(props: { line: OneLine }) {
           </p>
         }
       >
-        <table>
-          <thead>
-            <tr>
-              <th scope="col">box</th>
-              <th scope="col">machine</th>
-              <th scope="col" class="value">
-                draws
-              </th>
-              <th scope="col" class="value">
-                cap
-              </th>
-              <th scope="col" class="value">
-                share
-              </th>
-              <th scope="col">
-                <span class="unseen">why</span>
-              </th>
-            </tr>
-          </thead>
-          <tbody>
-            <For each={capped()}>
-              {(box) => (
-                <tr>
-                  <th scope="row">
-                    <PlaceLink place={box.place} />
-                  </th>
-                  <td>
-                    <Show when={box.machine}>{(name) => <MachineLink name={name()} />}</Show>
-                  </td>
-                  <td class="value">{reading(box.watts, "watts")}</td>
-                  <td class="value">{reading(box.cap, "watts")}</td>
-                  <td class="value">{share(box.watts, box.cap)}</td>
-                  <td class="soft">{ours(box)}</td>
-                </tr>
-              )}
-            </For>
-          </tbody>
-        </table>
+        <div class="tables">
+          <table>
+            <thead>
+              <tr>
+                <th scope="col">box</th>
+                <th scope="col">machine</th>
+                <th scope="col" class="value">
+                  draws
+                </th>
+                <th scope="col" class="value">
+                  cap
+                </th>
+                <th scope="col" class="value">
+                  share
+                </th>
+                <th scope="col">
+                  <span class="unseen">why</span>
+                </th>
+              </tr>
+            </thead>
+            <tbody>
+              <For each={capped()}>
+                {(box) => (
+                  <tr>
+                    <th scope="row">
+                      <PlaceLink place={box.place} />
+                    </th>
+                    <td>
+                      <Show when={box.machine}>{(name) => <MachineLink name={name()} />}</Show>
+                    </td>
+                    <td class="value">{reading(box.watts, "watts")}</td>
+                    <td class="value">{reading(box.cap, "watts")}</td>
+                    <td class="value">{share(box.watts, box.cap)}</td>
+                    <td class="soft">{ours(box)}</td>
+                  </tr>
+                )}
+              </For>
+            </tbody>
+          </table>
+        </div>
       </Show>
     </section>
   );

@@ -141,8 +141,7 @@ export function carried(pdu: Pdu, load: Load | undefined): string {
     return pdu.carries === "no" ? "dark" : `${now}, ${share(pdu.watts, pdu.rated)}`;
   if (load.fate === "fails") return `${now} → lost`;
   const then = `${load.at_least ? "≥ " : ""}${watts(load.after)}, ${share(load.after, load.rated)}`;
-  const fate = load.fate === "trips" ? ", trips" : load.fate === "relieved" ? ", relieved" : "";
-  return `→ ${then}${fate}`;
+  return `→ ${then}${load.fate === "trips" ? ", trips" : ""}`;
 }
 
 /** Watts through a cord, as they are or, where other cords of its box are gone, as they would be; null when that can't be said. */

@@ -42,11 +42,11 @@ test("what is taken is said above all: from whom, why, and what gives it back", 
     );
   expect(banner(lines(null, shed("over", { cap: null })))).toBeNull();
   const one = banner(lines(shed("web-1"), null));
-  expect(one?.headline).toBe("web-1 gives way so that pdu-b does not trip.");
+  expect(one?.headline).toBe("web-1 gives way so that pdu-b does not trip");
   expect(one?.who).toEqual([{ machine: "web-1", what: "capped at 300 W (drew 612 W)", since: "2026-11-29T12:02:00Z" }]);
   expect(one?.because).toEqual(["r1/pdu-b carries 104 % of its rating"]);
   const many = banner(lines(...Array.from({ length: 8 }, (_, n) => shed(`web-${n}`, { pdus: [`r1/pdu-${n % 2}`] }))));
-  expect(many?.headline).toBe("8 machines give way so that pdu-0 and pdu-1 do not trip.");
+  expect(many?.headline).toBe("8 machines give way so that pdu-0 and pdu-1 do not trip");
   expect([many?.who.length, many?.more, many?.because.length]).toEqual([6, 2, 1]);
   expect(many?.next).toContain("who gave way last first");
 });

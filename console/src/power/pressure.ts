@@ -19,7 +19,7 @@ export interface Turn {
 function cant({ armed, power, floor }: FedBox): string | null {
   if (!armed) return "only looked at: nothing can be taken from it";
   if (power === "off") return "off: it draws next to nothing";
-  if (floor === null) return "takes no cap: it could only be stopped";
+  if (floor === null) return "no cap is known of its box: it could only be stopped";
   return null;
 }
 
@@ -56,7 +56,7 @@ export function banner(line: OneLine): Banner | null {
   const who = now.length === 1 ? `${first.machine} gives way` : `${now.length} machines give way`;
   const safe = pdus.length === 0 ? "nothing trips" : `${all(pdus)} ${pdus.length > 1 ? "do" : "does"} not trip`;
   return {
-    headline: `${who} so that ${safe}.`,
+    headline: `${who} so that ${safe}`,
     who: now.slice(0, NAMED).map((shed) => ({
       machine: shed.machine,
       what: `${taken(shed)} (drew ${watts(shed.drew)})`,
