@@ -1,6 +1,8 @@
 //! What the rack is made of, as plain data: so many servers of one build, or what a description says
 //! ([`crate::describe`]). Serials, UUIDs and hardware addresses follow from the seed.
 
+mod in_code;
+
 use std::net::Ipv4Addr;
 use std::path::Path;
 use std::sync::Arc;
@@ -10,11 +12,9 @@ use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use crate::describe::file::BadRack;
-use crate::describe::{As, BoxAt, Cord, Described, Feed, Pdu, RACKS, Room};
+use crate::describe::{As, BoxAt, Cord, Described, RACKS};
 use crate::equipment::MOST_EQUIPMENT;
-use crate::physics::breaker::Curve;
-use crate::physics::kinds::{Kind, SERVER_2S, SERVER_8GPU, SERVER_BARE};
-use crate::physics::load::Trace;
+use crate::physics::kinds::Kind;
 
 /// Units that servers take in one rack, the two above are left for switches; further ones go to the next rack, so that each
 /// has an address of its own.
@@ -142,14 +142,6 @@ pub enum BadLayout {
          addresses for: take some out, or say `managed = false` of boxes that nobody asks"
     )]
     TooMuchEquipment(usize),
-}
-
-/// A server in its place, of a rack that is made in code.
-struct Stand {
-    rack: u32,
-    unit: u32,
-    height: u32,
-    kind: Kind,
 }
 
 /// One drive of a server.
@@ -302,106 +294,9 @@ impl RackLayout {
         }
     }
 
-    /// Where its servers stand, from below: plain ones, those with accelerators, those without a BMC.
-    fn stand(&self) -> Vec<Stand> {
-        let kinds = [
-            (self.servers, SERVER_2S, 1),
-            (
-                self.gpu_servers,
-                Kind {
-                    gpus: self.build.gpus.min(16) as u8,
-                    ..SERVER_8GPU
-                },
-                GPU_BOX,
-            ),
-            (self.bare_servers, SERVER_BARE, 1),
-        ];
-        let (mut rack, mut free) = (1, 1);
-        let mut all = Vec::new();
-        for (count, kind, height) in kinds {
-            for _ in 0..count {
-                if free + height - 1 > FOR_SERVERS {
-                    (rack, free) = (rack + 1, 1);
-                }
-                all.push(Stand {
-                    rack,
-                    unit: free,
-                    height,
-                    kind,
-                });
-                free += height;
-            }
-        }
-        all
-    }
-
     /// The description that it comes to.
     pub fn describe(&self) -> Arc<Described> {
         self.described.clone().unwrap_or_else(|| Arc::new(self.in_code()))
-    }
-
-    /// Two feeds that carry everything, a PDU or a strip on each, and outlet n of both for server n.
-    fn in_code(&self) -> Described {
-        let stand = self.stand();
-        let all = stand.len();
-        let racks = f64::from(stand.last().map_or(1, |s| s.rack));
-        let boxes: Vec<BoxAt> = stand
-            .into_iter()
-            .enumerate()
-            .map(|(i, s)| BoxAt {
-                place: format!("r{}/u{}", s.rack, s.unit),
-                unit: Some(s.unit),
-                height: s.height,
-                kind: s.kind,
-                cords: vec![Cord::Outlet(0, i), Cord::Outlet(1, i)],
-                on: None,
-                moves: false,
-                load: Trace::Constant(0.0),
-                as_: As::of(&s.kind),
-            })
-            .collect();
-        let watts: f64 = boxes.iter().map(|b| b.kind.wall().1).sum();
-        // either feed carries everything within 80 % of its breaker
-        let amps = (watts / 3.0 / 230.0 / 0.8).max(32.0).ceil();
-        let letter = |n: usize| (b'a' + n as u8) as char;
-        let feed = |n: usize| Feed {
-            name: format!("feed-{}", letter(n)),
-            volts: 230.0,
-            phases: 3,
-            amps,
-            curve: Curve::IecC,
-            transfer: None,
-            ups: None,
-        };
-        let pdu = |n: usize| {
-            let managed = n < usize::from(self.pdus);
-            Pdu {
-                name: format!("{}-{}", if managed { "pdu" } else { "strip" }, letter(n)),
-                feed: n,
-                outlets: all,
-                branches: 0,
-                branch_amps: amps,
-                managed,
-            }
-        };
-        Described {
-            name: "r1".into(),
-            about: String::new(),
-            units: UNITS,
-            room: Room {
-                celsius: self.inlet_celsius,
-                cubic_metres: 60.0 * racks,
-                steel: 500.0 * racks,
-                cooling: 1.5 * watts + 2000.0,
-                restart: 150.0,
-            },
-            door: None,
-            loops: Vec::new(),
-            feeds: vec![feed(0), feed(1)],
-            pdus: vec![pdu(0), pdu(1)],
-            shelves: Vec::new(),
-            boxes,
-        }
     }
 
     /// Its servers: each with where it stands in the description's boxes.
