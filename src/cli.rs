@@ -12,6 +12,7 @@ use crate::commands::export::Export;
 use crate::commands::firmware::Firmware;
 use crate::commands::hardware::{BiosOptions, CapOptions, Outlet};
 use crate::commands::import::Import;
+use crate::commands::nice::NiceOptions;
 use crate::commands::sensors::SensorsOptions;
 use crate::commands::whatif::WhatIf;
 
@@ -111,6 +112,15 @@ pub enum Command {
         #[arg(long)]
         dry_run: bool,
     },
+    /// Shed order: who gives up watts first when a PDU would trip
+    ///
+    /// Above 90 % of a PDU's rating Busbar sheds to 85 %, of armed boxes: machines of nice 19 are capped first, those of -20 last,
+    /// alike where nice is the same, none below the lowest cap that its box takes. Only where caps are not enough are machines
+    /// stopped, in the same order, as few as it takes. All is given back in reverse order once there is room.
+    ///
+    /// Without -n the order is shown: of all machines, or of some.
+    #[command(before_help = "busbar nice\nbusbar nice -n -10 web-3\nbusbar nice -n 19 lab-17 lab-18 --dry-run")]
+    Nice(NiceOptions),
     /// Power caps: show, set, lift, try
     #[command(before_help = "busbar cap web-1\nbusbar cap r1/u3 600W --try 5m\nbusbar cap r1/u3 none")]
     Cap(CapOptions),

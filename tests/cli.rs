@@ -20,6 +20,12 @@ fn a_machine_is_run_shown_explained_traced_and_given_back_with_proof() {
     assert!(ps.contains("web-1") && ps.contains("32c 256G"), "{ps}");
     assert!(rack.busbar("why web-1").ok().out.contains("because a login answers"));
     assert!(rack.busbar("trace web-1").ok().out.contains("first boot"));
+    let nice = rack.busbar("nice -n -10 web-1").ok().out;
+    assert!(nice.starts_with("web-1 has nice -10 (was 0): "), "{nice}");
+    assert_eq!(rack.busbar("ps --json").ok().json()[0]["ask"]["nice"], -10);
+    assert!(rack.busbar("nice web-1").ok().out.contains("web-1  -10  R "));
+    let some = rack.busbar("nice -n 5 web-1 no-one");
+    assert!(some.code == 7 && some.err.contains("no-one"), "{some:?}");
     let rm = rack.busbar("rm web-1 --yes").ok();
     assert!(!rm.out.contains("first boot"), "the install is not told again: {rm:?}");
     assert!(rm.out.contains("web-1 is wiped and given back") && rm.out.contains("samples read back: clean"));
@@ -37,6 +43,9 @@ fn each_kind_of_failure_has_its_exit_code_and_says_what_to_do() {
     assert_eq!(rack.busbar("run").code, 2);
     assert_eq!(rack.busbar("run demo --nice 77 --name x").code, 2);
     assert_eq!(rack.busbar("rm no-one").code, 3);
+    assert_eq!(rack.busbar("nice -n 20 no-one").code, 2);
+    assert_eq!(rack.busbar("nice -n 19 no-one").code, 3);
+    assert_eq!(rack.busbar("nice no-one").code, 3);
     assert_eq!(rack.busbar("run no-image").code, 3);
     assert_eq!(rack.busbar("explain BB9999").code, 3);
 
@@ -114,6 +123,8 @@ fn every_command_speaks_json() {
         "why r1/u2",
         "trace web",
         "kill -TERM web --dry-run",
+        "nice",
+        "nice -n 19 web --dry-run",
         "rm web --dry-run",
         "rm web --yes",
         "cordon r1/u1 --dry-run",
@@ -163,6 +174,7 @@ fn a_dry_run_changes_nothing_and_where_it_cannot_be_had_it_is_refused() {
         "run demo --dry-run",
         "rm web --dry-run",
         "kill -TERM web --dry-run",
+        "nice -n -10 web --dry-run",
         "disarm r1/u2 --dry-run",
         "cordon r1/u2 --dry-run",
         "uncordon r1/u2 --dry-run",

@@ -7,10 +7,10 @@ mod common;
 use common::Rack;
 use serde_json::Value;
 
-/// The commands of the README's section, without what is said of them.
-fn readme() -> Vec<&'static str> {
+/// The commands of a section of the README, without what is said of them.
+fn readme(of: &str) -> Vec<&'static str> {
     let text = include_str!("../README.md");
-    let section = text.split("## Watching").nth(1).unwrap();
+    let section = text.split(&format!("\n## {of}\n")).nth(1).unwrap();
     let block = section.split("```sh\n").nth(1).unwrap().split("```").next().unwrap();
     block
         .lines()
@@ -30,10 +30,15 @@ fn watched() -> Rack {
 }
 
 #[test]
-fn every_command_of_the_readmes_section_works() {
+fn every_command_of_the_readmes_sections_works() {
     let rack = watched();
-    for line in readme() {
+    for line in readme("Watching") {
         rack.busbar(line.strip_prefix("busbar ").unwrap()).ok();
+    }
+    rack.busbar("run demo --name web-1").ok();
+    for line in readme("When there is not enough power") {
+        rack.busbar(&line.strip_prefix("busbar ").unwrap().replace('\'', ""))
+            .ok();
     }
     let frame = rack.busbar("top").ok().out;
     assert!(frame.starts_with("power ") && frame.contains("r1/pdu-a"), "{frame}");

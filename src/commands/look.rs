@@ -1,11 +1,8 @@
 //! Commands that only look.
 
-use std::collections::BTreeMap;
-use std::time::Duration;
-
 use anyhow::Result;
-use rack::request::{EventView, MachineView, NodeView, Progress, Summary, Verdict, Why};
-use rack::{Name, Place, State};
+use rack::request::{EventView, MachineView, NodeView, Summary, Verdict, Why};
+use rack::{Name, Place};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
@@ -74,7 +71,7 @@ pub async fn overview(cli: &Cli) -> Result<u8> {
 }
 
 /// Shows a list once, or again at every change.
-async fn list(
+pub(super) async fn list(
     cli: &Cli,
     client: &Client,
     path: &str,
@@ -105,7 +102,7 @@ async fn list(
     }
 }
 
-fn number(value: Option<f64>, unit: &str) -> String {
+pub(super) fn number(value: Option<f64>, unit: &str) -> String {
     value.map_or_else(|| "—".into(), |v| format!("{v:.0}{unit}"))
 }
 
@@ -291,68 +288,6 @@ pub async fn cat(cli: &Cli, client: &Client, path: &str) -> Result<u8> {
         other => output::json(other, false)?,
     }
     Ok(0)
-}
-
-/// What `ps` shows; `made` tells what stands at a place.
-fn machines(all: Vec<Value>, made: &BTreeMap<Place, String>) -> Result<String> {
-    let mut table = Table::new(&[
-        "NAME", "STAT", ">NI", "WHERE", "MADE OF", ">WATTS", ">TEMP", "IMAGE", "",
-    ]);
-    for view in all {
-        let v: MachineView = serde_json::from_value(view)?;
-        let (m, s) = (&v.machine, &v.machine.status);
-        let note = note(v.progress.as_ref(), s.state, &s.reason, output::now().since(s.since));
-        table.row(vec![
-            m.name.to_string(),
-            s.state.letter().to_string(),
-            m.ask.nice.to_string(),
-            s.place.as_ref().map_or_else(|| "—".into(), ToString::to_string),
-            s.place
-                .as_ref()
-                .and_then(|p| made.get(p))
-                .cloned()
-                .unwrap_or_else(|| "—".into()),
-            number(v.watts, ""),
-            number(v.inlet, "°C"),
-            m.ask.image.name.to_string(),
-            note,
-        ]);
-    }
-    Ok(table.to_string())
-}
-
-/// What is said behind a machine's row, when its state began so long ago: how far it is, or why it is as it is.
-pub fn note(progress: Option<&Progress>, state: State, reason: &str, passed: Duration) -> String {
-    match (progress, state) {
-        (Some(p), _) if p.total.0 > 0 => format!(
-            "{} {} %, {}",
-            p.phase,
-            p.done.0.saturating_mul(100) / p.total.0,
-            span(passed)
-        ),
-        (_, State::Running | State::Stopped | State::Released) => String::new(),
-        _ => reason.to_owned(),
-    }
-}
-
-/// What a node is made of: `64c 256G + 2 gpu`.
-pub fn parts(node: &rack::Node) -> String {
-    let gpus = match node.gpus() {
-        0 => String::new(),
-        n => format!(" + {n} gpu"),
-    };
-    format!("{}c {}{gpus}", node.cores(), node.memory())
-}
-
-pub async fn ps(cli: &Cli, client: &Client, watch: bool, released: bool) -> Result<u8> {
-    let keep = |v: &Value| released || v["status"]["state"] != "released";
-    let mut made = BTreeMap::new();
-    if !cli.json {
-        // Parts hardly ever change, so they are asked for once.
-        let nodes: Vec<NodeView> = serde_json::from_value(client.get("/v1/nodes").await?)?;
-        made.extend(nodes.into_iter().map(|v| (v.node.place.clone(), parts(&v.node))));
-    }
-    list(cli, client, "/v1/machines", watch, keep, |all| machines(all, &made)).await
 }
 
 /// Asks why.

@@ -15,6 +15,8 @@ mod local;
 mod look;
 mod machine;
 pub mod netbox;
+pub mod nice;
+mod ps;
 pub mod sensors;
 mod spark;
 mod top;
@@ -62,7 +64,7 @@ pub async fn online(cli: &Cli) -> Result<u8> {
         Command::Export(what) => export::run(cli, client, what).await,
         Command::Tree { place } => look::tree(cli, client, place.as_ref()).await,
         Command::Cat { path } => look::cat(cli, client, path).await,
-        Command::Ps { watch, all } => look::ps(cli, client, *watch, *all).await,
+        Command::Ps { watch, all } => ps::ps(cli, client, *watch, *all).await,
         Command::Why { about } => look::why(cli, client, about).await,
         Command::Dmesg { follow } => look::dmesg(cli, client, *follow).await,
         Command::Trace { name } => look::trace(cli, client, name).await,
@@ -70,6 +72,7 @@ pub async fn online(cli: &Cli) -> Result<u8> {
         Command::Run(options) => machine::run(cli, client, options).await,
         Command::Rm(options) => machine::rm(cli, client, options).await,
         Command::Kill { signal, names, dry_run } => machine::kill(cli, client, signal, names, *dry_run).await,
+        Command::Nice(options) => nice::nice(cli, client, options).await,
         Command::Cap(options) => hardware::cap(cli, client, options).await,
         Command::Bios(options) => hardware::bios(cli, client, options).await,
         Command::Sensors(options) => sensors::sensors(cli, client, options).await,

@@ -147,7 +147,7 @@ mod tests {
             "at": "2026-11-29T00:00:00Z", "fails": ["r1/pdu-a"], "headline": "1 machine dies: web-1.",
             "dies": [{"place": "r1/u1", "machine": "web-1", "state": "running", "nice": -10, "power": "on", "watts": null,
                 "because": "r1/pdu-a is its only input"}],
-            "weaker": [], "unaffected": 0,
+            "sheds": [], "weaker": [], "unaffected": 0,
             "loads": [
                 {"pdu": "r1/pdu-a", "rated": null, "before": null, "after": 0.0, "at_least": false, "fate": "fails",
                     "round": null, "trips_in": null, "because": null},
@@ -167,5 +167,37 @@ mod tests {
             assert!(text.lines().any(|l| l == line), "{line}\n{text}");
         }
         assert!(text.ends_with("Nothing was changed.\n"), "{text}");
+    }
+
+    #[test]
+    fn who_gives_up_watts_is_told_in_their_order_and_whether_they_are_capped_or_stopped() {
+        let given = |machine: &str, place: &str, nice: i8, cap: Option<f64>, stop: Option<&str>| {
+            serde_json::json!({"place": place, "machine": machine, "nice": nice, "watts": 612.4, "cap": cap, "stop": stop,
+                "because": "to keep r1/pdu-b below its limit"})
+        };
+        let forecast: Forecast = serde_json::from_value(serde_json::json!({
+            "at": "2026-11-29T00:00:00Z", "fails": ["r1/pdu-a"], "headline": "Nothing dies.", "dies": [],
+            "sheds": [given("lab-17", "r1/u1", 19, None, Some("cut")), given("web-3", "r1/u12", -10, Some(316.0), None)],
+            "weaker": [], "unaffected": 0,
+            "loads": [{"pdu": "r1/pdu-b", "rated": 11_040.0, "before": 7730.0, "after": 9384.0, "peak": 15_456.0, "at_least": false,
+                "fate": "relieved", "round": null, "trips_in": 58.0, "because": "140 % of its rating would come to it"}],
+            "moves": [], "unknown": [], "assumed": [],
+        }))
+        .unwrap();
+        let text = told(&forecast);
+        let table = text.split("\n\n").find(|part| part.contains("GIVES UP"));
+        assert_eq!(
+            table,
+            Some(
+                " GIVES UP  PLACE    NI  WATTS  HOW              BECAUSE\n \
+                 lab-17    r1/u1    19  612 W  stopped          to keep r1/pdu-b below its limit\n \
+                 web-3     r1/u12  -10  612 W  capped at 316 W  to keep r1/pdu-b below its limit\n\
+                 Nothing was changed.\n"
+            ),
+            "{text}"
+        );
+        let load =
+            " r1/pdu-b  7730 W  9384 W  11040 W   70 %  85 %  kept from tripping: 140 % of its rating would come to it";
+        assert!(text.lines().any(|l| l == load), "{load}\n{text}");
     }
 }

@@ -7,6 +7,7 @@ use plan::elevation::{Rack, SeenNode, draw};
 use rack::elevation::{By, Elevation};
 use rack::request::{DeviceView, RackSummary};
 use rack::setting::{CapView, CapWish};
+use rack::shed::Shed;
 use rack::{Name, Node, NodeId, Place, Reading, Time};
 
 use crate::House;
@@ -108,7 +109,10 @@ impl House {
             readings: sight.view.readings.clone(),
             cap,
             floor: floor(&sight.settings.caps),
-            shed: world.sheds.get(&node.id).map(|s| s.as_ref().clone()),
+            shed: world.sheds.get(&node.id).map(|s| Shed {
+                place: node.place.clone(),
+                ..s.as_ref().clone()
+            }),
         })
     }
 

@@ -152,6 +152,7 @@ async fn listen(house: &House, node: &Node, mut last: Option<String>) -> Ended {
         };
         if outdates {
             house.inner.live.outdate(&node.bmc.url);
+            known.1.iter().for_each(|id| house.hurry_feeds(id));
         }
         let now = house.now();
         if now.since(minute) >= Duration::from_secs(60) {

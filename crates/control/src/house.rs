@@ -16,7 +16,7 @@ use crate::history::{self, History};
 use crate::live::Live;
 use crate::meters::Meters;
 use crate::record::{EVENTS, Record};
-use crate::{consoles, drift, events, inventory, keys, machines, rollouts, settings};
+use crate::{consoles, drift, events, inventory, keys, machines, pressure, rollouts, settings};
 
 /// Why a request was not done.
 #[derive(Debug, thiserror::Error)]
@@ -152,6 +152,7 @@ impl House {
         loops.spawn(inventory::run(self.clone()));
         loops.spawn(events::run(self.clone()));
         loops.spawn(settings::run(self.clone()));
+        loops.spawn(pressure::run(self.clone()));
         loops.spawn(drift::run(self.clone()));
         loops.spawn(rollouts::run(self.clone()));
         loops.spawn(consoles::run(self.clone()));

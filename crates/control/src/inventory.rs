@@ -13,6 +13,7 @@ use tokio::time::Instant;
 use crate::House;
 use crate::env::Config;
 use crate::history::Of;
+use crate::keys;
 use crate::live::{Live, Sight};
 use crate::record::WatchedBmc;
 
@@ -29,6 +30,8 @@ const HURRY: Duration = Duration::from_secs(180);
 const ILL: Duration = Duration::from_secs(600);
 /// See [`HURRY`].
 const HURRIES: usize = 3;
+/// How often a service is read that tells of something that may trip any moment.
+const HURRIED: Duration = Duration::from_secs(2);
 /// What is told of a hundred parts one by one is read once they have been told.
 const APART: Duration = Duration::from_secs(5);
 /// A box that takes longer is waited for beside the others: what costs us is its first questions, and one BMC in ten that
@@ -178,6 +181,16 @@ impl Book {
                 found.push((waited, Job::Look(Arc::clone(node))));
             }
         }
+        for url in house.inner.live.hurried() {
+            let tried = self.services.get(&url);
+            let waited = tried.map_or(Duration::MAX, |t| t.at.elapsed());
+            if waited >= HURRIED
+                && tried.is_none_or(|t| !t.busy)
+                && let Some(bmc) = house.record(|r| r.bmcs.get(&keys::bmc(&url)).cloned())
+            {
+                found.push((waited, Job::Discover(bmc)));
+            }
+        }
         if self.services_at.is_none_or(|at| at.elapsed() >= SERVICES) {
             self.services_at = Some(Instant::now());
             self.services_due(house, &world, &mut found);
@@ -215,7 +228,8 @@ impl Book {
         }
         for bmc in &services {
             let tried = self.services.get(&bmc.url);
-            if tried.is_some_and(|t| t.busy) {
+            let waits = |(_, job): &(Duration, Job)| matches!(job, Job::Discover(b) if b.url == bmc.url);
+            if tried.is_some_and(|t| t.busy) || found.iter().any(waits) {
                 continue;
             }
             let inventory = |health: Health| match health {
@@ -304,6 +318,7 @@ impl House {
             Ok(readings) => self.keep_readings(node, readings),
             Err(error) => tracing::debug!(place = %node.place, %error, "no readings"),
         }
+        self.learn_caps(node, bmc.as_ref()).await;
     }
 
     /// Shows what was read, and remembers it.

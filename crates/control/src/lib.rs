@@ -34,6 +34,7 @@ pub mod meters;
 mod no_bmc;
 mod outlets;
 pub mod power;
+mod pressure;
 pub mod rackfile;
 pub mod record;
 mod requests;

@@ -1,12 +1,13 @@
 //! What is seen now and kept in memory only: power, readings, agents, logins. Lost with the process and seen again.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::net::IpAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use plan::lifecycle::{Attempt, Seen};
 use rack::request::{NodeLive, OutletView};
-use rack::setting::SettingsView;
+use rack::setting::{Settings, SettingsView};
 use rack::{AgentState, Health, Name, NodeId, Place, Reading, Time};
 use tokio::sync::Notify;
 use tokio::time::Instant;
@@ -32,8 +33,12 @@ pub struct Sight {
     pub read: Option<Instant>,
     /// Caps and firmware settings as last seen, and why a wish is not fulfilled.
     pub settings: SettingsView,
+    /// The wishes that were last tended to, with what was taken so that nothing trips.
+    pub kept: Option<Settings>,
     /// When they were last looked at.
     pub tended: Option<Time>,
+    /// When the caps that it takes were last asked for.
+    pub caps_asked: Option<Instant>,
     /// Its BMC tells of changes itself, so that polling may be slow.
     pub told: bool,
     /// Its BMC told of something: it is looked at as soon as there is a place.
@@ -62,6 +67,11 @@ pub struct Live {
     wakers: Mutex<HashMap<Name, Arc<Notify>>>,
     /// Services whose inventory is no longer true, as their BMC says, and when it last said so.
     outdated: Mutex<HashMap<String, Instant>>,
+    /// Services that are read every few seconds until then.
+    hurried: Mutex<BTreeMap<String, Instant>>,
+    /// Racks whose PDUs were read since they were last looked at.
+    racks: Mutex<BTreeSet<String>>,
+    power: Arc<Bell>,
     changes: Arc<Bell>,
 }
 
@@ -72,6 +82,9 @@ impl Default for Live {
             devices: Mutex::default(),
             wakers: Mutex::default(),
             outdated: Mutex::default(),
+            hurried: Mutex::default(),
+            racks: Mutex::default(),
+            power: Bell::new(0),
             changes: Bell::new(0),
         }
     }
@@ -122,6 +135,7 @@ impl Live {
     /// Notes what is seen of a device.
     pub fn see_device(&self, place: &Place, seen: DeviceSight) {
         lock(&self.devices).insert(place.clone(), seen);
+        self.powered(place);
         self.bump();
     }
 
@@ -131,7 +145,44 @@ impl Live {
         let seen = devices.entry(place.clone()).or_default();
         (seen.outlets, seen.read) = (outlets, Some(now));
         drop(devices);
+        self.powered(place);
         self.bump();
+    }
+
+    fn powered(&self, place: &Place) {
+        lock(&self.racks).insert(place.rack().to_owned());
+        self.power.count();
+    }
+
+    /// Counts up as devices are read.
+    pub(crate) fn power(&self) -> Listener {
+        self.power.listen()
+    }
+
+    /// Racks of which a device was read since this was last asked.
+    pub fn racks_read(&self) -> BTreeSet<String> {
+        std::mem::take(&mut *lock(&self.racks))
+    }
+
+    /// The service at `url` is read every few seconds for so long.
+    pub fn hurry(&self, url: &str, time: Duration) {
+        let mut hurried = lock(&self.hurried);
+        let until = hurried.entry(url.to_owned()).or_insert_with(Instant::now);
+        *until = (*until).max(Instant::now() + time);
+    }
+
+    /// Services that are read every few seconds now.
+    pub fn hurried(&self) -> Vec<String> {
+        let mut hurried = lock(&self.hurried);
+        hurried.retain(|_, until| *until > Instant::now());
+        hurried.keys().cloned().collect()
+    }
+
+    /// Watts of a device at its last reading, however old.
+    pub fn watts_of(&self, place: &Place) -> Option<f64> {
+        let devices = lock(&self.devices);
+        let readings = &devices.get(place)?.readings;
+        readings.iter().find(|r| r.name == "watts")?.value
     }
 
     /// What is seen of a device.
@@ -160,6 +211,7 @@ impl Live {
     /// Forgets what services said that are gone.
     pub fn keep_services(&self, watched: impl Fn(&str) -> bool) {
         lock(&self.outdated).retain(|url, _| watched(url));
+        lock(&self.hurried).retain(|url, _| watched(url));
     }
 
     /// What wakes the loop that tends `machine`.

@@ -49,7 +49,7 @@ pub(crate) fn wake_for(house: &House, key: &str) {
                 live.wake(&name);
             }
         }
-        Some(("node", id)) => {
+        Some(("node" | "shed", id)) => {
             let Ok(id) = id.parse::<NodeId>() else { return };
             let world = house.world();
             match world.nodes.get(&id).and_then(|n| n.holder.as_ref()) {

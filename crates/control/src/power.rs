@@ -3,8 +3,10 @@
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
+use std::time::Duration;
 
 use plan::power::{SeenDevice, Sight, one_line};
+use plan::pressure::Rules;
 use plan::whatif::{Unfailable, whatif};
 use rack::intent::Intent;
 use rack::power::{Forecast, OneLine};
@@ -37,7 +39,7 @@ impl House {
     pub fn whatif(&self, fails: &[Place]) -> Result<Forecast, HouseError> {
         let line = self.one_line_of(None);
         let fails: Vec<Place> = fails.iter().map(|p| full(&line, p)).collect::<Result<_, _>>()?;
-        whatif(&line, &fails).map_err(|refused| match refused {
+        whatif(&line, &fails, &self.rules()).map_err(|refused| match refused {
             Unfailable::Unknown(place) => HouseError::NotFound {
                 kind: FAILABLE,
                 name: place.to_string(),
@@ -48,8 +50,17 @@ impl House {
         })
     }
 
+    /// How much is too much for a PDU, and how long it takes to see that and to act: readings come once in their period, and a
+    /// few seconds pass until a cap holds.
+    pub(crate) fn rules(&self) -> Rules {
+        Rules {
+            react: self.inner.env.config.readings + Duration::from_secs(5),
+            ..Rules::default()
+        }
+    }
+
     /// Of one rack, or of all.
-    fn one_line_of(&self, whole: Option<&Place>) -> OneLine {
+    pub(crate) fn one_line_of(&self, whole: Option<&Place>) -> OneLine {
         let inside = |p: &Place| whole.is_none_or(|w| p.is_in(w));
         let world = self.world();
         // boxes beside the rack that hang on its PDUs carry weight there

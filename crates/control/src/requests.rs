@@ -340,6 +340,10 @@ impl House {
                     (Signal::Cont, _) if desired != Desired::Released => machine.desired = Desired::Running,
                     (Signal::Term, State::Running) => machine.desired = Desired::Stopped,
                     (Signal::Kill, State::Running) => machine.desired = Desired::Killed,
+                    // what gave up its power would start again by itself
+                    (Signal::Term | Signal::Kill, State::Stopped) if desired == Desired::Running => {
+                        machine.desired = Desired::Stopped;
+                    }
                     (Signal::Term | Signal::Kill, State::Stopped) => {}
                     _ => {
                         let what =

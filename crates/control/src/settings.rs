@@ -1,17 +1,19 @@
 //! The loop that keeps caps and firmware settings as someone wants them: compares, sets what differs, says what can't be.
 //! A BMC that loses a cap in a restart gets it again; a cap on trial is undone when nobody keeps it.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
-use futures_util::StreamExt as _;
 use hardware::capability::Cap;
 use hardware::{Driver, Receipt};
 use plan::settings::{self, CapStep};
 use rack::request::Who;
 use rack::setting::{CapView, CapWish, Settings, SettingsRequest, SettingsView, Trial};
-use rack::{Level, Node, Place};
+use rack::shed::Shed;
+use rack::{Level, Node, NodeId, Place};
 use store::Txn;
+use tokio::task::JoinSet;
 
 use crate::House;
 use crate::house::HouseError;
@@ -22,7 +24,7 @@ use crate::no_bmc::must_have_bmc;
 /// How often a box with a wish is compared: a BMC may lose a cap whenever it restarts.
 const EVERY: Duration = Duration::from_secs(60);
 /// Boxes at once.
-const AT_ONCE: usize = 16;
+const AT_ONCE: usize = 64;
 /// For one box.
 const PATIENCE: Duration = Duration::from_secs(120);
 /// Attributes that one box may be wished.
@@ -30,23 +32,44 @@ const ATTRIBUTES: usize = 256;
 /// Longest trial: a week.
 const TRIAL: u64 = 7 * 86_400;
 
-/// Keeps the wishes, for ever.
+/// What is kept up on one box: what someone wants of it, and what is taken from its machine so that nothing trips.
+struct Due {
+    id: NodeId,
+    /// What someone wants.
+    wanted: Settings,
+    /// The same with the lower of both caps.
+    kept: Settings,
+    shed: Option<Arc<Shed>>,
+}
+
+/// Keeps the wishes, for ever. A box that hangs is waited for beside the others.
 pub async fn run(house: House) -> Result<(), store::Error> {
     let mut revisions = house.revisions();
+    let mut busy: BTreeSet<NodeId> = BTreeSet::new();
+    let mut tasks: JoinSet<NodeId> = JoinSet::new();
     loop {
         if let Err(error) = house.end_trials().await {
             tracing::warn!(%error, "the end of a trial can't be written; it is tried again");
         }
-        let due = house.settings_due();
-        futures_util::stream::iter(due)
-            .for_each_concurrent(AT_ONCE, |settings| {
+        for due in house.settings_due() {
+            if tasks.len() < AT_ONCE && busy.insert(due.id.clone()) {
                 let house = house.clone();
-                async move { house.tend_settings(&settings).await }
-            })
-            .await;
-        let waits = house.record(|r| !r.settings.is_empty());
+                tasks.spawn(async move {
+                    house.tend_settings(&due).await;
+                    due.id
+                });
+            }
+        }
+        let waits = house.record(|r| !r.settings.is_empty() || !r.world.sheds.is_empty());
         tokio::select! {
             biased;
+            Some(ended) = tasks.join_next(), if !tasks.is_empty() => match ended {
+                Ok(id) => drop(busy.remove(&id)),
+                Err(panic) => return Err(store::Error::Unavailable {
+                    what: "keep the settings of a box".into(),
+                    reason: format!("its task ended: {panic}"),
+                }),
+            },
             () = revisions.changed() => {}
             () = tokio::time::sleep(EVERY / 4), if waits => {}
         }
@@ -54,17 +77,27 @@ pub async fn run(house: House) -> Result<(), store::Error> {
 }
 
 impl House {
-    fn settings_due(&self) -> Vec<Arc<Settings>> {
+    fn settings_due(&self) -> Vec<Due> {
         let now = self.now();
-        let all: Vec<Arc<Settings>> = self.record(|r| r.settings.values().cloned().collect());
-        let due = |s: &Arc<Settings>| {
-            let Some(id) = &s.node else { return false };
+        let all: Vec<(NodeId, Option<Arc<Settings>>, Option<Arc<Shed>>)> = self.record(|r| {
+            let ids: BTreeSet<&NodeId> = r.settings.keys().chain(r.world.sheds.keys()).collect();
+            let both = |id: &NodeId| (id.clone(), r.settings.get(id).cloned(), r.world.sheds.get(id).cloned());
+            ids.into_iter().map(both).collect()
+        });
+        let due = |(id, wanted, shed): (NodeId, Option<Arc<Settings>>, Option<Arc<Shed>>)| {
+            let wanted = wanted.map(|s| Settings::clone(&s)).unwrap_or_default();
+            let kept = Settings {
+                cap: settings::kept_cap(wanted.cap, shed.as_deref()),
+                ..wanted.clone()
+            };
             // A new wish is due at once; what was tended to is compared again after a while.
-            let is_due =
-                |sight: &Sight| sight.settings.wanted != **s || sight.tended.is_none_or(|t| !now.within(t, EVERY));
-            (s.cap.is_some() || !s.bios.is_empty()) && self.inner.live.peek(id, is_due)
+            let is_due = |sight: &Sight| {
+                sight.kept.as_ref() != Some(&kept) || sight.tended.is_none_or(|t| !now.within(t, EVERY))
+            };
+            let any = kept.cap.is_some() || !kept.bios.is_empty();
+            (any && self.inner.live.peek(&id, is_due)).then_some(Due { id, wanted, kept, shed })
         };
-        all.into_iter().filter(due).collect()
+        all.into_iter().filter_map(due).collect()
     }
 
     async fn end_trials(&self) -> Result<(), store::Error> {
@@ -93,22 +126,27 @@ impl House {
         Ok(())
     }
 
-    async fn tend_settings(&self, settings: &Settings) {
-        let Some(id) = &settings.node else { return };
+    async fn tend_settings(&self, due: &Due) {
         let world = self.world();
-        let Some(node) = world.nodes.get(id) else { return };
-        let before = self.inner.live.sight(id).settings.unfulfilled;
-        let seen = tokio::time::timeout(PATIENCE, self.keep_settings(node, settings)).await;
+        let Some(node) = world.nodes.get(&due.id) else { return };
+        let before = self.inner.live.sight(&due.id).settings;
+        let because = due.shed.as_ref().map_or("it is wanted so", |s| s.because.as_str());
+        let seen = tokio::time::timeout(PATIENCE, self.keep_settings(node, &due.kept, because)).await;
         let mut view = seen.unwrap_or_else(|_| SettingsView {
             unfulfilled: vec![format!("its BMC was not done in {} s", PATIENCE.as_secs())],
             ..SettingsView::default()
         });
-        view.wanted = settings.clone();
-        let news = view.unfulfilled != before && !view.unfulfilled.is_empty();
+        view.wanted = due.wanted.clone();
+        if view.caps.is_empty() {
+            view.caps = before.caps;
+        }
+        let news = view.unfulfilled != before.unfulfilled && !view.unfulfilled.is_empty();
+        let done = view.unfulfilled.is_empty();
         let why = view.unfulfilled.join("; ");
         let now = self.now();
-        self.inner.live.update(id, |s| {
+        self.inner.live.update(&due.id, |s| {
             s.settings = view;
+            s.kept = Some(due.kept.clone());
             s.tended = Some(now);
         });
         if news {
@@ -121,10 +159,24 @@ impl House {
                 let _ = self.commit(txn).await;
             }
         }
+        if let Some(over) = due.shed.as_ref().filter(|s| done && s.is_over()) {
+            self.forget_shed(&due.id, over).await;
+        }
+    }
+
+    /// Everything that was taken from a machine is given back, and its box shows it.
+    async fn forget_shed(&self, id: &NodeId, over: &Shed) {
+        let key = keys::shed(id);
+        let expect = self.record(|r| r.world.sheds.get(id).filter(|s| ***s == *over).map(|_| ()));
+        if expect.is_some() {
+            let _ = self
+                .commit(Txn::new().check(&key, self.unchanged(&key)).delete(&key))
+                .await;
+        }
     }
 
     /// Compares, sets what differs, and says what is seen afterwards.
-    async fn keep_settings(&self, node: &Node, wanted: &Settings) -> SettingsView {
+    async fn keep_settings(&self, node: &Node, wanted: &Settings, because: &str) -> SettingsView {
         let mut view = SettingsView::default();
         let bmc = match self.bmc_of(node).await {
             Ok(bmc) => bmc,
@@ -134,7 +186,7 @@ impl House {
             }
         };
         if let Some(wish) = wanted.cap
-            && let Err(why) = self.keep_cap(node, bmc.as_ref(), wish, &mut view).await
+            && let Err(why) = self.keep_cap(node, bmc.as_ref(), wish, because, &mut view).await
         {
             view.unfulfilled.push(why);
         }
@@ -151,6 +203,7 @@ impl House {
         node: &Node,
         bmc: &dyn Driver,
         wish: CapWish,
+        because: &str,
         view: &mut SettingsView,
     ) -> Result<(), String> {
         let caps = bmc.caps().ok_or("this box has no power cap")?;
@@ -165,7 +218,7 @@ impl House {
         }
         let what = watts.map_or_else(|| "cap lifted".to_owned(), |w| format!("cap {w:.0} W"));
         let permit = self
-            .permit(&node.id, node.place.as_ref(), what, "it is wanted so", "busbar")
+            .permit(&node.id, node.place.as_ref(), what, because, "busbar")
             .await
             .map_err(|e| e.to_string())?;
         let receipt = caps
@@ -328,7 +381,7 @@ fn in_words(settings: &Settings) -> String {
     }
 }
 
-fn shown(caps: Vec<Cap>) -> Vec<CapView> {
+pub(crate) fn shown(caps: Vec<Cap>) -> Vec<CapView> {
     let view = |c: Cap| CapView {
         id: c.id,
         watts: c.watts,

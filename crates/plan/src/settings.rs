@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use rack::Time;
 use rack::setting::{CapView, CapWish, Settings};
+use rack::shed::Shed;
 use serde_json::Value;
 
 /// Caps closer than this are the same: BMCs round.
@@ -18,6 +19,18 @@ pub enum CapStep {
     Set(Option<f64>),
     /// It can't be.
     Impossible(String),
+}
+
+/// The cap that is kept up: the lower of what someone wants and what is taken so that nothing trips; what held before when
+/// that is given back.
+pub fn kept_cap(wanted: Option<CapWish>, shed: Option<&Shed>) -> Option<CapWish> {
+    let Some(shed) = shed else { return wanted };
+    match (shed.cap, wanted) {
+        (Some(shed), Some(CapWish::Watts(wanted))) => Some(CapWish::Watts(wanted.min(shed))),
+        (Some(shed), _) => Some(CapWish::Watts(shed)),
+        (None, Some(wanted)) => Some(wanted),
+        (None, None) => Some(shed.before.map_or(CapWish::Lifted, CapWish::Watts)),
+    }
 }
 
 /// What is done about the cap of the whole box.

@@ -1,6 +1,7 @@
 //! Why a machine or a node is as it is, what comes next by itself, and what changes it (invariant I5).
 
 use rack::request::{NodeLive, Why};
+use rack::shed::Shed;
 use rack::{Desired, Machine, Node, State, Tenancy, Time, World};
 
 /// Why `machine` is as it is.
@@ -20,6 +21,18 @@ pub fn machine(world: &World, machine: &Machine, now: Time) -> Why {
         because.push(format!("{} is cordoned: {why}", node.place));
     }
     let mut next = Vec::new();
+    let shed = world.shed_of(machine).filter(|s| !s.is_over());
+    if let Some(shed) = shed {
+        because.push(format!(
+            "{} since {}, because {}; it drew {:.0} W, nice {}",
+            shed.in_words(),
+            shed.changed,
+            shed.because,
+            shed.drew,
+            shed.nice
+        ));
+        next.push(given_back(shed));
+    }
     if !matches!(s.state, State::Running | State::Stopped | State::Released | State::Held) {
         let left = now.until(s.deadline).as_secs();
         next.push(match s.state {
@@ -32,8 +45,37 @@ pub fn machine(world: &World, machine: &Machine, now: Time) -> Why {
         headline: format!("{} is {}{at} since {}", machine.name, s.state, s.since),
         because,
         next,
-        ways_out: machine_ways_out(machine),
+        ways_out: shed
+            .map(|s| first_others(s))
+            .into_iter()
+            .chain(machine_ways_out(machine))
+            .collect(),
     }
+}
+
+/// When a machine gets back what was taken from it.
+fn given_back(shed: &Shed) -> String {
+    let rules = crate::pressure::Rules::default();
+    let (wait, what) = match shed.stop {
+        Some(_) => (rules.rest, "started"),
+        None => (rules.hold, "raised"),
+    };
+    let pdus: Vec<&str> = shed.pdus.iter().map(AsRef::as_ref).collect();
+    format!(
+        "{what} as far as there is room once {} has been below {:.0} % for {} s, the highest priority first",
+        pdus.join(" and "),
+        rules.aim * 100.0,
+        wait.as_secs()
+    )
+}
+
+/// The command that lets others give way before this machine.
+fn first_others(shed: &Shed) -> String {
+    let nice = (i16::from(shed.nice) - 5).max(-20);
+    format!(
+        "busbar nice -n {nice} {}    lets machines of a lower priority give way first",
+        shed.machine
+    )
 }
 
 /// Commands that take a machine out of where it is.

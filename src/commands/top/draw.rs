@@ -316,7 +316,7 @@ fn foot(state: &State, width: usize, look: Look) -> Vec<Line<'static>> {
 }
 
 /// What keys do.
-const HELP: [&str; 16] = [
+const HELP: [&str; 17] = [
     "1 to 6, Tab, left, right  rack, power, heat, machines, boxes, events",
     "up, down, PgUp, PgDn, Home, End            select a row",
     "Enter       why the selected row is as it is: busbar why",
@@ -332,6 +332,7 @@ const HELP: [&str; 16] = [
     "A dash is no fresh reading: it is never zero.",
     "Machines: STAT is P pending, L placed, C composing, B booting,",
     "I installing, R running, T stopped, D draining, W wiping, H held;",
+    "< behind it: gives up watts so that nothing trips.",
     "NI is the shed order, highest first.",
 ];
 

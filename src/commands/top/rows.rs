@@ -5,11 +5,12 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use rack::request::{DeviceView, EventView, Progress};
+use rack::shed::Shed;
 use rack::vitals::Vital;
 use rack::{Health, Level, Name, Node, Place, State as Stands, Time};
 use serde::Deserialize;
 
-use crate::commands::look;
+use crate::commands::ps;
 
 /// Which part of the rack is looked at.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -129,6 +130,9 @@ pub struct Machine {
     pub watts: Option<f64>,
     /// Inlet temperature of its node in °C, when there is a fresh reading.
     pub inlet: Option<f64>,
+    /// What is taken from it so that nothing trips.
+    #[serde(default)]
+    pub shed: Option<Shed>,
 }
 
 /// What is shown of what was asked for.
@@ -163,7 +167,14 @@ pub struct Status {
 impl Machine {
     /// What `ps` says behind its row, when so much time has passed since its state began.
     pub fn note(&self, passed: Duration) -> String {
-        look::note(self.progress.as_ref(), self.status.state, &self.status.reason, passed)
+        let status = &self.status;
+        ps::note(
+            self.progress.as_ref(),
+            status.state,
+            &status.reason,
+            self.shed.as_ref(),
+            passed,
+        )
     }
 }
 
@@ -184,7 +195,7 @@ impl Made {
     /// Of a node.
     pub fn node(node: &Node) -> Made {
         Made {
-            of: look::parts(node),
+            of: ps::parts(node),
             armed: Some(node.armed),
             cordoned: node.cordoned.clone(),
             bare: node.abilities.no_bmc,

@@ -9,6 +9,7 @@ use ratatui::widgets::{Row as Drawn, Table};
 use super::draw::Look;
 use super::rows::{Machine, Made, Pane, Row, level};
 use super::state::State;
+use crate::commands::ps;
 use crate::output;
 
 /// Lines of one event at most.
@@ -228,7 +229,7 @@ fn machine(m: &Machine, made: &Made, look: Look) -> Drawn<'static> {
     let status = &m.status;
     let cells = [
         m.name.to_string(),
-        status.state.letter().to_string(),
+        ps::stat(status.state, m.shed.as_ref()),
         format!("{:>3}", m.ask.nice),
         status
             .place
@@ -242,6 +243,7 @@ fn machine(m: &Machine, made: &Made, look: Look) -> Drawn<'static> {
     ];
     let style = match status.state {
         rack::State::Held => look.style(Color::Red),
+        _ if ps::taken(m.shed.as_ref()).is_some() => look.style(Color::Yellow),
         rack::State::Running => Style::new(),
         _ => look.style(Color::Cyan),
     };

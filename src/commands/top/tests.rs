@@ -631,6 +631,25 @@ fn eighty_columns_show_every_pane_and_only_ascii_where_that_is_all() {
 }
 
 #[test]
+fn a_machine_that_gives_up_watts_is_marked_and_the_selected_one_says_why() {
+    let mut state = state(Role::Operator);
+    let text = serde_json::json!([{"name": "web", "ask": {"image": {"name": "demo"}, "nice": 19}, "progress": null, "watts": 300.0,
+        "inlet": null, "status": {"state": "running", "since": "2026-01-01T00:00:00Z", "reason": "", "place": "r1/u1"},
+        "shed": {"node": "9b2f0f5e-5f0c-5d9e-8f0e-000000000001", "place": "r1/u1", "machine": "web", "nice": 19, "cap": 300.0,
+            "stop": null, "drew": 612.0, "before": null, "pdus": ["r1/pdu-b"], "because": "r1/pdu-b carries 104 % of its rating",
+            "since": "2026-01-01T00:00:00Z", "changed": "2026-01-01T00:00:00Z"}}]);
+    state.see(News::Machines(serde_json::from_value(text).unwrap()));
+    press(&mut state, "4");
+    let text = shown(&mut state, 80, 24, PLAIN);
+    for want in [
+        "web  R<    19 r1/u1",
+        "web: running, capped at 300 W because r1/pdu-b carries 104 %",
+    ] {
+        assert!(text.contains(want), "no {want} in\n{text}");
+    }
+}
+
+#[test]
 fn a_name_of_any_length_is_shown_whole() {
     let long = "a-machine-whose-name-is-as-long-as-a-name-may-be-at-most-63-sig";
     assert_eq!(long.len(), 63);

@@ -18,6 +18,7 @@ mod stage;
 pub(crate) mod tests;
 
 use rack::agent::DiskWipe;
+use rack::shed::Halt;
 use rack::{
     AgentState, BootTarget, Desired, Level, Machine, Node, NodeId, PowerState, ResetKind, Stage, State, Status,
 };
@@ -142,7 +143,7 @@ pub fn next(world: &World, machine: &Machine, observed: &Observed<'_>, policy: &
             ..step.rest(status)
         };
     }
-    match (machine.status.state, machine.desired) {
+    match (machine.status.state, wanted(world, machine)) {
         (State::Released, _) => step.rest(machine.status.clone()),
         (State::Held, Desired::Released)
             if !matches!(machine.status.held_from, Some(State::Draining | State::Wiping)) =>
@@ -166,6 +167,17 @@ pub fn next(world: &World, machine: &Machine, observed: &Observed<'_>, policy: &
         (State::Stopped, _) => step.rest(machine.status.clone()),
         // A wish to stop what is only just coming up waits until it is up: half-installed is no place to rest.
         (State::Composing | State::Booting | State::Installing, _) => step.drive(),
+    }
+}
+
+/// What is wanted of a machine now: what its owner wants, unless it is stopped so that nothing trips. That passes, and
+/// the wish stays as it is.
+pub(crate) fn wanted(world: &World, machine: &Machine) -> Desired {
+    let halt = world.shed_of(machine).and_then(|s| s.stop);
+    match (machine.desired, halt) {
+        (Desired::Running, Some(Halt::Ask)) => Desired::Stopped,
+        (Desired::Running, Some(Halt::Cut)) => Desired::Killed,
+        (desired, _) => desired,
     }
 }
 
@@ -307,7 +319,7 @@ impl Draft<'_> {
     fn stop(&self) -> Step {
         if self.machine.status.stage != Stage::PowerOff {
             let listens = |n: &Node| n.abilities.reset.contains(&ResetKind::GracefulShutdown);
-            let how = match self.machine.desired {
+            let how = match wanted(self.world, self.machine) {
                 Desired::Stopped if self.node().is_some_and(listens) => "is asked to stop",
                 Desired::Stopped => "is switched off: nothing there could pass a request on",
                 _ => "is switched off",

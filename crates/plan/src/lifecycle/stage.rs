@@ -144,7 +144,7 @@ impl Draft<'_> {
         let asked_for = self.now.since(status.stage_since);
         // Only an installed system can stop on request; a firmware or an agent would ignore it.
         let listens = status.disk.is_some() && !self.machine.hurry;
-        let polite = match (status.state, self.machine.desired) {
+        let polite = match (status.state, super::wanted(self.world, self.machine)) {
             (State::Running, Desired::Stopped) => true,
             (State::Draining, _) => listens && asked_for < self.policy.graceful,
             _ => false,
@@ -189,11 +189,12 @@ impl Draft<'_> {
     fn after_power_off(&self) -> Step {
         match self.machine.status.state {
             State::Running => {
-                let mut step = self.enter(
-                    State::Stopped,
-                    Stage::Rest,
-                    "was stopped; `busbar kill -CONT` starts it",
-                );
+                let shed = self.world.shed_of(self.machine).filter(|s| s.stop.is_some());
+                let why = match shed.filter(|_| self.machine.desired == rack::Desired::Running) {
+                    Some(shed) => format!("gave up its power: {}; starts again when there is room", shed.because),
+                    None => "was stopped; `busbar kill -CONT` starts it".into(),
+                };
+                let mut step = self.enter(State::Stopped, Stage::Rest, &why);
                 step.wake = None;
                 step
             }
