@@ -192,14 +192,15 @@ test("more than one feed carries: everyone works, a feed is lost and mended, and
   expect(tell({}, ["lab-1"], "r1/u10").map(({ command }) => command)).toEqual([
     "busbar run demo --name lab-2 --on r1/u10 --nice=10",
     "busbar emulate load 'r1/*' full",
+    "busbar emulate speed 1",
     "busbar emulate fault feed-a lose-feed",
   ]);
   expect(tell({}, ["lab-1"])[0]?.command).toBe("busbar run demo --name lab-2 --on r1/u3");
-  expect(tell({}).length).toBe(2);
+  expect(tell({}).length).toBe(3);
   expect(tell({}).at(-1)?.does).toContain("feed-b would carry 12.0 A; its breaker is rated for 10.");
   const [rest, mend] = tell({
     faults: [fault(3, "lose_feed", "feed-a")],
-    rack: { ...two, boxes: two.boxes.map((it) => ({ ...it, load: "full" })) },
+    rack: { ...two, speed: 1, boxes: two.boxes.map((it) => ({ ...it, load: "full" })) },
   });
   expect([rest?.label, mend?.label, mend?.command]).toEqual(["Let them rest", "Mend", "busbar emulate clear 3"]);
   expect(mend?.does).toContain("feed-b carries 12.0 A; its breaker is rated for 10.");

@@ -99,16 +99,24 @@ export const LOADS = ["idle", "0.3", "0.8", "full", "inference", "training"] as 
 export const SPEEDS = ["0", "1", "10", "20", "50", "200"] as const;
 export const STEPS = ["60", "600", "3600"] as const;
 
+/** How fast the rack's time runs. */
+export const speed = (times: string, label: string, does: string, lab: Lab): Action => ({
+  id: "speed",
+  label,
+  does,
+  command: `busbar emulate speed ${times}`,
+  call: { method: "PUT", path: "/v1/lab/speed", body: { speed: Number(times) } },
+  ...reason(lab.barred),
+});
+
 /** The pace of the rack's time. */
-export const pace = (speed: string, step: string, lab: Lab): Action[] => [
-  {
-    id: "speed",
-    label: "Set the speed",
-    does: `Its time runs ${lab.rack.speed === 0 ? "not at all" : `${lab.rack.speed} times as fast as real`}.`,
-    command: `busbar emulate speed ${speed}`,
-    call: { method: "PUT", path: "/v1/lab/speed", body: { speed: Number(speed) } },
-    ...reason(lab.barred),
-  },
+export const pace = (times: string, step: string, lab: Lab): Action[] => [
+  speed(
+    times,
+    "Set the speed",
+    `Its time runs ${lab.rack.speed === 0 ? "not at all" : `${lab.rack.speed} times as fast as real`}.`,
+    lab,
+  ),
   {
     id: "step",
     label: "Put it forward",

@@ -1,7 +1,7 @@
 // More than one feed carries: the scenario in which somebody has to give way. Pure: chosen from what the rack truly has.
 
 import type { Action } from "../act/action";
-import { type Lab, running, toTry, working } from "./offers";
+import { type Lab, running, speed, toTry, working } from "./offers";
 import { scenarios } from "./scenarios";
 import type { LabRack } from "./types";
 
@@ -37,6 +37,12 @@ const hungriest = (place: string) =>
 const another = (place: string) =>
   `The image demo on ${place}: ${ENOUGH} or so that work hard need more than one feed.`;
 
+/** Breakers follow the rack's own time, and whoever saves them does not. */
+const slow = (lab: Lab): Action[] => {
+  const does = `Its time runs ${lab.rack.speed} times as fast as real, and so much sooner its breakers trip.`;
+  return lab.rack.speed > 1 ? [speed("1", "Run at real time", does, lab)] : [];
+};
+
 /** What is done, one after the other: offered when there are machines, and two feeds of which one can be lost. */
 export function story(lab: Lab, { rack: name, machines, hungry, free }: Stage): Action[] {
   const { rack, kinds, faults } = lab;
@@ -62,5 +68,5 @@ export function story(lab: Lab, { rack: name, machines, hungry, free }: Stage): 
             ? running(more, machines, hungriest(more), lab, 10)
             : running(more, machines, another(more), lab),
         ];
-  return [...run, work, { ...lose, does: `${lose.does ?? ""}${then}` }];
+  return [...run, work, ...slow(lab), { ...lose, does: `${lose.does ?? ""}${then}` }];
 }
