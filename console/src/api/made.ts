@@ -1,5 +1,6 @@
 // Values for tests: whole ones, so that each test says only what it is about.
 
+import type { Shed } from "../parts/shed";
 import type { Box, Elevation, Flank, Value } from "./types";
 
 export const value = (number: number, more: Partial<Value> = {}): Value => ({
@@ -26,6 +27,7 @@ export const box = (unit: number, more: Partial<Box> = {}): Box => ({
   machine: null,
   state: null,
   held: null,
+  shed: null,
   power: "on",
   health: "ok",
   silent: null,
@@ -66,5 +68,19 @@ export const elevation = (more: Partial<Elevation> = {}): Elevation => ({
   flanks: [],
   feet: [],
   totals: { watts: null, unknown: 0, inlet_max: null },
+  ...more,
+});
+
+export const shed = (machine: string, more: Partial<Shed> = {}): Shed => ({
+  machine,
+  place: "r1/u1",
+  nice: 10,
+  cap: 300,
+  stop: null,
+  drew: 612,
+  pdus: ["r1/pdu-b"],
+  because: "r1/pdu-b carries 104 % of its rating",
+  since: "2026-11-29T12:02:00Z",
+  changed: "2026-11-29T12:02:00Z",
   ...more,
 });

@@ -1508,6 +1508,7 @@ export interface components {
             /** @description Where it stands. */
             readonly place: components["schemas"]["Place"];
             readonly power?: components["schemas"]["PowerState"] | null;
+            readonly shed?: components["schemas"]["Shed"] | null;
             /** @description Why its BMC does not answer, when it does not. */
             readonly silent?: string | null;
             /** @description That machine's state. */
@@ -3108,11 +3109,9 @@ export interface components {
              * @description Its shed order when this was decided: −20 is shed last, 19 first.
              */
             readonly nice: number;
-            /** @description Its node. */
-            readonly node: string;
             /** @description The PDUs for whose sake. */
             readonly pdus: readonly components["schemas"]["Place"][];
-            /** @description Where that stands. */
+            /** @description Where its node stands. */
             readonly place: components["schemas"]["Place"];
             /** @description Since when anything is taken from it. */
             readonly since: components["schemas"]["Time"];

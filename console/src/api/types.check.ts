@@ -5,6 +5,7 @@ import type { Token } from "../audit/tokens";
 import type { Parted, Unit, Vital } from "../cooling/cool";
 import type { Image, User } from "../images/images";
 import type { Free } from "../parts/free";
+import type { Shed } from "../parts/shed";
 import type { PoolNode } from "../pools/pool";
 import type { components } from "./schema";
 import type { Planned, Free as RunFree, Settings } from "../run/Outcome";
@@ -56,6 +57,7 @@ export type Checked = [
   Same<Wrong<Schemas["EventView"], ours.EventView, "EventView">>,
   Same<Wrong<Schemas["OneLine"], power.OneLine, "OneLine">>,
   Same<Wrong<Schemas["Forecast"], power.Forecast, "Forecast">>,
+  Same<Wrong<Schemas["Shed"], Shed, "Shed">>,
   Same<Wrong<Schemas["Problem"], ours.Problem, "Problem">>,
   Same<Wrong<Schemas["HistoryView"], History, "History">>,
   Same<Wrong<Schemas["MachineView"], machines.MachineView, "MachineView">>,

@@ -1,5 +1,7 @@
 // What the API answers, as far as pages read it. The whole of it is described at /v1/openapi.json.
 
+import type { Shed } from "../parts/shed";
+
 export type Role = "reader" | "operator" | "admin";
 
 export interface Me {
@@ -59,6 +61,8 @@ export interface Box {
   machine: string | null;
   state: string | null;
   held: string | null;
+  /** What is taken from its machine so that nothing trips. */
+  shed: Shed | null;
   power: string | null;
   health: Class | null;
   silent: string | null;

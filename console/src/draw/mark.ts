@@ -1,8 +1,9 @@
 // What a box is, by shape and by word: colour alone never says it.
 
 import type { Box } from "../api/types";
+import { held } from "../parts/shed";
 
-export type Shape = "disc" | "ring" | "square" | "half" | "wedge" | "cross" | "ask" | "none";
+export type Shape = "disc" | "ring" | "square" | "half" | "less" | "wedge" | "cross" | "ask" | "none";
 
 export interface Mark {
   shape: Shape;
@@ -33,6 +34,8 @@ export function mark(box: Box): Mark {
     return { shape: "cross", word: box.state ? `${box.state}, critical` : "critical", loud: true };
   if (box.health === "warning")
     return { shape: "wedge", word: box.state ? `${box.state}, warning` : "warning", loud: true };
+  const less = held(box.shed);
+  if (less !== null) return { shape: "less", word: less.stop != null ? "stopped, pressure" : "capped", loud: true };
   if (box.state) {
     const [shape, word] = OF_STATE[box.state] ?? ["half", box.state];
     return { shape, word, loud: box.state === "held" };
@@ -59,6 +62,8 @@ export function outline(shape: Shape, x: number, y: number, r: number): string {
       return `M${n(x - r * 0.85)} ${n(y - r * 0.85)}h${n(r * 1.7)}v${n(r * 1.7)}h${n(-r * 1.7)}Z`;
     case "wedge":
       return `M${n(x)} ${n(y - r)}L${n(x + r * 1.1)} ${n(y + r * 0.9)}H${n(x - r * 1.1)}Z`;
+    case "less":
+      return `M${n(x - r)} ${n(y - r * 0.7)}L${n(x)} ${n(y + r * 0.2)}L${n(x + r)} ${n(y - r * 0.7)}V${n(y)}L${n(x)} ${n(y + r * 0.9)}L${n(x - r)} ${n(y)}Z`;
     case "cross": {
       const a = r * 0.95;
       const b = r * 0.5;

@@ -6,7 +6,7 @@ import { Acts } from "../act/Acts";
 import { createWatch } from "../api/watch";
 import type { Elevation } from "../api/types";
 import type { PageProps } from "../pages";
-import { go, param, withParams } from "../view/router";
+import { follow, go, param, withParams } from "../view/router";
 import { age, clock } from "../view/words";
 import "./lab.css";
 import { Select } from "./Choices";
@@ -14,6 +14,7 @@ import { Picked } from "./Picked";
 import { Latest, Scene } from "./Scene";
 import { Things } from "./Things";
 import { headline, lasted } from "./state";
+import { story as tale } from "./story";
 import * as offers from "./offers";
 import type { Fault, FaultKind, LabRack } from "./types";
 
@@ -89,11 +90,22 @@ function Known(props: KnownProps) {
   const [step, setStep] = createSignal("600");
   const boxes = () => props.elevation?.boxes ?? [];
   const machines = () => boxes().flatMap(({ machine }) => (machine === null ? [] : [machine]));
-  const free = () =>
-    boxes().find(({ kind, found, machine, armed, cordoned, health }) => {
-      const usable = kind === "server" && found && armed && cordoned === null && health !== "critical";
-      return usable && machine === null;
-    })?.place;
+  const usable = () =>
+    boxes().filter(
+      ({ kind, found, armed, cordoned, health }) =>
+        kind === "server" && found && armed && cordoned === null && health !== "critical",
+    );
+  const free = () => usable().find(({ machine }) => machine === null)?.place;
+  // accelerators draw more than all else
+  const hungry = () => {
+    const most = Math.max(1, ...usable().map(({ cells }) => cells.length));
+    const like = usable().filter(({ cells }) => cells.length === most);
+    return like.some(({ machine }) => machine !== null) ? undefined : like[0]?.place;
+  };
+  const story = () => tale(lab(), { rack: props.name, machines: machines(), hungry: hungry(), free: free() });
+  // what the story does is not offered twice
+  const tries = () => offers.toTry(lab()).filter(({ id }) => id !== "feed" || story().length === 0);
+  const power = () => `/power/${props.name}` as const;
   const lab = (): offers.Lab => ({
     rack: props.rack,
     kinds: props.kinds,
@@ -149,10 +161,24 @@ function Known(props: KnownProps) {
           <section>
             <h2>Try it</h2>
             <Acts
-              actions={[...offers.start(free(), machines(), props.name, lab()), ...offers.toTry(lab())]}
+              actions={[...offers.start(free(), machines(), props.name, lab()), ...tries()]}
               onDone={props.onDone}
             />
           </section>
+          <Show when={story().length > 0}>
+            <section aria-labelledby="story-name">
+              <h2 id="story-name">More than one feed carries</h2>
+              <p class="lede">
+                Before a breaker trips, Busbar takes watts from machines by their nice, 19 first; when there is room it
+                gives them back. What to look at:{" "}
+                <a class="to" href={power()} onClick={(event) => follow(event, power())}>
+                  who gives way first
+                </a>
+                .
+              </p>
+              <Acts actions={story()} onDone={props.onDone} />
+            </section>
+          </Show>
         </div>
         <div class="sees">
           <Show when={props.elevation}>

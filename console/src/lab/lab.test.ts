@@ -4,6 +4,7 @@ import { effect, isSet, list, told } from "./faults";
 import { breakable, broken, type Lab, start, toTry } from "./offers";
 import { scenarios } from "./scenarios";
 import { headline, lasted, ofBox } from "./state";
+import { alone, story } from "./story";
 import type { Fault, FaultKind, LabBox, LabGear, LabRack } from "./types";
 
 const box = (place: string, more: Partial<LabBox> = {}): LabBox => ({
@@ -176,6 +177,38 @@ test("there is something to lose: a machine is offered under a name that is free
     "busbar emulate load 'r1/*' training",
   ]);
   expect(start(undefined, [], "r1", lab({ rack: rack({ boxes: [] }) }))).toEqual([]);
+});
+
+test("more than one feed carries: everyone works, a feed is lost and mended, and the hungriest box has a machine", () => {
+  const two = rack({
+    gear: ["a", "b"].flatMap((it) => [
+      gear(`feed-${it}`, "source", { watts: 4000 }),
+      gear(`feed-${it}-breaker`, "breaker", { watts: 4000, amps: 6, rated: 10 }),
+    ]),
+  });
+  const feeds = [...kinds, kind("lose_feed", ["feed-a", "feed-b"])];
+  const tell = (more: Partial<Lab>, machines = ["lab-1", "a", "b", "c", "d"], hungry?: string) =>
+    story(lab({ rack: two, kinds: feeds, ...more }), { rack: "r1", machines, hungry, free: "r1/u3" });
+  expect(tell({}, ["lab-1"], "r1/u10").map(({ command }) => command)).toEqual([
+    "busbar run demo --name lab-2 --on r1/u10 --nice=10",
+    "busbar emulate load 'r1/*' full",
+    "busbar emulate speed 1",
+    "busbar emulate fault feed-a lose-feed",
+  ]);
+  expect(tell({}, ["lab-1"])[0]?.command).toBe("busbar run demo --name lab-2 --on r1/u3");
+  expect(tell({}).length).toBe(3);
+  expect(tell({}).at(-1)?.does).toContain("feed-b would carry 12.0 A; its breaker is rated for 10.");
+  const [rest, mend] = tell({
+    faults: [fault(3, "lose_feed", "feed-a")],
+    rack: { ...two, speed: 1, boxes: two.boxes.map((it) => ({ ...it, load: "full" })) },
+  });
+  expect([rest?.label, mend?.label, mend?.command]).toEqual(["Let them rest", "Mend", "busbar emulate clear 3"]);
+  expect(mend?.does).toContain("feed-b carries 12.0 A; its breaker is rated for 10.");
+  expect(tell({ barred: "needs the role operator" }).every(({ disabled }) => disabled)).toBe(true);
+  // nothing to give way, one feed alone, or nothing known of what is left
+  expect(tell({}, [])).toEqual([]);
+  expect(tell({ kinds: [kind("lose_feed", ["feed-a"])] })).toEqual([]);
+  expect(alone(rack(), "feed-a")).toBeNull();
 });
 
 test("names are listed shortly, and time as people say it", () => {

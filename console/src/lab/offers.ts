@@ -99,16 +99,24 @@ export const LOADS = ["idle", "0.3", "0.8", "full", "inference", "training"] as 
 export const SPEEDS = ["0", "1", "10", "20", "50", "200"] as const;
 export const STEPS = ["60", "600", "3600"] as const;
 
+/** How fast the rack's time runs. */
+export const speed = (times: string, label: string, does: string, lab: Lab): Action => ({
+  id: "speed",
+  label,
+  does,
+  command: `busbar emulate speed ${times}`,
+  call: { method: "PUT", path: "/v1/lab/speed", body: { speed: Number(times) } },
+  ...reason(lab.barred),
+});
+
 /** The pace of the rack's time. */
-export const pace = (speed: string, step: string, lab: Lab): Action[] => [
-  {
-    id: "speed",
-    label: "Set the speed",
-    does: `Its time runs ${lab.rack.speed === 0 ? "not at all" : `${lab.rack.speed} times as fast as real`}.`,
-    command: `busbar emulate speed ${speed}`,
-    call: { method: "PUT", path: "/v1/lab/speed", body: { speed: Number(speed) } },
-    ...reason(lab.barred),
-  },
+export const pace = (times: string, step: string, lab: Lab): Action[] => [
+  speed(
+    times,
+    "Set the speed",
+    `Its time runs ${lab.rack.speed === 0 ? "not at all" : `${lab.rack.speed} times as fast as real`}.`,
+    lab,
+  ),
   {
     id: "step",
     label: "Put it forward",
@@ -119,37 +127,50 @@ export const pace = (speed: string, step: string, lab: Lab): Action[] => [
   },
 ];
 
+/** Work for those that run, or rest when they do it; null when nothing runs. */
+export function working(
+  load: "training" | "full",
+  { label, does }: { label: string; does: string },
+  rack: string,
+  lab: Lab,
+): Action | null {
+  const on = lab.rack.boxes.filter((box) => box.on && box.activity != null);
+  if (on.length === 0) return null;
+  const all = `${rack}/*`;
+  return on.every((box) => box.load === load)
+    ? work("work", "Let them rest", all, "idle", does, lab)
+    : work("work", label, all, load, does, lab);
+}
+
+const TRAIN = {
+  label: "Put them to work",
+  does: "Every box that runs something trains: more watts, more heat, faster fans; watts swing as gradients are exchanged.",
+};
+
+/** The first name that is free: `lab-1`. */
+const unused = (names: readonly string[]) =>
+  Array.from({ length: names.length + 1 }, (_, n) => `lab-${n + 1}`).find((it) => !names.includes(it)) ?? "lab-1";
+
+/** A machine on a free box; `nice` is its shed order. */
+export const running = (on: string, names: readonly string[], does: string, lab: Lab, nice?: number): Action => {
+  const name = unused(names);
+  const order = nice === undefined ? {} : { nice };
+  return {
+    id: "run",
+    label: "Run a machine",
+    does,
+    command: `busbar run demo --name ${name} --on ${on}${nice === undefined ? "" : ` --nice=${nice}`}`,
+    call: { method: "POST", path: "/v1/machines", body: { image: "demo", name, on, ...order } },
+    ...reason(lab.barred),
+  };
+};
+
 /** Something to lose: a machine on a free box, and work for those that run. */
 export function start(free: string | undefined, names: readonly string[], rack: string, lab: Lab): Action[] {
-  const number =
-    Array.from({ length: names.length + 1 }, (_, n) => n + 1).find((n) => !names.includes(`lab-${n}`)) ?? 1;
-  const on = lab.rack.boxes.filter((box) => box.on && box.activity != null);
-  const all = `${rack}/*`;
-  const busy = on.length > 0 && on.every(({ load }) => load === "training");
-  const first: Action[] =
-    free === undefined || names.length >= 3
-      ? []
-      : [
-          {
-            id: "run",
-            label: "Run a machine",
-            does: `Something to lose: the image demo on ${free}, which boots and installs as a real server does.`,
-            command: `busbar run demo --name lab-${number} --on ${free}`,
-            call: { method: "POST", path: "/v1/machines", body: { image: "demo", name: `lab-${number}`, on: free } },
-            ...reason(lab.barred),
-          },
-        ];
-  const second = busy
-    ? work("work", "Let them rest", all, "idle", "All that run train now: watts swing as gradients are exchanged.", lab)
-    : work(
-        "work",
-        "Put them to work",
-        all,
-        "training",
-        "Every box that runs something trains: more watts, more heat, faster fans.",
-        lab,
-      );
-  return on.length > 0 ? [...first, second] : first;
+  const does = `Something to lose: the image demo on ${free}, which boots and installs as a real server does.`;
+  const first = free === undefined || names.length >= 3 ? [] : [running(free, names, does, lab)];
+  const second = working("training", TRAIN, rack, lab);
+  return second === null ? first : [...first, second];
 }
 
 /** The load of one box. */

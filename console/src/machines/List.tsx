@@ -7,7 +7,7 @@ import { MachineLink, PlaceLink } from "../parts/Links";
 import { Wide } from "../parts/Wide";
 import { follow, go, param, withParams } from "../view/router";
 import { reading, watts } from "../view/words";
-import { COLUMNS, type Column, headline, madeOf, note, order, shown } from "./rows";
+import { COLUMNS, type Column, doing, headline, madeOf, order, pressed, shown } from "./rows";
 import type { MachineView } from "./types";
 
 export function List(props: { live: Live }) {
@@ -108,7 +108,17 @@ function Row(props: { row: MachineView }) {
       <th scope="row">
         <MachineLink name={props.row.name} />
       </th>
-      <td classList={{ loud: loud() }}>{props.row.status.state}</td>
+      <td classList={{ loud: loud() }}>
+        {props.row.status.state}
+        <Show when={pressed(props.row)}>
+          {(word) => (
+            <span class="loud">
+              {" "}
+              <span aria-hidden="true">⌄</span> {word()}
+            </span>
+          )}
+        </Show>
+      </td>
       <td class="value">{props.row.ask.nice ?? 0}</td>
       <td>
         <Show when={props.row.status.place} fallback="—">
@@ -123,7 +133,7 @@ function Row(props: { row: MachineView }) {
       <td class="value">{reading(props.row.inlet ?? null, "celsius")}</td>
       <td>{props.row.ask.image.name}</td>
       <td class="now" classList={{ loud: loud() }}>
-        {note(props.row)}
+        {doing(props.row)}
       </td>
     </tr>
   );

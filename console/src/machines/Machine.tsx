@@ -9,13 +9,16 @@ import type { Why } from "../api/types";
 import { createWatch } from "../api/watch";
 import { Facts } from "../parts/Facts";
 import { PlaceLink } from "../parts/Links";
+import { sake } from "../parts/shed";
 import { ofMachine } from "../rack/actions";
 import { follow, param, withParams } from "../view/router";
 import { age, clock, local, reading, watts } from "../view/words";
 import { Caps } from "./Caps";
 import { Happened } from "./Happened";
+import { Nice } from "./Nice";
 import { Parts } from "./Parts";
 import { Plots } from "./Plots";
+import { Pressure } from "./Pressure";
 import { madeOf, note } from "./rows";
 import { Timeline } from "./Timeline";
 import { Told } from "./Told";
@@ -69,6 +72,7 @@ export function Machine(props: { live: Live; name: string }) {
         {(it) => (
           <>
             <Head machine={it()} now={props.live.now()} />
+            <Pressure name={props.name} shed={it().shed ?? null} now={props.live.now()} />
             <div class="beside">
               <div>
                 <Identity machine={it()} node={node.value()} />
@@ -80,7 +84,7 @@ export function Machine(props: { live: Live; name: string }) {
                     <h2>Actions</h2>
                     <Acts
                       actions={ofMachine(
-                        { name: props.name, place: place(), state: it().status.state },
+                        { name: props.name, place: place(), state: it().status.state, shed: it().shed ?? null },
                         me().role,
                         barred(),
                       )}
@@ -92,16 +96,23 @@ export function Machine(props: { live: Live; name: string }) {
             </div>
             <div class="beside">
               <Timeline machine={it()} now={props.live.now()} />
-              <Show when={place() !== null && house().me}>
+              <Show when={house().me}>
                 {(me) => (
-                  <Caps live={props.live} name={props.name} place={place() ?? ""} role={me().role} barred={barred()} />
+                  <div class="stack">
+                    <Show when={place()}>
+                      {(at) => (
+                        <Caps live={props.live} name={props.name} place={at()} role={me().role} barred={barred()} />
+                      )}
+                    </Show>
+                    <Nice machine={it()} role={me().role} barred={barred()} onDone={again} />
+                  </div>
                 )}
               </Show>
             </div>
             <Show when={place() !== null && house().me}>
               {(me) => <Serial name={props.name} me={me().name} denied={needs(me().role, "operator")} />}
             </Show>
-            <Show when={place()}>{(at) => <Plots live={props.live} place={at()} cap={it().cap ?? null} />}</Show>
+            <Show when={place()}>{(at) => <Plots live={props.live} place={at()} cap={limit(it())} />}</Show>
             <Show when={node.value()}>{(of) => <Parts node={of()} />}</Show>
             <Show when={house().me}>{(me) => <Told live={props.live} name={props.name} role={me().role} />}</Show>
             <Happened live={props.live} name={props.name} place={place()} created={it().created} />
@@ -110,6 +121,12 @@ export function Machine(props: { live: Live; name: string }) {
       </Show>
     </div>
   );
+}
+
+/** The cap that holds, and whether it is there so that nothing trips. */
+function limit({ cap, shed }: MachineView): { value: number; name: string } | null {
+  if (cap == null) return null;
+  return { value: cap, name: shed != null && shed.cap === cap ? `cap ${sake(shed)}` : "cap" };
 }
 
 /** The state in a sentence, and its numbers under it. */

@@ -13,7 +13,7 @@ import { heat, SPANS, span } from "./heat";
 /** Milliseconds between two looks: steps are half a minute and longer. */
 const EVERY = 15_000;
 
-export function Plots(props: { live: Live; place: string; cap: number | null }) {
+export function Plots(props: { live: Live; place: string; cap: { value: number; name: string } | null }) {
   const chosen = () => span(param("span"));
   const history = createWatch<History>(props.live, () => `/v1/history/${props.place}?from=${chosen()}`, {
     every: EVERY,
@@ -34,7 +34,7 @@ export function Plots(props: { live: Live; place: string; cap: number | null }) 
               title="power"
               unit="watts"
               curves={[curve(it(), "watts")].filter((found) => found !== null)}
-              limit={props.cap === null ? null : { value: props.cap, name: "cap" }}
+              limit={props.cap}
               {...steps(it())}
             />
             <Plot title="heat" unit="celsius" curves={heat(it())} {...steps(it())} />

@@ -1,6 +1,7 @@
 import { expect, test } from "vitest";
+import { shed } from "../api/made";
 import { machine } from "./made";
-import { headline, madeOf, note, order, shown } from "./rows";
+import { doing, headline, madeOf, note, order, pressed, shown } from "./rows";
 
 const all = [
   machine("web-10", { watts: 90, status: { place: "r1/u10" } }),
@@ -36,4 +37,15 @@ test("a row says what it is made of and what it does", () => {
 test("the headline counts by state", () => {
   expect(headline(all)).toBe("3 machines: 3 running");
   expect(headline([])).toBe("No machine runs here yet");
+});
+
+test("who gives way is marked, found, and counted", () => {
+  const capped = machine("web-1", { shed: shed("web-1") });
+  const stopped = machine("web-2", { status: { state: "stopped" }, shed: shed("web-2", { stop: "cut", cap: null }) });
+  const over = machine("web-3", { shed: shed("web-3", { cap: null }) });
+  expect([capped, stopped, over, machine("a")].map(pressed)).toEqual(["capped", "pressure", "", ""]);
+  expect(doing(capped)).toBe("capped at 300 W to relieve pdu-b: r1/pdu-b carries 104 % of its rating");
+  expect(doing(over)).toBe("");
+  expect(shown([capped, stopped, over], "pressure", null).map(({ name }) => name)).toEqual(["web-2"]);
+  expect(headline([capped, stopped, over])).toBe("3 machines: 2 running, 1 stopped; 2 give way so that nothing trips");
 });

@@ -1,5 +1,6 @@
 // Machines as rows, as `busbar ps` has them: what is shown of each, in which order, and which are meant.
 
+import { held, sake, taken } from "../parts/shed";
 import { binary } from "../view/bytes";
 import { type Direction, sorted } from "../view/sort";
 import type { MachineView, MadeOf } from "./types";
@@ -27,6 +28,18 @@ export function note({ status, progress }: Pick<MachineView, "status" | "progres
     return `${progress.phase} ${Math.floor((100 * progress.done) / progress.total)} %`;
   }
   return status.state === "running" || status.state === "stopped" ? "" : status.reason;
+}
+
+/** Beside its state, that watts are taken from it so that nothing trips; empty when none are. */
+export function pressed({ shed }: Pick<MachineView, "shed">): string {
+  const now = held(shed);
+  return now === null ? "" : now.stop != null ? "pressure" : "capped";
+}
+
+/** What is taken from it and why, else what it waits for or does. */
+export function doing(row: MachineView): string {
+  const now = held(row.shed);
+  return now === null ? note(row) : `${taken(now)} ${sake(now)}: ${now.because}`;
 }
 
 const keys: Record<Column, (row: MachineView) => string | number | null> = {
@@ -57,7 +70,8 @@ export function shown(all: readonly MachineView[], typed: string, sort: string |
       row.status.place ?? "",
       row.ask.image.name,
       row.made_of ? madeOf(row.made_of) : "",
-      note(row),
+      pressed(row),
+      doing(row),
     ]
       .join(" ")
       .toLowerCase();
@@ -78,5 +92,7 @@ export function headline(all: readonly MachineView[]): string {
   const states = new Map<string, number>();
   for (const { status } of here) states.set(status.state, (states.get(status.state) ?? 0) + 1);
   const told = [...states].sort(([, a], [, b]) => b - a).map(([state, count]) => `${count} ${state}`);
-  return `${here.length} ${here.length === 1 ? "machine" : "machines"}: ${told.join(", ")}`;
+  const less = here.filter(({ shed }) => held(shed) !== null).length;
+  const way = less === 0 ? "" : `; ${less} ${less === 1 ? "gives" : "give"} way so that nothing trips`;
+  return `${here.length} ${here.length === 1 ? "machine" : "machines"}: ${told.join(", ")}${way}`;
 }

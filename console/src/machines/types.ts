@@ -1,6 +1,7 @@
 // What the API answers of machines, as far as these pages read it.
 
 import type { NodeView } from "../api/types";
+import type { Shed } from "../parts/shed";
 
 export interface Phase {
   name: string;
@@ -58,8 +59,9 @@ export interface MachineView {
   watts?: number | null;
   inlet?: number | null;
   power?: string | null;
-  /** Watts. */
+  /** Watts: what is wanted, or less when something is taken from it. */
   cap?: number | null;
+  shed?: Shed | null;
   made_of?: MadeOf | null;
   /** Seconds that a phase may take in one try, by its name. */
   budgets?: Record<string, number>;

@@ -3,9 +3,10 @@
 import { createMemo, createSignal, For, onCleanup, onMount, Show } from "solid-js";
 import { placeHref } from "../view/hrefs";
 import { follow } from "../view/router";
-import { age, OLD, watts } from "../view/words";
-import { bar, carried, type Bus, input, layout, overlay, type Row, slot, through, TOP, type Wire } from "./diagram";
-import type { Forecast, OneLine } from "./types";
+import { age, OLD, slot } from "../view/words";
+import { bar, carried, type Bus, input, layout, overlay, type Row, through, TOP, type Wire } from "./diagram";
+import type { Forecast, Given, OneLine } from "./types";
+import { words } from "./words";
 
 const BAR = 12;
 
@@ -98,6 +99,7 @@ export function Diagram(props: { line: OneLine; forecast: Forecast | undefined; 
                   left={at().left}
                   width={at().width}
                   dies={over().dies.has(row.box.place)}
+                  gives={over().gives.get(row.box.place)}
                   stale={old(row.box.taken)}
                   lit={lit() === row.box.place || row.wires.some(({ cord }) => cord.pdu === lit())}
                   point={point(row.box.place)}
@@ -195,47 +197,54 @@ function Fed(props: {
   left: number;
   width: number;
   dies: boolean;
+  gives: Given | undefined;
   stale: boolean;
   lit: boolean;
   point: Point;
 }) {
   const box = () => props.row.box;
-  const name = () => box().machine ?? slot(box().place);
   const room = () => props.width - props.left;
-  // beside the watts, at some seven pixels a letter
-  const letters = () => Math.min(17, Math.floor((room() - 70) / 7));
-  const draws = () => {
-    const { watts: now, cap } = box();
-    if (props.dies) return box().machine === null ? "goes dark" : "dies";
-    if (now === null) return box().silent ? "no answer" : "no reading";
-    return cap === null || room() < 220 ? watts(now) : `${watts(now)} / ${watts(cap)}`;
-  };
-  const under = () => (box().machine ? slot(box().place) : box().power === "off" ? "off" : (box().model ?? box().kind));
+  const said = createMemo(() => words(box(), room(), props.dies, props.gives));
+  const middle = () => props.row.y + props.row.height / 2;
   const href = () => placeHref(box().place);
   return (
-    <g class="fed" classList={{ dies: props.dies, lit: props.lit, stale: props.stale }}>
-      <a
-        href={href()}
-        aria-label={`${box().place}${box().machine ? `, ${box().machine}` : ""}: ${draws()}`}
-        onClick={(event: MouseEvent) => follow(event, href())}
-        {...props.point}
-      >
+    <g
+      class="fed"
+      classList={{
+        dies: props.dies,
+        shed: said().gives !== null,
+        would: props.gives !== undefined,
+        lit: props.lit,
+        stale: props.stale,
+      }}
+    >
+      <a href={href()} aria-label={said().said} onClick={(event: MouseEvent) => follow(event, href())} {...props.point}>
         <rect x={props.left} y={props.row.y + 2} width={room() - 1} height={props.row.height - 4} />
+        {/* one arrow down: less; two: nothing */}
+        <Show when={said().gives}>
+          {(how) => (
+            <path
+              class="less"
+              d={how() === "stopped" ? "m-4-4 4 4 4-4m-8 5 4 4 4-4" : "m-4-2 4 4 4-4"}
+              transform={`translate(${props.left + 12} ${middle()})`}
+            />
+          )}
+        </Show>
         <text
           class="name"
           classList={{ held: box().machine !== null }}
-          x={props.left + 8}
-          y={props.row.y + props.row.height / 2}
+          x={props.left + (said().gives === null ? 8 : 20)}
+          y={middle()}
         >
-          {name().length > letters() ? `${name().slice(0, letters() - 1)}…` : name()}
+          {said().name}
         </text>
-        <Show when={room() > 300}>
-          <text class="soft" x={props.left + 130} y={props.row.y + props.row.height / 2}>
-            {under().slice(0, Math.max(0, Math.floor((room() - 240) / 7)))}
+        <Show when={said().under !== ""}>
+          <text class="soft" x={props.left + 130} y={middle()}>
+            {said().under}
           </text>
         </Show>
-        <text class="value" x={props.width - 8} y={props.row.y + props.row.height / 2} text-anchor="end">
-          {draws()}
+        <text class="value" x={props.width - 8} y={middle()} text-anchor="end">
+          {said().value}
         </text>
       </a>
     </g>

@@ -5,17 +5,11 @@ import { PAGES } from "../pages";
 import { MachineLink, PlaceLink } from "../parts/Links";
 import { follow, withParams } from "../view/router";
 import { watts } from "../view/words";
+import { Gives } from "./Gives";
 import { bar, question, share } from "./diagram";
-import type { Fate, Forecast, Load } from "./types";
+import { fate } from "./pressure";
+import type { Forecast, Load } from "./types";
 
-const WORDS: Record<Fate, string> = {
-  dark: "dark already",
-  fails: "fails",
-  trips: "trips",
-  soft: "over 80 %",
-  fine: "",
-  unknown: "not known",
-};
 const WIDE = 160;
 
 const number = (value: number | null) => (value === null ? "unknown" : watts(value));
@@ -31,51 +25,58 @@ export function Foretold(props: { forecast: Forecast; emulated: boolean }) {
     <section class="foretold" aria-labelledby="foretold-name">
       <h2 id="foretold-name">If {it().fails.join(" and ")} failed now</h2>
       <p role="status">{it().headline} Nothing was changed.</p>
-      <table class="loads">
-        <caption class="unseen">PDUs before and after</caption>
-        <thead>
-          <tr>
-            <th scope="col">PDU</th>
-            <th scope="col" class="value">
-              now
-            </th>
-            <th scope="col" class="value">
-              then
-            </th>
-            <th scope="col" class="value">
-              of its rating
-            </th>
-            <th scope="col" class="bars">
-              <span class="unseen">drawn</span>
-            </th>
-            <th scope="col" />
-          </tr>
-        </thead>
-        <tbody>
-          <For each={it().loads}>
-            {(load) => (
-              <tr classList={{ loud: load.fate === "fails" || load.fate === "trips" || load.fate === "soft" }}>
-                <th scope="row">
-                  <PlaceLink place={load.pdu} />
-                </th>
-                <td class="value">{number(load.before)}</td>
-                <td class="value">
-                  {load.at_least ? "≥ " : ""}
-                  {number(load.after)}
-                </td>
-                <td class="value">
-                  {share(load.before, load.rated)} → {load.at_least ? "≥ " : ""}
-                  {share(load.after, load.rated)}
-                </td>
-                <td class="bars">
-                  <Bars load={load} />
-                </td>
-                <td class="fate">{[WORDS[load.fate], load.because].filter((text) => text).join(": ")}</td>
-              </tr>
-            )}
-          </For>
-        </tbody>
-      </table>
+      <div class="tables">
+        <table class="loads">
+          <caption class="unseen">PDUs before and after</caption>
+          <thead>
+            <tr>
+              <th scope="col">PDU</th>
+              <th scope="col" class="value">
+                now
+              </th>
+              <th scope="col" class="value">
+                then
+              </th>
+              <th scope="col" class="value">
+                of its rating
+              </th>
+              <th scope="col" class="bars">
+                <span class="unseen">drawn</span>
+              </th>
+              <th scope="col">
+                <span class="unseen">what becomes of it</span>
+              </th>
+            </tr>
+          </thead>
+          <tbody>
+            <For each={it().loads}>
+              {(load) => (
+                <tr classList={{ loud: load.fate === "fails" || load.fate === "trips" || load.fate === "soft" }}>
+                  <th scope="row">
+                    <PlaceLink place={load.pdu} />
+                  </th>
+                  <td class="value">{number(load.before)}</td>
+                  <td class="value">
+                    {load.at_least ? "≥ " : ""}
+                    {number(load.after)}
+                  </td>
+                  <td class="value">
+                    {share(load.before, load.rated)} → {load.at_least ? "≥ " : ""}
+                    {share(load.after, load.rated)}
+                  </td>
+                  <td class="bars">
+                    <Bars load={load} />
+                  </td>
+                  <td class="fate">{fate(load)}</td>
+                </tr>
+              )}
+            </For>
+          </tbody>
+        </table>
+      </div>
+      <Show when={it().sheds.length > 0}>
+        <Gives all={it().sheds} />
+      </Show>
       <Show when={losers().length > 0}>
         <div class="tables">
           <table class="dies">
@@ -170,7 +171,8 @@ export function Foretold(props: { forecast: Forecast; emulated: boolean }) {
 
 /** Before and after on one scale. */
 function Bars(props: { load: Load }) {
-  const scale = () => Math.max(props.load.rated ?? 0, props.load.after ?? 0, props.load.before ?? 0) || null;
+  const scale = () =>
+    Math.max(props.load.rated ?? 0, props.load.after ?? 0, props.load.before ?? 0, props.load.peak ?? 0) || null;
   const of = (value: number | null) => bar(value, scale(), WIDE)?.length ?? 0;
   const mark = () => (props.load.rated === null ? null : of(0.8 * props.load.rated));
   return (
@@ -185,6 +187,7 @@ function Bars(props: { load: Load }) {
         width={of(props.load.after)}
         height="5"
       />
+      <Show when={props.load.peak}>{(peak) => <rect class="peak" x="0" y="10" width={of(peak())} height="5" />}</Show>
       <Show when={mark()}>{(x) => <line class="mark" x1={x()} x2={x()} y1="0" y2="18" />}</Show>
     </svg>
   );

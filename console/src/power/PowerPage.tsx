@@ -9,9 +9,11 @@ import { Plot } from "../parts/Plot";
 import { Span } from "../parts/Span";
 import { spanOf } from "../parts/spans";
 import { follow, param, path } from "../view/router";
+import { slot } from "../view/words";
 import { Diagram } from "./Diagram";
-import { asked, question, slot } from "./diagram";
+import { asked, question } from "./diagram";
 import { Foretold } from "./Foretold";
+import { Now, Turns } from "./Pressure";
 import { Boxes, Caps, Pdus } from "./Tables";
 import type { Forecast, OneLine } from "./types";
 import "./power.css";
@@ -78,39 +80,49 @@ export function PowerPage(props: PageProps) {
       </header>
       <Show when={line.value()} fallback={<div aria-busy={line.trouble() === null} />}>
         {(known) => (
-          <div class="pair">
-            <div class="drawn">
-              <Show when={known().boxes.some(({ cords }) => cords.length > 0) || known().pdus.length > 0}>
-                <Diagram line={known()} forecast={forecast.value()} now={props.live.now()} />
-              </Show>
-              <Boxes line={known()} now={props.live.now()} />
-              <ul class="notes">
-                <For each={known().notes}>{(note) => <li>Not known: {note}.</li>}</For>
-              </ul>
+          <>
+            <Now line={known()} now={props.live.now()} />
+            <div class="pair">
+              <div class="drawn">
+                <Show when={known().boxes.some(({ cords }) => cords.length > 0) || known().pdus.length > 0}>
+                  <Diagram line={known()} forecast={forecast.value()} now={props.live.now()} />
+                </Show>
+                <Boxes line={known()} now={props.live.now()} />
+                <ul class="notes">
+                  <For each={known().notes}>{(note) => <li>Not known: {note}.</li>}</For>
+                </ul>
+              </div>
+              <div class="told">
+                <Show when={known().pdus.length > 0}>
+                  <Pdus line={known()} fails={fails()} now={props.live.now()} />
+                </Show>
+                <Show when={fails().length > 0 && forecast.trouble()}>
+                  <p class="trouble" role="status">
+                    {forecast.trouble()}
+                  </p>
+                </Show>
+                <Show when={fails().length > 0 && forecast.value()}>
+                  {(it) => <Foretold forecast={it()} emulated={house().me?.emulator ?? false} />}
+                </Show>
+                <Show when={curves().length > 0 && history.value()}>
+                  {(past) => (
+                    <section class="past-watts">
+                      <Span of={SPANS} words={WORDS} label="span of the plot" />
+                      <Plot
+                        title="Watts of each PDU"
+                        unit="watts"
+                        curves={curves()}
+                        limit={limit()}
+                        {...steps(past())}
+                      />
+                    </section>
+                  )}
+                </Show>
+                <Turns line={known()} now={props.live.now()} />
+                <Caps line={known()} />
+              </div>
             </div>
-            <div class="told">
-              <Show when={known().pdus.length > 0}>
-                <Pdus line={known()} fails={fails()} now={props.live.now()} />
-              </Show>
-              <Show when={fails().length > 0 && forecast.trouble()}>
-                <p class="trouble" role="status">
-                  {forecast.trouble()}
-                </p>
-              </Show>
-              <Show when={fails().length > 0 && forecast.value()}>
-                {(it) => <Foretold forecast={it()} emulated={house().me?.emulator ?? false} />}
-              </Show>
-              <Show when={curves().length > 0 && history.value()}>
-                {(past) => (
-                  <section class="past-watts">
-                    <Span of={SPANS} words={WORDS} label="span of the plot" />
-                    <Plot title="Watts of each PDU" unit="watts" curves={curves()} limit={limit()} {...steps(past())} />
-                  </section>
-                )}
-              </Show>
-              <Caps line={known()} />
-            </div>
-          </div>
+          </>
         )}
       </Show>
     </div>

@@ -2,10 +2,11 @@
 
 import { For, Show } from "solid-js";
 import { MachineLink, PlaceLink } from "../parts/Links";
+import { sake } from "../parts/shed";
 import { follow, withParams } from "../view/router";
-import { OLD, reading, watts } from "../view/words";
+import { OLD, reading, watts, slot } from "../view/words";
 import { since } from "./Diagram";
-import { fullest, share, slot } from "./diagram";
+import { fullest, share } from "./diagram";
 import type { FedBox, OneLine, Pdu } from "./types";
 
 const stale = (taken: string | null, now: number) => taken !== null && (now - Date.parse(taken)) / 1000 > OLD;
@@ -138,6 +139,9 @@ function inputs(box: FedBox): string {
   return box.cords.map(one).join(", ");
 }
 
+/** Whether a cap is there so that nothing trips; else someone wants it. */
+const ours = ({ cap, shed }: FedBox) => (shed !== null && shed.cap != null && shed.cap === cap ? sake(shed) : "");
+
 /** Boxes whose power is limited. */
 export function Caps(props: { line: OneLine }) {
   const capped = () => props.line.boxes.filter(({ cap }) => cap !== null);
@@ -152,40 +156,46 @@ export function Caps(props: { line: OneLine }) {
           </p>
         }
       >
-        <table>
-          <thead>
-            <tr>
-              <th scope="col">box</th>
-              <th scope="col">machine</th>
-              <th scope="col" class="value">
-                draws
-              </th>
-              <th scope="col" class="value">
-                cap
-              </th>
-              <th scope="col" class="value">
-                share
-              </th>
-            </tr>
-          </thead>
-          <tbody>
-            <For each={capped()}>
-              {(box) => (
-                <tr>
-                  <th scope="row">
-                    <PlaceLink place={box.place} />
-                  </th>
-                  <td>
-                    <Show when={box.machine}>{(name) => <MachineLink name={name()} />}</Show>
-                  </td>
-                  <td class="value">{reading(box.watts, "watts")}</td>
-                  <td class="value">{reading(box.cap, "watts")}</td>
-                  <td class="value">{share(box.watts, box.cap)}</td>
-                </tr>
-              )}
-            </For>
-          </tbody>
-        </table>
+        <div class="tables">
+          <table>
+            <thead>
+              <tr>
+                <th scope="col">box</th>
+                <th scope="col">machine</th>
+                <th scope="col" class="value">
+                  draws
+                </th>
+                <th scope="col" class="value">
+                  cap
+                </th>
+                <th scope="col" class="value">
+                  share
+                </th>
+                <th scope="col">
+                  <span class="unseen">why</span>
+                </th>
+              </tr>
+            </thead>
+            <tbody>
+              <For each={capped()}>
+                {(box) => (
+                  <tr>
+                    <th scope="row">
+                      <PlaceLink place={box.place} />
+                    </th>
+                    <td>
+                      <Show when={box.machine}>{(name) => <MachineLink name={name()} />}</Show>
+                    </td>
+                    <td class="value">{reading(box.watts, "watts")}</td>
+                    <td class="value">{reading(box.cap, "watts")}</td>
+                    <td class="value">{share(box.watts, box.cap)}</td>
+                    <td class="soft">{ours(box)}</td>
+                  </tr>
+                )}
+              </For>
+            </tbody>
+          </table>
+        </div>
       </Show>
     </section>
   );

@@ -1,36 +1,7 @@
 import { expect, test } from "vitest";
 import { asked, bar, carried, fullest, input, layout, overlay, question, share, through } from "./diagram";
-import type { Cord, FedBox, Forecast, Load, OneLine, Pdu } from "./types";
-
-const pdu = (name: string, more: Partial<Pdu> = {}): Pdu => ({
-  place: `r1/${name}`,
-  model: null,
-  found: true,
-  carries: "yes",
-  watts: 4887,
-  taken: null,
-  mains: [{ amps: 32, volts: 400, phases: 3 }],
-  rated: 22_170,
-  soft: 17_736,
-  lines: [],
-  loose: 0,
-  ...more,
-});
-const cord = (pdu: string): Cord => ({ pdu: `r1/${pdu}`, outlet: "1", carries: "yes", watts: 100, told: true });
-const fed = (slot: string, ...cords: string[]): FedBox => ({
-  place: `r1/${slot}`,
-  kind: "server",
-  model: null,
-  machine: null,
-  state: null,
-  power: "on",
-  silent: null,
-  watts: 200,
-  taken: null,
-  cap: null,
-  cords: cords.map(cord),
-});
-const line = (pdus: Pdu[], boxes: FedBox[]): OneLine => ({ at: "", headline: "", pdus, boxes, notes: [] });
+import { fed, line, load, pdu } from "./made";
+import type { Forecast, Given } from "./types";
 
 test("every cord has a line of its own and meets its bus", () => {
   const boxes = [fed("u1", "pdu-b", "pdu-a"), fed("u2", "pdu-b"), fed("u3"), fed("u4", "pdu-a", "pdu-b", "pdu-a")];
@@ -82,24 +53,16 @@ test("inputs and lines in words", () => {
 });
 
 test("a forecast changes what it changes", () => {
-  const load = (pdu: string, more: Partial<Load>): Load => ({
-    pdu: `r1/${pdu}`,
-    rated: 22_170,
-    before: 4887,
-    after: 4887,
-    at_least: false,
-    fate: "fine",
-    because: null,
-    ...more,
-  });
   const loads = [
     load("pdu-a", { after: 0, fate: "fails" }),
     load("pdu-b", { after: 9700, at_least: true }),
     load("pdu-c", {}),
   ];
-  const over = overlay({ loads, dies: [{ place: "r1/u2" }] } as Forecast);
+  const given: Given = { place: "r1/u3", machine: "web-1", nice: 10, watts: 600, cap: 300, because: "" };
+  const over = overlay({ loads, dies: [{ place: "r1/u2" }], sheds: [given] } as unknown as Forecast);
   expect(over.dark).toEqual(new Set(["r1/pdu-a"]));
   expect(over.dies).toEqual(new Set(["r1/u2"]));
+  expect(over.gives.get("r1/u3")).toEqual(given);
   expect(loads.map((it, i) => carried(pdu(["pdu-a", "pdu-b", "pdu-c"][i] ?? ""), it))).toEqual([
     "4.89 kW → lost",
     "→ ≥ 9.70 kW, 44 %",
@@ -108,6 +71,8 @@ test("a forecast changes what it changes", () => {
   expect(carried(pdu("x", { watts: null }), undefined)).toBe("no reading, —");
   expect(carried(pdu("x", { carries: "no", watts: 0 }), undefined)).toBe("dark");
   expect(overlay(undefined).loads.size).toBe(0);
+  const relieved = load("pdu-a", { after: 20_000, peak: 24_000, fate: "relieved" });
+  expect(carried(pdu("pdu-a"), relieved)).toBe("→ 20.00 kW, 90 %");
 });
 
 test("what moves to the only cord that is left is said, and what can't be said is not", () => {

@@ -2,7 +2,7 @@
 // with a line to every bus that it hangs on, and a dot where they meet.
 
 import { watts } from "../view/words";
-import type { Cord, FedBox, Forecast, Load, OneLine, Pdu } from "./types";
+import type { Cord, FedBox, Forecast, Given, Load, OneLine, Pdu } from "./types";
 
 /** Where the buses begin, under names, inputs, breakers and loads. */
 export const TOP = 100;
@@ -82,9 +82,6 @@ export function layout(line: OneLine, room: number): Layout {
   return { width, height: y + 6, left, buses, rows };
 }
 
-/** The end of a place: `pdu-a` of `r1/pdu-a`. */
-export const slot = (place: string) => place.slice(place.lastIndexOf("/") + 1);
-
 /** `22 %`; what is not known is a dash. */
 export function share(part: number | null, of: number | null): string {
   if (part === null || of === null || of <= 0) return "—";
@@ -126,12 +123,14 @@ export function bar(carried: number | null, rated: number | null, width: number)
 export interface Overlay {
   dark: Set<string>;
   dies: Set<string>;
+  gives: Map<string, Given>;
   loads: Map<string, Load>;
 }
 
 export const overlay = (forecast: Forecast | undefined): Overlay => ({
   dark: new Set(forecast?.loads.filter(({ fate }) => fate === "fails" || fate === "trips").map(({ pdu }) => pdu)),
   dies: new Set(forecast?.dies.map(({ place }) => place)),
+  gives: new Map(forecast?.sheds.map((given) => [given.place, given])),
   loads: new Map(forecast?.loads.map((load) => [load.pdu, load])),
 });
 

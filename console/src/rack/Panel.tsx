@@ -10,6 +10,7 @@ import { Facts } from "../parts/Facts";
 import { MachineLink } from "../parts/Links";
 import { Readings } from "../parts/Readings";
 import { Reasons } from "../parts/Reasons";
+import { held, sake, taken } from "../parts/shed";
 import { clock, local, reading, watts } from "../view/words";
 import { PAGES } from "../pages";
 import { follow } from "../view/router";
@@ -123,6 +124,10 @@ function OfBox(props: PanelProps & { box: Box }) {
   const live = () => (node.error ? undefined : node.latest);
   const reasons = () => (why.error ? undefined : why.latest);
   const state = () => (props.past ? null : props.box.silent ? `no answer: ${props.box.silent}` : mark(props.box).word);
+  const less = () => {
+    const shed = held(props.box.shed);
+    return shed && `${taken(shed)} ${sake(shed)}: ${local(shed.because, new Date(props.now))}`;
+  };
   return (
     <>
       <div>
@@ -130,6 +135,7 @@ function OfBox(props: PanelProps & { box: Box }) {
           rows={[
             ["state", state()],
             ["held", props.box.held],
+            ["gives way", less()],
             ["cordoned", props.box.cordoned],
             ["value", props.box.value?.text ?? props.box.missing ?? "no reading"],
             ["model", props.box.model ?? props.box.kind],

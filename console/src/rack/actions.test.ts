@@ -1,8 +1,8 @@
 import { expect, test } from "vitest";
-import { box as made, pdu } from "../api/made";
+import { box as made, pdu, shed } from "../api/made";
 import type { Box, Role } from "../api/types";
 import { PAST } from "../act/action";
-import { ofBox, ofOutlet } from "./actions";
+import { ofBox, ofMachine, ofOutlet } from "./actions";
 
 const box = (more: Partial<Box> = {}) => made(1, { machine: "web-1", state: "running", ...more });
 const one = (id: string, more: Partial<Box> = {}, role: Role = "admin") => {
@@ -30,6 +30,13 @@ test("a state that doesn't allow it says so", () => {
   expect(one("cont", { state: "stopped" }).disabled).toBeUndefined();
   expect(one("rm", { state: "wiping" }).disabled).toContain("given back");
   expect(one("locate", { armed: false }).disabled).toContain("busbar arm r1/u1");
+});
+
+test("what is stopped so that nothing trips starts by itself", () => {
+  const of = { name: "web-1", place: "r1/u1", state: "stopped", shed: shed("web-1", { stop: "ask" }) };
+  const start = (role: Role) => ofMachine(of, role, null).find(({ id }) => id === "cont")?.disabled;
+  expect(start("operator")).toContain("Busbar stopped it to relieve pdu-b");
+  expect(start("reader")).toContain("needs the role operator");
 });
 
 test("nothing is done while the past is looked at", () => {

@@ -2,6 +2,7 @@
 
 import { type Action, needs, reason } from "../act/action";
 import type { Box, Flank, Outlet, Role } from "../api/types";
+import { type Shed, sake } from "../parts/shed";
 
 /** What can be done to a box in a unit; `barred` says why nothing can. */
 export function ofBox(box: Box, role: Role, barred: string | null): Action[] {
@@ -42,12 +43,14 @@ export function ofBox(box: Box, role: Role, barred: string | null): Action[] {
         },
   ];
   const { machine } = box;
-  return machine ? [...ofMachine({ name: machine, place: box.place, state: box.state }, role, barred), ...own] : own;
+  return machine
+    ? [...ofMachine({ name: machine, place: box.place, state: box.state, shed: box.shed }, role, barred), ...own]
+    : own;
 }
 
-/** What can be done to a machine; `state` and `place` as they are told, null for none. */
+/** What can be done to a machine; `state` and `place` as they are told, null for none; `shed` is what is taken from it. */
 export function ofMachine(
-  { name, place, state }: { name: string; place: string | null; state: string | null },
+  { name, place, state, shed }: { name: string; place: string | null; state: string | null; shed?: Shed | null },
   role: Role,
   barred: string | null,
 ): Action[] {
@@ -73,10 +76,15 @@ export function ofMachine(
       label: "Start",
       command: `busbar kill -CONT ${name}`,
       call: signal("cont"),
-      ...not(
-        state !== "stopped" && state !== "held",
-        `${name} is ${state ?? "nowhere"}: only what is stopped or held can be started`,
-      ),
+      ...(shed?.stop != null
+        ? reason(
+            held.disabled,
+            `Busbar stopped it ${sake(shed)}: it starts by itself when there is room; a lower nice gets room before others`,
+          )
+        : not(
+            state !== "stopped" && state !== "held",
+            `${name} is ${state ?? "nowhere"}: only what is stopped or held can be started`,
+          )),
     },
     {
       id: "kill",

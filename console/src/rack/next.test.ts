@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { box, elevation, pdu } from "../api/made";
+import { box, elevation, pdu, shed } from "../api/made";
 import { next } from "./next";
 
 const me = { role: "admin", emulator: true } as const;
@@ -17,6 +17,11 @@ test("what needs somebody comes first", () => {
   const [first] = next([rack({ machine: "web-1", held: "no answer from BMC" }, {})], 1, me, pages);
   expect(first).toMatchObject({ href: "/machines/web-1", command: "busbar why web-1" });
   expect(next([rack({ armed: false })], 0, me, pages)[0]?.command).toBe("busbar arm r1");
+});
+
+test("who gives way is pointed at before anything new is begun", () => {
+  const [first] = next([rack({ machine: "web-1", shed: shed("web-1") }, {})], 1, me, pages);
+  expect(first).toMatchObject({ href: "/power/r1", command: "busbar why web-1" });
 });
 
 test("what can't be done, or isn't offered, is not said", () => {

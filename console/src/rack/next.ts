@@ -1,6 +1,7 @@
 // What somebody who looks at racks may want to do next: as `busbar` alone says it in a terminal.
 
 import type { Elevation, Role } from "../api/types";
+import { held as heldBack } from "../parts/shed";
 import { machineHref, placeHref } from "../view/hrefs";
 
 export interface Step {
@@ -25,6 +26,7 @@ export function next(
   const machines = servers.flatMap(({ machine, place }) => (machine ? [{ machine, place }] : []));
   const unarmed = servers.filter(({ armed }) => !armed);
   const held = servers.find(({ held }) => held !== null);
+  const less = servers.find(({ shed }) => heldBack(shed) !== null);
   const pdu = racks.flatMap(({ flanks }) => flanks).find(({ found }) => found);
   const steps: (Step | false | undefined)[] = [
     held !== undefined && {
@@ -33,6 +35,13 @@ export function next(
       command: `busbar why ${held.machine ?? held.place}`,
       because: held.held ?? "",
     },
+    less !== undefined &&
+      pages.includes("power") && {
+        label: "See who gives way so that nothing trips",
+        href: `/power/${less.place.split("/")[0]}`,
+        command: `busbar why ${less.machine ?? less.place}`,
+        because: less.shed?.because ?? "",
+      },
     unarmed.length > 0 &&
       unarmed.length === servers.length && {
         label: `Arm ${first.rack}`,

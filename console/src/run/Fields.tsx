@@ -15,13 +15,18 @@ export interface FieldsProps {
   onUserData: (text: string) => void;
 }
 
-const PLAIN: { field: Field; label: string; hint: string }[] = [
+const PLAIN: { field: Field; label: string; hint: string; note?: string }[] = [
   { field: "name", label: "name", hint: "made from the image's" },
   { field: "cores", label: "cores", hint: "at least; any" },
   { field: "memory", label: "memory", hint: "at least, as 64G; any" },
   { field: "gpu", label: "GPUs", hint: "at least; none" },
   { field: "disk", label: "disk", hint: "at least, as 2TB; the image's size" },
-  { field: "nice", label: "nice", hint: "0; −20 is shed last, 19 first" },
+  {
+    field: "nice",
+    label: "nice",
+    hint: "0; −20 is shed last, 19 first",
+    note: "Who gives up watts first, when a PDU would trip.",
+  },
   { field: "login", label: "login", hint: "the image's first user" },
   { field: "wait", label: "wait", hint: "for parts, as 10m; refused at once" },
 ];
@@ -67,8 +72,8 @@ export function Fields(props: FieldsProps) {
         )}
       </Row>
       <For each={PLAIN}>
-        {({ field, label, hint }) => (
-          <Row label={label} wrong={props.wrong[field]}>
+        {({ field, label, hint, note }) => (
+          <Row label={label} wrong={props.wrong[field]} note={note}>
             {(id) => (
               <input
                 id={id}
@@ -115,7 +120,7 @@ export function Fields(props: FieldsProps) {
 function Row(props: {
   label: string;
   wrong?: string | undefined;
-  note?: string;
+  note?: string | undefined;
   children: (id: string) => JSX.Element;
 }) {
   const id = createUniqueId();

@@ -2,6 +2,7 @@
 // run. User data is not in it: it may hold secrets, and addresses are kept by browsers, logs and whoever they are sent to.
 
 import type { Action } from "../act/action";
+import { isNice } from "../parts/shed";
 import { parseBytes } from "../view/bytes";
 
 export interface Wish {
@@ -77,8 +78,7 @@ export function wrong(wish: Wish): Partial<Record<Field, string>> {
   check("gpu", whole(wish.gpu) !== null, "a whole number");
   check("memory", parseBytes(wish.memory) !== null, "a size, such as 64G");
   check("disk", parseBytes(wish.disk) !== null, "a size, such as 2TB");
-  const nice = Number(wish.nice);
-  check("nice", /^-?\d{1,2}$/.test(wish.nice.trim()) && nice >= -20 && nice <= 19, "−20 (shed last) to 19 (first)");
+  check("nice", isNice(wish.nice), "−20 (shed last) to 19 (first)");
   check("wait", parseSpan(wish.wait) !== null, "a length of time, such as 10m");
   return found;
 }

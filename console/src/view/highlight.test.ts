@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { box as made } from "../api/made";
+import { box as made, shed } from "../api/made";
 import { isMeant } from "./highlight";
 
 const box = made(12, { machine: "web-3", state: "running" });
@@ -19,4 +19,14 @@ test.each([
 
 test("a box without a machine is free", () => {
   expect(isMeant("state:free", { ...box, machine: null, state: null })).toBe(true);
+});
+
+test("who gives way is meant by that, and by what is taken", () => {
+  const capped = { ...box, shed: shed("web-3") };
+  expect([isMeant("capped", capped), isMeant("pressure:", capped), isMeant("pressure:stopped", capped)]).toEqual([
+    true,
+    true,
+    false,
+  ]);
+  expect(isMeant("pressure:", { ...box, shed: shed("web-3", { cap: null }) })).toBe(false);
 });

@@ -1,10 +1,11 @@
 // Highlighting: `web`, `state:running`, `health:critical,model:gpu`. Words of one highlight are alternatives.
 
 import type { Box } from "../api/types";
+import { held, taken } from "../parts/shed";
 
 /** What can be meant of a box or a PDU. */
 type Meant = Pick<Box, "place" | "kind" | "model" | "health"> &
-  Partial<Pick<Box, "machine" | "state" | "power" | "name">>;
+  Partial<Pick<Box, "machine" | "state" | "power" | "name" | "shed">>;
 type Field = (box: Meant) => string | null;
 
 const FIELDS: Record<string, Field> = {
@@ -15,6 +16,10 @@ const FIELDS: Record<string, Field> = {
   kind: (box) => box.kind,
   health: (box) => box.health,
   power: (box) => box.power ?? null,
+  pressure: (box) => {
+    const shed = held(box.shed);
+    return shed && taken(shed);
+  },
 };
 
 /** Names that may stand before the colon. */

@@ -17,6 +17,13 @@ export function watts(value: number): string {
   return Math.abs(value) < 1000 ? `${Math.round(value)} W` : `${(value / 1000).toFixed(2)} kW`;
 }
 
+/** The end of a place: `pdu-a` of `r1/pdu-a`. */
+export const slot = (place: string) => place.slice(place.lastIndexOf("/") + 1);
+
+/** `a`, `a and b`, `a, b and c`. */
+export const all = (names: readonly string[]) =>
+  names.length < 2 ? names.join("") : `${names.slice(0, -1).join(", ")} and ${names.at(-1)}`;
+
 const SYMBOLS: Record<string, string> = {
   watts: "W",
   celsius: "°C",

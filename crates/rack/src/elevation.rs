@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use crate::intent::Face;
+use crate::shed::Shed;
 use crate::{Health, Name, Place, PowerState, Time};
 
 /// What boxes are told apart by.
@@ -216,6 +217,8 @@ pub struct DrawnBox {
     pub state: Option<String>,
     /// Why that machine is held, when it is.
     pub held: Option<String>,
+    /// What is taken from that machine so that nothing trips.
+    pub shed: Option<Shed>,
     /// On or off at the last answer.
     pub power: Option<PowerState>,
     /// Worst health of its parts; null for a moment of the past.

@@ -5,6 +5,7 @@ use std::fmt::Write as _;
 
 use rack::elevation::{Class, DrawnBox, DrawnValue, Elevation, Flank};
 use rack::intent::Face;
+use rack::shed::Shed;
 use rack::{PowerState, Time};
 
 use super::palette::{Rgb, cividis, hex, ink, of_class, shape};
@@ -115,6 +116,7 @@ fn title(b: &DrawnBox) -> String {
         lines.push(format!("machine {machine}, {state}"));
     }
     lines.extend(b.held.clone());
+    lines.extend(b.shed.as_ref().filter(|s| !s.is_over()).map(Shed::in_words));
     lines.extend(
         b.power
             .map(|p| format!("power {}", if p == PowerState::Off { "off" } else { "on" })),

@@ -447,6 +447,25 @@ fn pdus_hang_at_the_sides_and_say_what_they_feed() {
 fn of_the_past_only_readings_are_known() {
     let mut n = node("r1/u1");
     n.holder = Some(name("web-1"));
+    let shed = Shed {
+        place: n.place.clone(),
+        machine: name("web-1"),
+        nice: 10,
+        cap: Some(250.0),
+        stop: None,
+        drew: 400.0,
+        before: None,
+        pdus: Vec::new(),
+        because: String::new(),
+        since: Time::from_millis(NOW),
+        changed: Time::from_millis(NOW),
+    };
+    let seen = |readings| SeenNode {
+        shed: Some(shed.clone()),
+        ..seen(&n, readings)
+    };
+    let now = drawn(By::Power, vec![seen(vec![])], vec![], None);
+    assert_eq!(at(&now, "r1/u1").shed.as_ref(), Some(&shed));
     let past = |by| {
         draw(&Rack {
             name: &name("r1"),
@@ -454,7 +473,7 @@ fn of_the_past_only_readings_are_known() {
             at: Time::from_millis(NOW),
             past: true,
             age: AGE,
-            nodes: vec![seen(&n, vec![reading("watts", Some(300.0), Unit::Watts, 5)])],
+            nodes: vec![seen(vec![reading("watts", Some(300.0), Unit::Watts, 5)])],
             devices: vec![],
             intent: None,
         })
@@ -463,6 +482,7 @@ fn of_the_past_only_readings_are_known() {
     let b = at(&e, "r1/u1");
     assert_eq!(b.value.as_ref().unwrap().number, Some(300.0));
     assert_eq!((&b.machine, &b.power, &b.health), (&None, &None, &None));
+    assert_eq!(b.shed, None);
     for by in [By::Health, By::Use, By::Firmware, By::Share] {
         assert_eq!(at(&past(by), "r1/u1").missing.as_deref(), Some("not kept"), "{by}");
     }
