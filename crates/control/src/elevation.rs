@@ -94,7 +94,7 @@ impl House {
             Some(CapWish::Lifted) => None,
             None => self.inner.live.peek(node, |sight| {
                 let system = sight.settings.caps.iter().find(|c| c.id == "system");
-                system.and_then(|c| c.watts)
+                system.and_then(CapView::holds)
             }),
         }
     }

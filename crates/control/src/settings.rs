@@ -130,7 +130,11 @@ impl House {
         let world = self.world();
         let Some(node) = world.nodes.get(&due.id) else { return };
         let before = self.inner.live.sight(&due.id).settings;
-        let because = due.shed.as_ref().map_or("it is wanted so", |s| s.because.as_str());
+        let because = match &due.shed {
+            Some(shed) if shed.is_over() => "there is power for it again",
+            Some(shed) => shed.because.as_str(),
+            None => "it is wanted so",
+        };
         let seen = tokio::time::timeout(PATIENCE, self.keep_settings(node, &due.kept, because)).await;
         let mut view = seen.unwrap_or_else(|_| SettingsView {
             unfulfilled: vec![format!("its BMC was not done in {} s", PATIENCE.as_secs())],

@@ -44,6 +44,7 @@ pub fn cap(wish: CapWish, seen: &[CapView]) -> CapStep {
     };
     let same = match (cap.watts, wanted) {
         (None, None) => true,
+        (Some(_), None) => cap.holds().is_none(),
         (Some(now), Some(wanted)) => (now - wanted).abs() < SAME,
         _ => false,
     };
@@ -113,6 +114,8 @@ mod tests {
             (CapWish::Watts(600.0), Some(500.0), CapStep::Set(Some(600.0))),
             (CapWish::Lifted, Some(500.0), CapStep::Set(None)),
             (CapWish::Lifted, None, CapStep::Fine),
+            (CapWish::Lifted, Some(900.0), CapStep::Fine),
+            (CapWish::Watts(900.0), Some(900.0), CapStep::Fine),
         ] {
             assert_eq!(cap(wish, &seen(now)), step);
         }

@@ -92,6 +92,14 @@ pub struct CapView {
     pub writable: bool,
 }
 
+impl CapView {
+    /// Watts that it holds its box to. A box that has no other way to lift its limit is set to its highest, which holds it to
+    /// nothing.
+    pub fn holds(&self) -> Option<f64> {
+        self.watts.filter(|w| self.highest.is_none_or(|most| *w < most))
+    }
+}
+
 /// One line of a box's own log.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct LogLine {
