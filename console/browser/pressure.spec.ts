@@ -10,8 +10,14 @@ const BACK = 150_000;
 const heading = (page: Page, text: string | RegExp) => page.getByRole("heading", { name: text });
 const turn = (page: Page, machine: string) => page.locator(".turns").getByRole("row", { name: machine });
 
+const MACHINES = ["train-1", "web-1", "web-2", "db-1"];
+
+// the rack is left as it was found
 test.afterEach(({ daemon }) => {
   daemon.cli("emulate", "clear", "--all");
+  daemon.cli("emulate", "load", "r1/*", "idle");
+  daemon.cli("emulate", "speed", "50");
+  daemon.cli("rm", ...MACHINES, "--yes", "--wait", "50s");
 });
 
 test("of two who work hard the one of nice 10 is capped when a feed is lost, and gets it back when it is mended", async ({
@@ -33,13 +39,15 @@ test("of two who work hard the one of nice 10 is capped when a feed is lost, and
   await nice.getByRole("button", { name: "Set its nice" }).click();
   await expect(nice.getByText("Its nice is -10.")).toBeVisible();
   await rack.goto(`${daemon.url}/machines`);
-  for (const name of ["train-1", "web-1", "web-2", "db-1"])
+  for (const name of MACHINES)
     await expect(rack.getByRole("row", { name: new RegExp(`^${name} running`) })).toBeVisible();
 
-  await rack.getByRole("link", { name: "Lab" }).click();
+  await rack.getByRole("link", { name: "Lab", exact: true }).click();
   const story = rack.getByRole("region", { name: "More than one feed carries" });
   await story.getByRole("button", { name: "Work at full power" }).click();
   await expect(story.getByRole("button", { name: "Let them rest" })).toBeVisible();
+  // hot, with fans at full speed, they draw most
+  daemon.cli("emulate", "step", "600s");
   await story.getByRole("button", { name: "Run at real time" }).click();
   await expect(story.getByRole("button", { name: "Run at real time" })).toHaveCount(0);
 
@@ -53,12 +61,12 @@ test("of two who work hard the one of nice 10 is capped when a feed is lost, and
   await expect(turn(rack, "db-1")).toContainText("nothing");
   await expect(rack.locator(".turns tbody tr").first()).toContainText("train-1");
 
-  await rack.getByRole("link", { name: "Lab" }).click();
+  await rack.getByRole("link", { name: "Lab", exact: true }).click();
   await story.getByRole("button", { name: "Lose feed-a" }).click();
   await story.getByRole("link", { name: "who gives way first" }).click();
   await expect(heading(rack, "train-1 gives way so that pdu-b does not trip")).toBeVisible();
   await expect(rack.locator(".pressure")).toContainText(/because r1\/pdu-b carries \d+ % of its rating/);
-  await expect(turn(rack, "train-1")).toContainText(/capped at [\d.]+ kW, drew 9\.\d+ kW/);
+  await expect(turn(rack, "train-1")).toContainText(/capped at [\d.]+ kW, drew [\d.]+ kW/);
   for (const name of ["db-1", "web-1", "web-2"]) await expect(turn(rack, name)).toContainText("nothing");
   const drawn = rack.getByRole("link", { name: /^r1\/u10, train-1: .* capped at .* to relieve pdu-b$/ });
   await expect(drawn).toBeVisible();
@@ -86,7 +94,7 @@ test("of two who work hard the one of nice 10 is capped when a feed is lost, and
   await expect(box(rack, "r1/u10").locator(".word")).toHaveText(/^capped/);
 
   await rack.goto(`${daemon.url}/power/r1`);
-  await expect(heading(rack, /gives way so that/)).toHaveCount(0, { timeout: BACK });
+  await expect(turn(rack, "train-1")).toContainText("nothing", { timeout: BACK });
+  await expect(heading(rack, /gives way so that/)).toHaveCount(0);
   await expect(rack.locator(".oneline .fed.shed")).toHaveCount(0);
-  await expect(turn(rack, "train-1")).toContainText("nothing");
 });
