@@ -17,8 +17,9 @@ use crate::House;
 use crate::keys;
 use crate::settings::shown;
 
-/// PDUs are read no more often than this, so nothing is decided more often.
-const LEAST: Duration = Duration::from_millis(500);
+/// Between a reading and what is decided from it: PDUs that share their boxes are read at the same time, and what one of them lost is
+/// on the other.
+const TOGETHER: Duration = Duration::from_millis(300);
 /// How long PDUs are read every few seconds after something hinted at trouble.
 const HURRY: Duration = Duration::from_secs(10);
 /// How often a box is asked which caps it takes, and when it did not answer.
@@ -30,6 +31,8 @@ pub async fn run(house: House) -> Result<(), store::Error> {
     let mut memories: BTreeMap<String, Memory> = BTreeMap::new();
     let mut helpless: BTreeSet<Place> = BTreeSet::new();
     loop {
+        read.changed().await;
+        tokio::time::sleep(TOGETHER).await;
         for rack in house.inner.live.racks_read() {
             if !house.could_be_tight(&rack) {
                 memories.remove(&rack);
@@ -41,8 +44,6 @@ pub async fn run(house: House) -> Result<(), store::Error> {
                 tracing::warn!(rack = %name, %error, "what is taken from machines can't be written; it is decided again");
             }
         }
-        tokio::time::sleep(LEAST).await;
-        read.changed().await;
     }
 }
 

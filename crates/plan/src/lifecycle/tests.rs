@@ -7,6 +7,7 @@ use proptest::prelude::*;
 use rack::agent::{AgentState, DiskWipe, FoundHardware, Outcome, WipeMethod, Work};
 use rack::image::Packing;
 use rack::node::{Abilities, BmcAddress};
+use rack::shed::{Halt, Shed};
 use rack::{
     Ask, BootTarget, Bytes, Desired, Health, Identity, Image, Machine, Node, NodeId, Part, PartKind, PowerState,
     ResetKind, Stage, State, Status, Tenancy, Time, World, invariants,
@@ -183,6 +184,31 @@ impl Lab {
         let mut machine = self.machine();
         machine.desired = desired;
         self.set(machine);
+    }
+
+    /// Its power is taken so that nothing trips, or given back.
+    fn shed(&mut self, stop: Option<Halt>) {
+        let machine = self.machine();
+        let (Some(node), Some(place)) = (&machine.status.node, &machine.status.place) else {
+            return;
+        };
+        let shed = Shed {
+            place: place.clone(),
+            machine: machine.name.clone(),
+            nice: 0,
+            cap: None,
+            stop,
+            drew: 600.0,
+            before: None,
+            pdus: vec!["r1/pdu-b".parse().expect("a place")],
+            because: "r1/pdu-b carries 104 % of its rating".into(),
+            since: self.now,
+            changed: self.now,
+        };
+        match stop {
+            Some(_) => drop(self.world.sheds.insert(node.clone(), Arc::new(shed))),
+            None => drop(self.world.sheds.remove(node)),
+        }
     }
 
     /// Asks once, commits, acts as luck has it, and lets time pass. Every invariant holds after it.
@@ -632,6 +658,48 @@ fn signals_stop_and_start_a_running_machine() {
 }
 
 #[test]
+fn what_gives_up_its_power_starts_again_by_itself_and_its_owners_wish_stays() {
+    let mut lab = Lab::new(1);
+    assert!(lab.until(200, |m| m.status.state == State::Running));
+    for halt in [Halt::Ask, Halt::Cut] {
+        lab.shed(Some(halt));
+        assert!(lab.until(50, |m| m.status.state == State::Stopped), "{halt:?}");
+        assert_eq!((lab.power, lab.machine().desired), (PowerState::Off, Desired::Running));
+        assert!(
+            lab.machine().status.reason.contains("r1/pdu-b carries 104 %"),
+            "{}",
+            lab.machine().status.reason
+        );
+        for _ in 0..20 {
+            lab.turn(Luck::Obeys);
+        }
+        assert_eq!(lab.power, PowerState::Off, "it stays off");
+        let why = crate::why::machine(&lab.world, &lab.machine(), lab.now);
+        assert!(
+            why.next
+                .iter()
+                .any(|n| n.contains("started as far as there is room once r1/pdu-b")),
+            "{why:?}"
+        );
+        assert!(
+            why.ways_out.iter().any(|w| w.starts_with("busbar nice -n -5 web-1")),
+            "{why:?}"
+        );
+        lab.shed(None);
+        assert!(lab.until(50, |m| m.status.state == State::Running), "{halt:?}");
+    }
+    // who goes anyway goes
+    lab.shed(Some(Halt::Cut));
+    assert!(lab.until(50, |m| m.status.state == State::Stopped));
+    lab.desire(Desired::Released);
+    assert!(
+        lab.until(300, |m| m.status.state == State::Released),
+        "{:?}",
+        lab.machine().status
+    );
+}
+
+#[test]
 fn power_that_was_cut_from_outside_is_a_stop() {
     let mut lab = Lab::new(1);
     assert!(lab.until(200, |m| m.status.state == State::Running));
@@ -668,14 +736,18 @@ proptest! {
     #[test]
     fn from_every_state_there_is_a_way_out(
         bad in prop::collection::vec(luck(), 0..400),
-        wishes in prop::collection::vec((0usize..400, 0usize..4), 0..4),
+        wishes in prop::collection::vec((0usize..400, 0usize..7), 0..6),
         no_bmc: bool,
     ) {
         let mut lab = if no_bmc { Lab::without_bmc(2, true) } else { Lab::new(2) };
         for (i, luck) in bad.into_iter().enumerate() {
             for (at, wish) in &wishes {
-                if *at == i && lab.machine().desired != Desired::Released {
-                    lab.desire([Desired::Running, Desired::Stopped, Desired::Killed, Desired::Released][*wish]);
+                let desires = [Desired::Running, Desired::Stopped, Desired::Killed, Desired::Released];
+                match desires.get(*wish) {
+                    _ if *at != i => {}
+                    Some(desired) if lab.machine().desired != Desired::Released => lab.desire(*desired),
+                    Some(_) => {}
+                    None => lab.shed([None, Some(Halt::Ask), Some(Halt::Cut)][*wish - desires.len()]),
                 }
             }
             if luck == Luck::Restart {
