@@ -30,12 +30,15 @@ const OF_STATE: Record<string, [Shape, string]> = {
 export function mark(box: Box): Mark {
   if (!box.found) return { shape: "none", word: "not found", loud: true };
   if (box.silent) return { shape: "ask", word: "silent", loud: true };
-  if (box.health === "critical")
-    return { shape: "cross", word: box.state ? `${box.state}, critical` : "critical", loud: true };
-  if (box.health === "warning")
-    return { shape: "wedge", word: box.state ? `${box.state}, warning` : "warning", loud: true };
   const less = held(box.shed);
-  if (less !== null) return { shape: "less", word: less.stop != null ? "stopped, pressure" : "capped", loud: true };
+  const state = less === null ? box.state : less.stop != null ? "stopped, pressure" : "capped";
+  if (box.health === "critical" || box.health === "warning") {
+    const { health } = box;
+    // whoever lost one of two inputs is ill too, and that is when somebody gives way
+    const shape = less !== null ? "less" : health === "critical" ? "cross" : "wedge";
+    return { shape, word: state ? `${state}, ${health}` : health, loud: true };
+  }
+  if (state !== null && less !== null) return { shape: "less", word: state, loud: true };
   if (box.state) {
     const [shape, word] = OF_STATE[box.state] ?? ["half", box.state];
     return { shape, word, loud: box.state === "held" };

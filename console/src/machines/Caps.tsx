@@ -5,9 +5,10 @@ import { Acts } from "../act/Acts";
 import type { Live } from "../api/live";
 import type { Role } from "../api/types";
 import { createWatch } from "../api/watch";
+import { type Shed, sake } from "../parts/shed";
 import { Wide } from "../parts/Wide";
 import { clock, watts } from "../view/words";
-import { capActions, TRIALS, wish } from "./caps";
+import { capActions, ours, TRIALS, wish } from "./caps";
 import type { SettingsView } from "./types";
 
 /** Milliseconds between two looks: each is read from the BMC. */
@@ -15,7 +16,15 @@ const EVERY = 20_000;
 
 const limit = (value: number | null | undefined) => (value == null ? "—" : watts(value));
 
-export function Caps(props: { live: Live; name: string; place: string; role: Role; barred: string | null }) {
+export function Caps(props: {
+  live: Live;
+  name: string;
+  place: string;
+  /** What is taken from it so that nothing trips. */
+  shed: Shed | null;
+  role: Role;
+  barred: string | null;
+}) {
   const settings = createWatch<SettingsView>(props.live, () => `/v1/settings/${props.place}`, {
     every: EVERY,
     key: "id",
@@ -54,7 +63,12 @@ export function Caps(props: { live: Live; name: string; place: string; role: Rol
                           <td class="value">{cap.watts == null ? "no cap" : watts(cap.watts)}</td>
                           <td class="value">{limit(cap.lowest)}</td>
                           <td class="value">{limit(cap.highest)}</td>
-                          <td>{cap.id === "system" ? wish(it().wanted.cap) : cap.writable ? "" : "fixed"}</td>
+                          <td>
+                            {cap.id === "system" ? wish(it().wanted.cap) : cap.writable ? "" : "fixed"}
+                            <Show when={cap.id === "system" && ours(props.shed, it()) && props.shed}>
+                              {(shed) => <span class="soft">; in force {sake(shed())}</span>}
+                            </Show>
+                          </td>
                         </tr>
                       )}
                     </For>
@@ -111,7 +125,7 @@ export function Caps(props: { live: Live; name: string; place: string; role: Rol
             </div>
             <Acts
               actions={capActions(
-                { name: props.name, place: props.place, settings: it() },
+                { name: props.name, place: props.place, settings: it(), shed: props.shed },
                 typed(),
                 props.role,
                 props.barred,

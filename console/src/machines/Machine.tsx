@@ -9,7 +9,7 @@ import type { Why } from "../api/types";
 import { createWatch } from "../api/watch";
 import { Facts } from "../parts/Facts";
 import { PlaceLink } from "../parts/Links";
-import { sake } from "../parts/shed";
+import { held, sake } from "../parts/shed";
 import { ofMachine } from "../rack/actions";
 import { follow, param, withParams } from "../view/router";
 import { age, clock, local, reading, watts } from "../view/words";
@@ -101,7 +101,14 @@ export function Machine(props: { live: Live; name: string }) {
                   <div class="stack">
                     <Show when={place()}>
                       {(at) => (
-                        <Caps live={props.live} name={props.name} place={at()} role={me().role} barred={barred()} />
+                        <Caps
+                          live={props.live}
+                          name={props.name}
+                          place={at()}
+                          shed={held(it().shed)}
+                          role={me().role}
+                          barred={barred()}
+                        />
                       )}
                     </Show>
                     <Nice machine={it()} role={me().role} barred={barred()} onDone={again} />

@@ -1,4 +1,5 @@
 import { expect, test } from "vitest";
+import { shed } from "../api/made";
 import type { Role } from "../api/types";
 import { capActions, wish, wrong } from "./caps";
 import type { SettingsView } from "./types";
@@ -12,7 +13,7 @@ const settings = (more: Partial<SettingsView> = {}): SettingsView => ({
   ...more,
 });
 const acts = (watts: string, trial = "", more: Partial<SettingsView> = {}, role: Role = "operator") =>
-  capActions({ name: "web-1", place: "r1/u1", settings: settings(more) }, { watts, trial }, role, null);
+  capActions({ name: "web-1", place: "r1/u1", settings: settings(more), shed: null }, { watts, trial }, role, null);
 
 test("a cap is set, or tried, by the command that says so", () => {
   expect(acts("600")[0]).toMatchObject({
@@ -44,4 +45,16 @@ test("there is something to lift or to keep only when there is", () => {
   expect(on.map(({ id }) => id)).toEqual(["cap-keep", "cap-set", "cap-lift"]);
   expect(on[2]?.disabled).toBeUndefined();
   expect([wish(null), wish("lifted"), wish({ watts: 600 })]).toEqual(["none wanted", "lifted", "600 W"]);
+});
+
+test("the cap by which it gives way is nobody's to lift", () => {
+  const caps = [{ id: "system", watts: 300, lowest: 250, highest: 755, writable: true }];
+  const lift = (wanted: SettingsView["wanted"], cap: number) => {
+    const of = { name: "web-1", place: "r1/u1", settings: settings({ caps, wanted }), shed: shed("web-1", { cap }) };
+    return capActions(of, { watts: "", trial: "" }, "operator", null).find(({ id }) => id === "cap-lift")?.disabled;
+  };
+  expect(lift({ cap: null }, 300)).toBe("the cap is Busbar's own, to relieve pdu-b: it is lifted when there is room");
+  // what somebody wanted can be lifted, also while less than that is in force
+  expect(lift({ cap: { watts: 600 } }, 300)).toBeUndefined();
+  expect(lift({ cap: null }, 280)).toBeUndefined();
 });

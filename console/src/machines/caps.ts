@@ -2,6 +2,7 @@
 
 import { type Action, needs, reason } from "../act/action";
 import type { Role } from "../api/types";
+import { type Shed, sake } from "../parts/shed";
 import { watts } from "../view/words";
 import type { CapWish, SettingsView } from "./types";
 
@@ -29,8 +30,12 @@ export function wrong(typed: string, settings: SettingsView): string | null {
   return null;
 }
 
+/** Whether the cap that is in force is there so that nothing trips, whatever anybody wants. */
+export const ours = (shed: Shed | null, settings: SettingsView): shed is Shed =>
+  shed?.cap != null && system(settings)?.watts === shed.cap;
+
 export function capActions(
-  of: { name: string; place: string; settings: SettingsView },
+  of: { name: string; place: string; settings: SettingsView; shed: Shed | null },
   typed: { watts: string; trial: string },
   role: Role,
   barred: string | null,
@@ -65,7 +70,12 @@ export function capActions(
       label: "Lift the cap",
       command: `busbar cap ${name} none${option}`,
       call: call({ cap: "lifted", ...tried }),
-      ...reason(held, cap?.watts == null && settings.wanted.cap == null && "there is no cap"),
+      ...reason(
+        held,
+        settings.wanted.cap == null && ours(of.shed, settings)
+          ? `the cap is Busbar's own, ${sake(of.shed)}: it is lifted when there is room`
+          : cap?.watts == null && settings.wanted.cap == null && "there is no cap",
+      ),
     },
   ];
   if (settings.wanted.trial) {
