@@ -146,6 +146,16 @@ fn the_lowest_priority_gives_way_before_a_breaker_trips_and_gets_back_what_it_ga
     ] {
         assert!(why.contains(said), "{said}: {why}");
     }
+    let why = rack.busbar("why r1/pdu-a").ok().out;
+    for said in [
+        "r1/pdu-a carries",
+        "low is stopped, it drew",
+        "r1/pdu-b, which feeds the same boxes, carries nothing",
+    ] {
+        assert!(why.contains(said), "{said}: {why}");
+    }
+    let metrics = rack.api("GET", "/metrics", Some(&rack.token()), Vec::new()).body;
+    assert!(metrics.contains("busbar_machines_shed{how=\"stopped\"} 1"), "{metrics}");
     let high = machine(&rack, "high");
     assert!(high["shed"].is_null() && high["status"]["state"] == "running", "{high}");
 

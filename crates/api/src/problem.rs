@@ -143,7 +143,7 @@ impl From<HouseError> for Problem {
         match error {
             HouseError::NotFound { kind, name } => {
                 let hint = match kind {
-                    "machine" | "machine or place" => "busbar ps",
+                    "machine" | "machine or place" | "machine, node or PDU" => "busbar ps",
                     "image" => "busbar image ls",
                     "token" => "busbar token ls",
                     WHATIF => {

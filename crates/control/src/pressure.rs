@@ -117,23 +117,32 @@ impl House {
         let key = keys::shed(&node.id);
         let world = self.world();
         let before = world.sheds.get(&node.id);
-        if before.is_none_or(|b| b.machine != shed.machine) {
+        if before.is_none() {
             let wished = self.record(|r| r.settings.get(&node.id).is_some_and(|s| s.cap.is_some()));
             shed.before = self.cap_of(&node.id).filter(|_| !wished);
         }
-        let level = match shed.is_over() {
-            true => Level::Info,
-            false => Level::Warning,
+        let (had_stop, had_cap) = (before.and_then(|b| b.stop), before.and_then(|b| b.cap));
+        let gave = match (had_stop, shed.stop, had_cap, shed.cap) {
+            (Some(_), None, _, None) => Some("may start again: there is power for it".to_owned()),
+            (Some(_), None, _, Some(_)) => {
+                Some(format!("may start again, {}: there is power for that", shed.in_words()))
+            }
+            (_, _, Some(_), None) => Some("its cap is lifted: there is power for it".to_owned()),
+            (_, _, Some(had), Some(cap)) if cap > had => {
+                Some(format!("its cap is raised to {cap:.0} W: there is power for that"))
+            }
+            _ => None,
         };
-        let what = match (shed.is_over(), before.and_then(|b| b.stop), shed.stop) {
-            (true, Some(_), _) => "may start again: there is power for it".to_owned(),
-            (true, ..) => "its cap is lifted: there is power for it".to_owned(),
-            (false, Some(_), None) => format!("may start again, {}", shed.in_words()),
-            (false, ..) => format!("{}, it drew {:.0} W", shed.in_words(), shed.drew),
-        };
-        let event = Event {
-            because: Some(shed.because.clone()).filter(|_| !shed.is_over()),
-            ..self.event(level, &shed.machine, what)
+        let event = match gave {
+            Some(what) => self.event(Level::Info, &shed.machine, what),
+            None => Event {
+                because: Some(shed.because.clone()),
+                ..self.event(
+                    Level::Warning,
+                    &shed.machine,
+                    format!("{}, it drew {:.0} W", shed.in_words(), shed.drew),
+                )
+            },
         };
         let txn = txn.check(&key, self.unchanged(&key));
         // what was never capped has no cap to be lifted

@@ -484,7 +484,7 @@ impl House {
     /// Why a machine or a place is as it is.
     pub fn why(&self, about: &str) -> Result<Why, HouseError> {
         let missing = || HouseError::NotFound {
-            kind: "machine or place",
+            kind: "machine, node or PDU",
             name: about.chars().take(80).collect(),
         };
         let world = self.world();
@@ -492,6 +492,10 @@ impl House {
             return Ok(plan::why::machine(&world, machine, self.now()));
         }
         let place: Place = about.parse().map_err(|_| missing())?;
+        if self.record(|r| r.devices.get(&place).is_some_and(|d| d.kind == "pdu")) {
+            let rack = place.rack().parse().map_err(|_| missing())?;
+            return plan::why::pdu(&self.one_line(&rack)?, &place).ok_or_else(missing);
+        }
         let node = world
             .nodes
             .values()

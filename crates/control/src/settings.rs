@@ -79,25 +79,32 @@ pub async fn run(house: House) -> Result<(), store::Error> {
 impl House {
     fn settings_due(&self) -> Vec<Due> {
         let now = self.now();
-        let all: Vec<(NodeId, Option<Arc<Settings>>, Option<Arc<Shed>>)> = self.record(|r| {
-            let ids: BTreeSet<&NodeId> = r.settings.keys().chain(r.world.sheds.keys()).collect();
-            let both = |id: &NodeId| (id.clone(), r.settings.get(id).cloned(), r.world.sheds.get(id).cloned());
-            ids.into_iter().map(both).collect()
-        });
-        let due = |(id, wanted, shed): (NodeId, Option<Arc<Settings>>, Option<Arc<Shed>>)| {
-            let wanted = wanted.map(|s| Settings::clone(&s)).unwrap_or_default();
+        let due = |id: &NodeId, wanted: Option<&Arc<Settings>>, shed: Option<&Arc<Shed>>| {
+            let wanted = wanted.map(|s| Settings::clone(s)).unwrap_or_default();
             let kept = Settings {
-                cap: settings::kept_cap(wanted.cap, shed.as_deref()),
+                cap: settings::kept_cap(wanted.cap, shed.map(AsRef::as_ref)),
                 ..wanted.clone()
             };
-            // A new wish is due at once; what was tended to is compared again after a while.
-            let is_due = |sight: &Sight| {
-                sight.kept.as_ref() != Some(&kept) || sight.tended.is_none_or(|t| !now.within(t, EVERY))
-            };
-            let any = kept.cap.is_some() || !kept.bios.is_empty();
-            (any && self.inner.live.peek(&id, is_due)).then_some(Due { id, wanted, kept, shed })
+            (kept.cap.is_some() || !kept.bios.is_empty()).then(|| Due {
+                id: id.clone(),
+                wanted,
+                kept,
+                shed: shed.cloned(),
+            })
         };
-        all.into_iter().filter_map(due).collect()
+        let all: Vec<Due> = self.record(|r| {
+            let ids: BTreeSet<&NodeId> = r.settings.keys().chain(r.world.sheds.keys()).collect();
+            let both = |id: &NodeId| due(id, r.settings.get(id), r.world.sheds.get(id));
+            ids.into_iter().filter_map(both).collect()
+        });
+        // A new wish is due at once; what was tended to is compared again after a while.
+        let is_due = |due: &Due| {
+            let look = |sight: &Sight| {
+                sight.kept.as_ref() != Some(&due.kept) || sight.tended.is_none_or(|t| !now.within(t, EVERY))
+            };
+            self.inner.live.peek(&due.id, look)
+        };
+        all.into_iter().filter(is_due).collect()
     }
 
     async fn end_trials(&self) -> Result<(), store::Error> {

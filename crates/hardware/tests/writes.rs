@@ -29,6 +29,8 @@ struct State {
     lose_reset: bool,
     /// Someone else changes the system before the next PATCH.
     race: bool,
+    /// Its tag covers readings: it is another one at each look and each write.
+    restless: bool,
 }
 
 #[derive(Clone, Default)]
@@ -84,10 +86,11 @@ impl Transport for Service {
                     Ok(reply(200, &[("ETag", format!("\"{}\"", s.etag))], doc))
                 }
                 (Method::PATCH, SYSTEM) => {
-                    if std::mem::take(&mut s.race) {
+                    if std::mem::take(&mut s.race) || s.restless {
                         s.etag += 1;
                     }
-                    if header("If-Match") != Some(format!("\"{}\"", s.etag)) {
+                    let wanted = header("If-Match").unwrap_or_default();
+                    if wanted != "*" && wanted != format!("\"{}\"", s.etag) {
                         return Ok(reply(412, &[], json!({})));
                     }
                     s.etag += 1;
@@ -242,4 +245,17 @@ async fn a_change_in_between_costs_one_more_patch() {
         Ok(Receipt::Done)
     );
     assert_eq!(service.0.lock().unwrap().target, "None");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_tag_that_never_stands_still_keeps_nobody_from_writing() {
+    let service = service();
+    let bmc = bmc("https://bmc.test", service.clone(), Mode::Act);
+    service.0.lock().unwrap().restless = true;
+    assert_eq!(
+        bmc.set_boot(&node(), BootTarget::Pxe, &permit()).await,
+        Ok(Receipt::Done)
+    );
+    assert_eq!(writes(&service).iter().filter(|w| w.starts_with("PATCH")).count(), 3);
+    assert_eq!(service.0.lock().unwrap().target, "Pxe");
 }

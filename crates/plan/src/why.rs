@@ -1,8 +1,9 @@
 //! Why a machine or a node is as it is, what comes next by itself, and what changes it (invariant I5).
 
+use rack::power::{Carries, FedBox, OneLine};
 use rack::request::{NodeLive, Why};
 use rack::shed::Shed;
-use rack::{Desired, Machine, Node, State, Tenancy, Time, World};
+use rack::{Desired, Machine, Node, Place, State, Tenancy, Time, World};
 
 /// Why `machine` is as it is.
 pub fn machine(world: &World, machine: &Machine, now: Time) -> Why {
@@ -67,6 +68,58 @@ fn given_back(shed: &Shed) -> String {
         rules.aim * 100.0,
         wait.as_secs()
     )
+}
+
+/// Why a PDU is as full as it is, and who gives way for it.
+pub fn pdu(line: &OneLine, place: &Place) -> Option<Why> {
+    let pdu = line.pdus.iter().find(|p| p.place == *place)?;
+    let carries = match (pdu.carries, pdu.watts, pdu.rated) {
+        (Carries::No, ..) => "carries nothing".to_owned(),
+        (_, Some(watts), Some(rated)) if rated > 0.0 => {
+            format!("carries {watts:.0} W, {:.0} % of its rating", watts / rated * 100.0)
+        }
+        (_, Some(watts), _) => format!("carries {watts:.0} W; it tells no rating"),
+        (_, None, _) => "tells no watts".to_owned(),
+    };
+    let mut because: Vec<String> = Vec::new();
+    let dark = |p: &&Place| line.pdus.iter().any(|x| x.place == **p && x.carries == Carries::No);
+    because.extend(
+        pdu.partners
+            .iter()
+            .filter(dark)
+            .map(|p| format!("{p}, which feeds the same boxes, carries nothing")),
+    );
+    let boxes: Vec<&FedBox> = line
+        .boxes
+        .iter()
+        .filter(|b| b.cords.iter().any(|c| c.pdu == *place))
+        .collect();
+    because.push(format!("{} boxes hang on it", boxes.len()));
+    let sheds = boxes.iter().filter_map(|b| b.shed.as_ref());
+    let mine: Vec<&Shed> = sheds.filter(|s| !s.is_over() && s.pdus.contains(place)).collect();
+    let gives = |s: &&Shed| {
+        format!(
+            "{} is {}, it drew {:.0} W, nice {}",
+            s.machine,
+            s.in_words(),
+            s.drew,
+            s.nice
+        )
+    };
+    because.extend(mine.iter().map(gives));
+    let mut next: Vec<String> = mine.iter().map(|s| given_back(s)).collect();
+    next.sort();
+    next.dedup();
+    Some(Why {
+        about: place.to_string(),
+        headline: format!("{place} {carries}"),
+        because,
+        next,
+        ways_out: vec![
+            format!("busbar whatif fail {place}    says what its loss would do"),
+            "busbar nice    shows who gives way first".into(),
+        ],
+    })
 }
 
 /// The command that lets others give way before this machine.

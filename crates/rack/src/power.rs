@@ -115,6 +115,7 @@ pub struct FedBox {
     /// The lowest cap that it takes, in watts, when it is known to take any.
     pub floor: Option<f64>,
     /// Whether Busbar may write to it.
+    #[serde(default)]
     pub armed: bool,
     /// What is taken from its machine so that nothing trips.
     pub shed: Option<Shed>,
@@ -176,6 +177,7 @@ pub struct Forecast {
     /// Boxes that go on with less to fall back on.
     pub weaker: Vec<Weaker>,
     /// Machines that give up watts by their shed order so that nothing more trips, in the order in which they do.
+    #[serde(default)]
     pub sheds: Vec<Given>,
     /// Boxes that notice nothing.
     pub unaffected: u32,

@@ -97,6 +97,13 @@ pub const FAMILIES: &[Family] = families! {
         Source::House(|_, w| process().into_iter().for_each(|p| w.sample(&[], p.1)));
     Gauge "busbar_machines" "" ["state"] "Machines by state, released ones left out."
         Source::House(machines);
+    Gauge "busbar_machines_shed" "" ["how"] "Machines that give up watts so that nothing trips: capped or stopped."
+        Source::House(|h, w| {
+            let world = h.world();
+            let of = |stopped: bool| world.sheds.values().filter(|s| !s.is_over() && s.stop.is_some() == stopped).count();
+            w.sample(&[("how", "capped")], of(false) as f64);
+            w.sample(&[("how", "stopped")], of(true) as f64);
+        });
     Gauge "busbar_nodes" "" ["rack, state"] "Nodes by what can be done with them, each in one state: silent (its BMC does not answer), held (by a machine), unarmed, cordoned, dirty (not proven wiped), free."
         Source::Hall(nodes);
     Gauge "busbar_rack_power_watts" "watts" ["rack"] "Power of the nodes of a rack that told it; how many did not is in busbar_rack_power_unknown."

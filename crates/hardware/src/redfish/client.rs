@@ -140,7 +140,9 @@ impl Client {
     }
 
     /// Changes a resource. `etag` guards against a change in between; when that is refused as out of date (412), a
-    /// fresh one is fetched once.
+    /// fresh one is fetched once. Where that is out of date too, the tag covers readings, which never stand still (Lenovo
+    /// XCC's `Power`, community.general #11261): it guards nothing, and the change is made to whatever is there
+    /// (RFC 9110 §13.1.1).
     pub async fn patch(&self, path: &str, body: &Value, etag: Option<&str>, permit: &Permit) -> Result<Answer, Error> {
         tracing::info!(bmc = %self.line.url(), path, audit = permit.key(), node = %permit.node(), "PATCH");
         let body = || Some((JSON, Bytes::from(body.to_string())));
@@ -148,7 +150,12 @@ impl Client {
             // 428: the service insists on If-Match, which a GET without an ETag header can hide.
             Err(Error::Rejected { status: 412 | 428, .. }) => {
                 let fresh = self.get(path).await?.etag();
-                self.exchange(Method::PATCH, path, body(), fresh.as_deref()).await
+                match self.exchange(Method::PATCH, path, body(), fresh.as_deref()).await {
+                    Err(Error::Rejected { status: 412, .. }) if fresh.is_some() => {
+                        self.exchange(Method::PATCH, path, body(), Some("*")).await
+                    }
+                    other => other,
+                }
             }
             other => other,
         }

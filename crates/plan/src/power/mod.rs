@@ -385,6 +385,25 @@ pub(crate) fn shares(fed: &FedBox, cords: &[usize]) -> Vec<f64> {
     watts.into_iter().map(|w| w / sum).collect()
 }
 
+/// Watts that a PDU carries for ever while its lines stay as unequal as they are: breakers trip by the fullest line. Of a PDU
+/// that carries next to nothing how unequal they are says nothing.
+pub(crate) fn carries_at_most(pdu: &Pdu) -> Option<f64> {
+    /// Share of its rating from which it does.
+    const TELLING: f64 = 0.2;
+    let rated = pdu.rated.filter(|r| *r > 0.0)?;
+    let share = pdu.watts.unwrap_or(0.0) / rated;
+    let lines = pdu
+        .lines
+        .iter()
+        .filter_map(|l| Some(l.amps? / l.rated.filter(|r| *r > 0.0)?));
+    let fullest = lines.fold(share, f64::max);
+    Some(if share < TELLING {
+        rated
+    } else {
+        rated * share / fullest
+    })
+}
+
 /// Watts that a PDU carries: as it tells, else what flows through its cords when each is known.
 pub(crate) fn carried(line: &OneLine, n: usize) -> Option<f64> {
     let pdu = &line.pdus[n];

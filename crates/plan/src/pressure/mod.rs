@@ -26,13 +26,15 @@ use rack::power::{Carries, FedBox, OneLine};
 use rack::shed::{Halt, Shed};
 use rack::{Place, Time};
 
-use crate::power::carried;
+use crate::power::{carried, carries_at_most};
 use allot::{Allot, allot};
 use breaker::Heat;
 use scene::{On, Scene, scene, watts};
 
 /// Watts, and share of what a machine drew, that are worth giving back by themselves.
 const WORTH: (f64, f64) = (20.0, 0.05);
+/// Share of its rating that a PDU carries when its fullest line carries all that it may, below which that is said.
+const UNEVEN: f64 = 0.98;
 /// Watts by which a cap that is lowered differs: BMCs take whole ones.
 const STEP: f64 = 1.0;
 
@@ -101,7 +103,7 @@ impl Memory {
     fn see(&mut self, line: &OneLine, rules: &Rules) {
         for (n, pdu) in line.pdus.iter().enumerate() {
             let load = carried(line, n).filter(|_| pdu.carries != Carries::No);
-            let Some(share) = load.zip(pdu.rated.filter(|r| *r > 0.0)).map(|(w, r)| w / r) else {
+            let Some(share) = load.zip(carries_at_most(pdu)).map(|(w, r)| w / r) else {
                 self.pdus.remove(&pdu.place);
                 continue;
             };
@@ -264,6 +266,8 @@ fn shed(line: &OneLine, fed: &FedBox, on: &On, load: f64, (cap, stop): (Option<f
     let before = scene::shed(fed);
     let pdu = &line.pdus[on.pdu].place;
     let share = load / on.rated * 100.0;
+    let is_uneven = line.pdus[on.pdu].rated.is_some_and(|rated| on.rated < UNEVEN * rated);
+    let what = if is_uneven { "the fullest line of " } else { "" };
     let mut pdus = before.map(|s| s.pdus.clone()).unwrap_or_default();
     if !pdus.contains(pdu) {
         pdus.push(pdu.clone());
@@ -283,9 +287,9 @@ fn shed(line: &OneLine, fed: &FedBox, on: &On, load: f64, (cap, stop): (Option<f
         before: fed.shed.as_ref().and_then(|s| s.before),
         pdus,
         because: match on.losing {
-            None => format!("{pdu} carries {share:.0} % of its rating"),
+            None => format!("{what}{pdu} carries {share:.0} % of its rating"),
             Some(gone) => format!(
-                "{pdu} would carry {share:.0} % of its rating without {}",
+                "{what}{pdu} would carry {share:.0} % of its rating without {}",
                 line.pdus[gone].place
             ),
         },

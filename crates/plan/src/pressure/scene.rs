@@ -8,7 +8,7 @@ use rack::{State, Time};
 
 use super::Rules;
 use super::allot::{Item, Limit};
-use crate::power::{carried, live, shares};
+use crate::power::{carried, carries_at_most, live, shares};
 
 /// Watts and share by which a box may draw more than its cap before that is taken not to hold.
 const OVER: (f64, f64) = (15.0, 1.05);
@@ -20,7 +20,7 @@ pub(crate) struct On {
     pub pdu: usize,
     /// The one that would have failed before, if it is not as of now.
     pub losing: Option<usize>,
-    /// Watts that it is rated for.
+    /// Watts that it carries at most.
     pub rated: f64,
     /// Watts from which something is done.
     pub act: f64,
@@ -109,7 +109,7 @@ pub(crate) fn scene(line: &OneLine, rules: &Rules, whole: impl Fn(&FedBox) -> bo
         .collect();
     for n in 0..line.pdus.len() {
         let pdu = &line.pdus[n];
-        let (Some(rated), Some(load)) = (pdu.rated.filter(|r| *r > 0.0), carried(line, n)) else {
+        let (Some(rated), Some(load)) = (carries_at_most(pdu), carried(line, n)) else {
             continue;
         };
         if pdu.carries == Carries::No {

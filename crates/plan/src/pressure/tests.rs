@@ -231,6 +231,34 @@ fn a_pdu_that_tells_nothing_takes_nothing_and_gives_nothing_back() {
 }
 
 #[test]
+fn a_pdu_is_as_full_as_its_fullest_line() {
+    let mut line = rack(vec![
+        machine("u1", 10, 1000.0, Some(300.0)),
+        machine("u2", -10, 700.0, Some(300.0)),
+    ]);
+    line.at = at(1);
+    let amps = |amps: [f64; 3]| {
+        let one = |(n, amps): (usize, f64)| rack::power::Line {
+            name: format!("line{}-amps", n + 1),
+            amps: Some(amps),
+            rated: Some(3.0),
+        };
+        amps.into_iter().enumerate().map(one).collect::<Vec<_>>()
+    };
+    line.pdus[0].lines = amps([2.5, 2.55, 2.5]);
+    assert!(
+        decide(&line, &mut Memory::default(), &Rules::default())
+            .sheds
+            .is_empty()
+    );
+    line.pdus[0].lines = amps([2.2, 3.0, 2.35]);
+    let sheds = decide(&line, &mut Memory::default(), &Rules::default()).sheds;
+    let [shed] = sheds.as_slice() else { panic!("{sheds:?}") };
+    assert_eq!(shed.because, "the fullest line of r1/pdu-b carries 100 % of its rating");
+    assert_eq!((shed.place.as_ref(), shed.cap), ("r1/u1", Some(745.0)));
+}
+
+#[test]
 fn a_changed_order_is_followed_without_waiting_for_trouble() {
     let mut run = Run::of(rack(vec![
         machine("u1", 10, 1200.0, Some(300.0)),

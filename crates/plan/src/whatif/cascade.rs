@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use rack::power::{FedBox, OneLine};
 
 use super::taken::Taken;
-use crate::power::{carried, live, shares};
+use crate::power::{carried, carries_at_most, live, shares};
 use crate::pressure::Rules;
 use crate::pressure::allot::{Allot, Item, Limit, allot};
 use crate::pressure::breaker::seconds_to_trip;
@@ -94,7 +94,7 @@ fn relieve(line: &OneLine, end: &mut End, rules: &Rules) {
         .enumerate()
         .filter(|(n, _)| !end.taken.pdus.contains_key(n))
     {
-        let (Some(rated), Some(load)) = (pdu.rated.filter(|r| *r > 0.0), end.after[n]) else {
+        let (Some(rated), Some(load)) = (carries_at_most(pdu), end.after[n]) else {
             continue;
         };
         let grew = load > carried(line, n).unwrap_or(0.0) + GROWTH;
