@@ -74,8 +74,8 @@ export function Foretold(props: { forecast: Forecast; emulated: boolean }) {
           </tbody>
         </table>
       </div>
-      <Show when={it().sheds.length > 0}>
-        <Gives all={it().sheds} />
+      <Show when={(it().sheds ?? []).length > 0}>
+        <Gives all={it().sheds ?? []} />
       </Show>
       <Show when={losers().length > 0}>
         <div class="tables">

@@ -130,7 +130,7 @@ export interface Overlay {
 export const overlay = (forecast: Forecast | undefined): Overlay => ({
   dark: new Set(forecast?.loads.filter(({ fate }) => fate === "fails" || fate === "trips").map(({ pdu }) => pdu)),
   dies: new Set(forecast?.dies.map(({ place }) => place)),
-  gives: new Map(forecast?.sheds.map((given) => [given.place, given])),
+  gives: new Map(forecast?.sheds?.map((given) => [given.place, given])),
   loads: new Map(forecast?.loads.map((load) => [load.pdu, load])),
 });
 

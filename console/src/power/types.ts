@@ -43,7 +43,7 @@ export interface FedBox {
   /** The lowest cap that it takes; null when it takes none, as far as is known. */
   floor: number | null;
   /** Whether Busbar may write to it. */
-  armed: boolean;
+  armed?: boolean;
   shed: Shed | null;
   cords: Cord[];
 }
@@ -93,7 +93,7 @@ export interface Forecast {
     because: string;
   }[];
   /** In the order in which they do. */
-  sheds: Given[];
+  sheds?: Given[];
   weaker: { place: string; machine: string | null; left: number; of: number; on: string[] }[];
   unaffected: number;
   loads: Load[];
