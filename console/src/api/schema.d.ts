@@ -1859,7 +1859,7 @@ export interface components {
         /** @description A box and what feeds it. */
         readonly FedBox: {
             /** @description Whether Busbar may write to it. */
-            readonly armed: boolean;
+            readonly armed?: boolean;
             /** @description Whether its outlets told that, because it does not itself. */
             readonly by_outlets: boolean;
             /**
@@ -1962,7 +1962,7 @@ export interface components {
             /** @description Which load moves where. */
             readonly moves: readonly components["schemas"]["Move"][];
             /** @description Machines that give up watts by their shed order so that nothing more trips, in the order in which they do. */
-            readonly sheds: readonly components["schemas"]["Given"][];
+            readonly sheds?: readonly components["schemas"]["Given"][];
             /**
              * Format: int32
              * @description Boxes that notice nothing.
