@@ -10,7 +10,7 @@ use super::cascade::{Death, End, left, rated};
 use crate::power::{carried, live, named};
 use crate::pressure::allot::Allot;
 use crate::pressure::breaker::seconds_to_trip;
-use crate::pressure::scene::watts;
+use crate::pressure::scene::{gives, watts};
 
 /// Least watts of a move that is told.
 const MOVED: f64 = 0.5;
@@ -350,6 +350,18 @@ fn unknown(line: &OneLine, end: &End) -> Vec<String> {
                 pdu.place
             ));
         }
+    }
+    let uncapped = line.boxes.iter().enumerate().filter(|(b, fed)| {
+        let asked = !end.given.is_empty() && !end.dead.contains_key(b) && !end.given.contains_key(b);
+        let stopped = end.given.get(b).is_some_and(|(allotted, _)| *allotted == Allot::Stop);
+        (asked || stopped) && gives(fed) && fed.floor.is_none()
+    });
+    let uncapped: Vec<&Place> = uncapped.map(|(_, fed)| &fed.place).collect();
+    if !uncapped.is_empty() {
+        notes.push(format!(
+            "which caps they take, so that only a stop is counted on: {}",
+            named(uncapped)
+        ));
     }
     let gains = |n: &usize| !gone(n) && end.moves.keys().any(|(_, to)| to == n);
     let unrated: Vec<&Place> = (0..line.pdus.len())
