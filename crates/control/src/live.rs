@@ -8,7 +8,7 @@ use std::time::Duration;
 use plan::lifecycle::{Attempt, Seen};
 use rack::request::{NodeLive, OutletView};
 use rack::setting::{Settings, SettingsView};
-use rack::{AgentState, Health, Name, NodeId, Place, Reading, Time};
+use rack::{AgentState, Health, Name, NodeId, Place, Reading, Time, Unit};
 use tokio::sync::Notify;
 use tokio::time::Instant;
 
@@ -183,6 +183,16 @@ impl Live {
         let devices = lock(&self.devices);
         let readings = &devices.get(place)?.readings;
         readings.iter().find(|r| r.name == "watts")?.value
+    }
+
+    /// Amperes of its lines at its last reading, however old.
+    pub fn lines_of(&self, place: &Place) -> Vec<f64> {
+        let devices = lock(&self.devices);
+        let readings = devices.get(place).map(|d| d.readings.as_slice()).unwrap_or_default();
+        let lines = readings
+            .iter()
+            .filter(|r| r.unit == Unit::Amperes && r.name.contains("-line"));
+        lines.filter_map(|r| r.value).collect()
     }
 
     /// What is seen of a device.

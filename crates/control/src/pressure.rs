@@ -7,6 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use hardware::Driver;
+use plan::power::unequal;
 use plan::pressure::{Memory, decide};
 use rack::shed::Shed;
 use rack::{Event, Level, Name, Node, NodeId, Place};
@@ -60,15 +61,16 @@ impl House {
         taken
             || self.record(|r| {
                 let pdus = r.devices.values().filter(|d| d.kind == "pdu" && d.place.rack() == rack);
-                let (mut carried, mut least) = (0.0, f64::INFINITY);
+                let (mut carried, mut least, mut most) = (0.0, f64::INFINITY, 1.0_f64);
                 for pdu in pdus {
                     let rated = pdu.mains.iter().map(rack::free::Rating::watts).fold(0.0, |a, b| a + b);
                     if rated > 0.0 {
                         least = rated.min(least);
                     }
+                    most = most.max(unequal(&self.inner.live.lines_of(&pdu.place)));
                     carried += self.inner.live.watts_of(&pdu.place).unwrap_or(rated);
                 }
-                carried > act * least
+                carried * most > act * least
             })
     }
 
@@ -117,6 +119,7 @@ impl House {
         let key = keys::shed(&node.id);
         let world = self.world();
         let before = world.sheds.get(&node.id);
+        // the cap that a record still stands for is none that the box had
         if before.is_none() {
             let wished = self.record(|r| r.settings.get(&node.id).is_some_and(|s| s.cap.is_some()));
             shed.before = self.cap_of(&node.id).filter(|_| !wished);

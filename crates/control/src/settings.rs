@@ -142,17 +142,19 @@ impl House {
             Some(shed) => shed.because.as_str(),
             None => "it is wanted so",
         };
-        let seen = tokio::time::timeout(PATIENCE, self.keep_settings(node, &due.kept, because)).await;
-        let mut view = seen.unwrap_or_else(|_| SettingsView {
-            unfulfilled: vec![format!("its BMC was not done in {} s", PATIENCE.as_secs())],
-            ..SettingsView::default()
+        let seen = tokio::time::timeout(PATIENCE, self.keep_settings(node, due, because)).await;
+        let (mut view, is_kept) = seen.unwrap_or_else(|_| {
+            let late = SettingsView {
+                unfulfilled: vec![format!("its BMC was not done in {} s", PATIENCE.as_secs())],
+                ..SettingsView::default()
+            };
+            (late, false)
         });
         view.wanted = due.wanted.clone();
         if view.caps.is_empty() {
             view.caps = before.caps;
         }
         let news = view.unfulfilled != before.unfulfilled && !view.unfulfilled.is_empty();
-        let done = view.unfulfilled.is_empty();
         let why = view.unfulfilled.join("; ");
         let now = self.now();
         self.inner.live.update(&due.id, |s| {
@@ -170,7 +172,7 @@ impl House {
                 let _ = self.commit(txn).await;
             }
         }
-        if let Some(over) = due.shed.as_ref().filter(|s| done && s.is_over()) {
+        if let Some(over) = due.shed.as_ref().filter(|s| is_kept && s.is_over()) {
             self.forget_shed(&due.id, over).await;
         }
     }
@@ -186,40 +188,44 @@ impl House {
         }
     }
 
-    /// Compares, sets what differs, and says what is seen afterwards.
-    async fn keep_settings(&self, node: &Node, wanted: &Settings, because: &str) -> SettingsView {
+    /// Compares, sets what differs, and says what is seen afterwards, and whether the cap is the one that is kept up.
+    async fn keep_settings(&self, node: &Node, due: &Due, because: &str) -> (SettingsView, bool) {
         let mut view = SettingsView::default();
         let bmc = match self.bmc_of(node).await {
             Ok(bmc) => bmc,
             Err(error) => {
                 view.unfulfilled.push(error.to_string());
-                return view;
+                return (view, false);
             }
         };
-        if let Some(wish) = wanted.cap
-            && let Err(why) = self.keep_cap(node, bmc.as_ref(), wish, because, &mut view).await
+        let mut is_kept = true;
+        if due.kept.cap.is_some()
+            && let Err(why) = self.keep_cap(node, bmc.as_ref(), due, because, &mut view).await
+        {
+            is_kept = false;
+            view.unfulfilled.push(why);
+        }
+        if !due.kept.bios.is_empty()
+            && let Err(why) = self.keep_bios(node, bmc.as_ref(), &due.kept, &mut view).await
         {
             view.unfulfilled.push(why);
         }
-        if !wanted.bios.is_empty()
-            && let Err(why) = self.keep_bios(node, bmc.as_ref(), wanted, &mut view).await
-        {
-            view.unfulfilled.push(why);
-        }
-        view
+        (view, is_kept)
     }
 
     async fn keep_cap(
         &self,
         node: &Node,
         bmc: &dyn Driver,
-        wish: CapWish,
+        due: &Due,
         because: &str,
         view: &mut SettingsView,
     ) -> Result<(), String> {
         let caps = bmc.caps().ok_or("this box has no power cap")?;
         view.caps = shown(caps.caps(&node.bmc).await.map_err(|e| e.to_string())?);
-        let watts = match settings::cap(wish, &view.caps) {
+        let (step, cannot) = settings::step(due.wanted.cap, due.shed.as_deref(), &view.caps);
+        view.unfulfilled.extend(cannot);
+        let watts = match step {
             CapStep::Fine => return Ok(()),
             CapStep::Impossible(why) => return Err(why),
             CapStep::Set(watts) => watts,

@@ -33,6 +33,16 @@ pub fn kept_cap(wanted: Option<CapWish>, shed: Option<&Shed>) -> Option<CapWish>
     }
 }
 
+/// What is done about the cap of a box, and why what someone wants of it can't be, when it can't. That keeps no watts from being
+/// taken from its machine, or from being given back.
+pub fn step(wanted: Option<CapWish>, shed: Option<&Shed>, seen: &[CapView]) -> (CapStep, Option<String>) {
+    let cap = |wish: Option<CapWish>| wish.map_or(CapStep::Fine, |wish| cap(wish, seen));
+    match cap(kept_cap(wanted, shed)) {
+        CapStep::Impossible(why) if wanted.is_some() && shed.is_some() => (cap(kept_cap(None, shed)), Some(why)),
+        step => (step, None),
+    }
+}
+
 /// What is done about the cap of the whole box.
 pub fn cap(wish: CapWish, seen: &[CapView]) -> CapStep {
     let Some(cap) = seen.iter().find(|c| c.id == "system") else {
@@ -123,6 +133,39 @@ mod tests {
             assert!(matches!(cap(wish, &seen(None)), CapStep::Impossible(why) if why.contains("300 to 900 W")));
         }
         assert!(matches!(cap(CapWish::Lifted, &[]), CapStep::Impossible(_)));
+    }
+
+    #[test]
+    fn a_wish_that_cannot_be_keeps_no_watts_from_being_taken_or_given_back() {
+        let shed = |cap| Shed {
+            place: "r1/u1".parse().expect("a place"),
+            machine: "m1".parse().expect("a name"),
+            nice: 0,
+            cap,
+            stop: None,
+            drew: 600.0,
+            before: None,
+            pdus: Vec::new(),
+            because: String::new(),
+            since: Time::from_millis(0),
+            changed: Time::from_millis(0),
+        };
+        let watts = |w| Some(CapWish::Watts(w));
+        for (wanted, taken, now, set, told) in [
+            (watts(5000.0), None, Some(400.0), CapStep::Set(None), true),
+            (watts(100.0), Some(400.0), None, CapStep::Set(Some(400.0)), true),
+            (watts(500.0), Some(400.0), None, CapStep::Set(Some(400.0)), false),
+            (watts(350.0), Some(400.0), None, CapStep::Set(Some(350.0)), false),
+            (watts(350.0), None, Some(300.0), CapStep::Set(Some(350.0)), false),
+            (None, None, Some(400.0), CapStep::Set(None), false),
+        ] {
+            let (step, cannot) = step(wanted, Some(&shed(taken)), &seen(now));
+            assert_eq!((step, cannot.is_some()), (set, told), "{wanted:?}, {taken:?}");
+        }
+        assert!(matches!(
+            step(watts(5000.0), None, &seen(None)),
+            (CapStep::Impossible(_), None)
+        ));
     }
 
     #[test]

@@ -29,6 +29,8 @@ use crate::{quiet, users};
 
 /// How often what should have happened and did not is looked for.
 const LOOK: Duration = Duration::from_secs(300);
+/// Seconds after which all is given back that was taken so that nothing trips: some machines are started, one after the other.
+pub const GIVEN_BACK: u64 = 1800;
 
 /// What a story came to: equal for equal stories.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -157,7 +159,10 @@ impl City {
         tally.node_seconds = seconds * u64::from(self.story.nodes);
         (tally.contacts, tally.faults) = self.weather.contacts();
         tally.looks = self.verdict.looks();
+        tally.tripped = self.rig.tripped();
         let digest = self.witness(|w| {
+            (tally.capped, tally.stopped) = w.shed;
+            tally.shedding = u64::from(w.shed != (0, 0));
             (tally.commits, tally.installs, tally.wipes, tally.bare) = (w.commits, w.installs, w.wipes, w.bare);
             tally.accepted = w.accepted.len() as u64;
             w.digest()
@@ -187,6 +192,8 @@ impl City {
             () = self.daemon(asked) => {}
         }
         self.wires.daemon(None);
+        self.trips();
+        self.given_back();
         let contacts = self.weather.contacts().0;
         self.count(|t| t.lived = contacts);
         self.weather.clears();
@@ -195,10 +202,35 @@ impl City {
         self.rest().await;
     }
 
+    /// I3: in a calm story no breaker trips by itself.
+    fn trips(&self) {
+        if self.story.is_calm() {
+            let open = self.rig.open_breakers();
+            self.verdict.holds("I3", open.is_empty(), || {
+                format!("{} tripped under what was left to it", open.join(", "))
+            });
+        }
+    }
+
+    /// I3: in a calm story all is given back soon after the last trouble is over.
+    fn given_back(&self) {
+        if self.story.is_calm() && self.story.over() + GIVEN_BACK <= self.story.seconds {
+            let sheds = self.witness(|w| w.world().sheds.clone());
+            self.verdict.holds("I3", sheds.is_empty(), || {
+                let left: Vec<String> = sheds
+                    .values()
+                    .map(|s| format!("{} {}", s.machine, s.in_words()))
+                    .collect();
+                format!("{GIVEN_BACK} s after the last trouble: {}", left.join(", "))
+            });
+        }
+    }
+
     /// Looks for what should have happened and did not: no commit tells of that.
     async fn looks(&self) {
         loop {
             sleep(LOOK).await;
+            self.trips();
             self.witness(Witness::look);
         }
     }
@@ -218,6 +250,7 @@ impl City {
             sleep_until(begun + Duration::from_secs(at)).await;
             let event = &self.story.events[i];
             let what = &event.what;
+            self.trips();
             if begins {
                 self.begins(i, event, &asks);
             } else {
@@ -279,6 +312,7 @@ impl City {
             }
         };
         self.wires.daemon(Some(daemon(&house, self.clock.clone())));
+        self.witness(|w| w.house = Some(house.clone()));
         tokio::select! {
             biased;
             () = self.weather.death.notified() => {}
@@ -290,6 +324,7 @@ impl City {
             }
             () = use_it(&house) => {}
         }
+        self.witness(|w| w.house = None);
         self.wires.daemon(None);
     }
 
@@ -311,7 +346,7 @@ impl City {
                     last: Ipv4Addr::new(127, 77, 0, 99),
                 }),
                 poll: Duration::from_secs(60),
-                readings: Duration::from_secs(600),
+                readings: Duration::from_secs(self.story.readings),
                 ..Config::default()
             }),
         }

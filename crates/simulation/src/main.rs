@@ -208,6 +208,10 @@ fn print(report: &Report) {
         ("machines accepted", t.accepted),
         ("installs", t.installs),
         ("wipes proven", t.wipes),
+        ("machines capped", t.capped),
+        ("machines stopped", t.stopped),
+        ("stories that shed", t.shedding),
+        ("breakers tripped", t.tripped),
         ("longest way to rest, s", t.rest),
     ] {
         println!("{what:<22} {number:>12}");

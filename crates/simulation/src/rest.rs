@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use control::House;
 use rack::request::{OutletRequest, OutletVerb, OutletView, Signal, Verdict as Found};
+use rack::setting::CapWish;
 use rack::{Name, State};
 use tokio::time::{Instant, sleep};
 
@@ -69,8 +70,9 @@ impl City {
         }
     }
 
-    /// Someone comes by: arms, switches outlets on, ends what is half done, and takes the way out of what is held.
+    /// Someone comes by: closes breakers, arms, switches outlets on, ends what is half done, and takes the way out of what is held.
     async fn helps(&self, house: &House, give_back: bool) {
+        self.rig.close_tripped();
         arm(self, house).await;
         let world = house.world();
         for node in world.nodes.values().filter(|n| n.cordoned.is_some()) {
@@ -115,6 +117,20 @@ impl City {
         if let Some(machine) = world.machines.values().find(|m| !rests(m.status.state)) {
             return Some(explained(house, &machine.name));
         }
+        let waits = |m: &rack::Machine| m.status.state == State::Stopped && m.desired == rack::Desired::Running;
+        if let Some(machine) = world.machines.values().find(|m| waits(m)) {
+            return Some(format!("{} stays stopped: {}", machine.name, machine.status.reason));
+        }
+        if let Some(shed) = world.sheds.values().next() {
+            let (place, machine, what) = (&shed.place, &shed.machine, shed.in_words());
+            return Some(format!(
+                "{machine} on {place} is {what} since {}: {}",
+                shed.since, shed.because
+            ));
+        }
+        if let Some(capped) = self.capped(house) {
+            return Some(capped);
+        }
         if let Some(rollout) = house.rollouts().iter().find(|r| !r.is_over()) {
             let open = rollout.nodes.values().find(|u| !u.state.is_over());
             return Some(format!("the rollout {} is not over: {open:?}", rollout.ask.name));
@@ -132,6 +148,28 @@ impl City {
         ["invariants", "BMCs", "credentials", "armed"]
             .iter()
             .find_map(|check| finding(house, check))
+    }
+
+    /// A box whose cap is none that anyone wished.
+    fn capped(&self, house: &House) -> Option<String> {
+        let rack = self.rig.rack()?;
+        let world = house.world();
+        world.nodes.values().find_map(|node| {
+            let i = rack.find(node.place.as_str())?;
+            let (least, most) = rack.servers[i].spec.kind.wall();
+            // at its highest a cap holds a box to nothing
+            let cap = rack.view(i).physics.cap.filter(|w| *w < most.floor());
+            let wish = match self.witness(|w| w.wished_cap(&node.id)) {
+                Some(CapWish::Watts(w)) if (least.ceil()..most.floor()).contains(&w) => Some(w),
+                // what the box does not take is told to whoever wishes it, and nothing is done
+                Some(CapWish::Watts(_)) => return None,
+                Some(CapWish::Lifted) | None => None,
+            };
+            let same = cap
+                .zip(wish)
+                .map_or(cap.is_none() && wish.is_none(), |(a, b)| (a - b).abs() < 1.5);
+            (!same).then(|| format!("{} is capped at {cap:?} W, and {wish:?} is wished", node.place))
+        })
     }
 
     /// Nothing is held, every disk is proven clean, nothing was lost.

@@ -1,12 +1,15 @@
 //! The seam to the emulated rack: how it is built, lost and built again, and what is done to its power. Everything else
 //! reaches it as it would reach metal, over [`crate::wires`].
 
+use std::collections::BTreeMap;
 use std::net::Ipv4Addr;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, OnceLock};
 
 use control::env::{Clock as _, TimerClock};
 use emulator::Emulated;
 use emulator::faults::{Action, Fault, Selector};
+use emulator::physics::load::Trace;
 
 use crate::story::{Story, What, Whom};
 
@@ -27,6 +30,10 @@ pub struct Rig {
     rack: Mutex<Option<Arc<Emulated>>>,
     /// Faults that are set, by the event that set them.
     faults: Mutex<Vec<(usize, Fault)>>,
+    /// Work that there is to do, by the event that brought it: for whom, in hundredths of what they can.
+    work: Mutex<BTreeMap<usize, (Whom, u32)>>,
+    /// Breakers that tripped by themselves and were closed again.
+    tripped: AtomicU64,
 }
 
 impl Rig {
@@ -41,6 +48,8 @@ impl Rig {
             net: OnceLock::new(),
             rack: Mutex::default(),
             faults: Mutex::default(),
+            work: Mutex::default(),
+            tripped: AtomicU64::default(),
         }
     }
 
@@ -74,9 +83,10 @@ impl Rig {
         };
         let rack = Emulated::build(config).expect("the rack can be built");
         for (_, fault) in self.faults.lock().expect("nothing panics under this lock").iter_mut() {
-            fault.id = rack.faults.set(fault.clone()).map_or(0, |set| set.id);
+            fault.id = set(&rack, fault.clone()).map_or(0, |set| set.id);
         }
         feed_all(&rack);
+        self.give_work(&rack);
         *self.rack.lock().expect("nothing panics under this lock") = Some(rack);
     }
 
@@ -89,6 +99,9 @@ impl Rig {
 
     /// An event that is done to the rack begins.
     pub fn begins(&self, event: usize, what: &What) {
+        if let What::Work { on, percent, .. } = what {
+            self.change_work(|work| _ = work.insert(event, (*on, *percent)));
+        }
         let Some(rack) = self.rack() else { return };
         match what {
             What::Fault { on, action, count, .. } => {
@@ -104,7 +117,7 @@ impl Rig {
                     hits: 0,
                     since: None,
                 };
-                if let Ok(set) = rack.faults.set(fault) {
+                if let Ok(set) = set(&rack, fault) {
                     self.faults
                         .lock()
                         .expect("nothing panics under this lock")
@@ -120,6 +133,9 @@ impl Rig {
 
     /// What lasts is over.
     pub fn ends(&self, event: usize, what: &What) {
+        if matches!(what, What::Work { .. }) {
+            self.change_work(|work| _ = work.remove(&event));
+        }
         let mut faults = self.faults.lock().expect("nothing panics under this lock");
         let gone = faults
             .iter()
@@ -133,7 +149,15 @@ impl Rig {
         }
         let Some(rack) = self.rack() else { return };
         if let Some((_, fault)) = gone {
-            rack.faults.clear(Some(fault.id));
+            if fault.action.physical() {
+                rack.clear_faults(Some(fault.id));
+            } else {
+                rack.faults.clear(Some(fault.id));
+            }
+        }
+        // whoever sees to the power sees to breakers that tripped too
+        if matches!(what, What::Work { .. } | What::Dark { .. }) {
+            self.close(&rack);
         }
         match what {
             What::Dark { on, feed, .. } => feeds(&rack, *on, *feed, true),
@@ -150,13 +174,68 @@ impl Rig {
     /// Luck turns: no faults, and every cord is in.
     pub fn mend(&self) {
         self.faults.lock().expect("nothing panics under this lock").clear();
+        self.change_work(BTreeMap::clear);
         if let (None, Some(net)) = (self.rack(), self.net.get()) {
             self.start(Arc::clone(net));
         }
         if let Some(rack) = self.rack() {
-            rack.faults.clear(None);
+            rack.clear_faults(None);
+            self.close(&rack);
             feed_all(&rack);
         }
+    }
+
+    fn change_work(&self, change: impl FnOnce(&mut BTreeMap<usize, (Whom, u32)>)) {
+        change(&mut self.work.lock().expect("nothing panics under this lock"));
+        if let Some(rack) = self.rack() {
+            self.give_work(&rack);
+        }
+    }
+
+    /// Each server does the most of what it was given.
+    fn give_work(&self, rack: &Emulated) {
+        let work = self.work.lock().expect("nothing panics under this lock");
+        for (i, server) in rack.servers.iter().enumerate() {
+            let mine = |on: Whom| match on {
+                Whom::Unit(unit) => rack.find(&format!("r1/u{unit}")) == Some(i),
+                Whom::Pdu(_) | Whom::All => true,
+            };
+            let most = work.values().filter(|(on, _)| mine(*on)).map(|(_, percent)| *percent);
+            let load = Trace::Constant(f64::from(most.max().unwrap_or(0).min(100)) / 100.0);
+            // it stands in the rack
+            let _ = rack.set_load(&server.spec.place, &load);
+        }
+    }
+
+    fn close(&self, rack: &Emulated) {
+        self.tripped.fetch_add(rack.tripped().len() as u64, Ordering::Relaxed);
+        rack.close_tripped();
+    }
+
+    /// Someone closes the breakers that tripped by themselves.
+    pub fn close_tripped(&self) {
+        if let Some(rack) = self.rack() {
+            self.close(&rack);
+        }
+    }
+
+    /// Breakers that tripped by themselves and were not closed yet.
+    pub fn open_breakers(&self) -> Vec<String> {
+        self.rack().map(|rack| rack.tripped()).unwrap_or_default()
+    }
+
+    /// How many breakers tripped by themselves.
+    pub fn tripped(&self) -> u64 {
+        self.tripped.load(Ordering::Relaxed) + self.open_breakers().len() as u64
+    }
+}
+
+/// Sets a fault; one of the plant's is done there.
+fn set(rack: &Emulated, fault: Fault) -> Result<Fault, emulator::BadFault> {
+    if fault.action.physical() {
+        rack.set_fault(fault)
+    } else {
+        Ok(rack.faults.set(fault)?)
     }
 }
 
@@ -208,5 +287,18 @@ fn layout(story: &Story) -> emulator::RackLayout {
     layout.build.dimms = 1;
     layout.build.nvme_gb = 1;
     layout.build.sata_gb = 0;
+    if story.feed > 0 {
+        let mut described = emulator::describe::Described::clone(&layout.describe());
+        // a box without a BMC hangs on one feed with all that it draws
+        let percent = if story.bare > 0 { story.feed.max(65) } else { story.feed };
+        let most = described.boxes.iter().map(|b| b.kind.wall().1).fold(0.0, f64::max);
+        for feed in &mut described.feeds {
+            // outlets hang on the lines in turn
+            let on_the_fullest = f64::from(story.nodes.div_ceil(feed.phases.into()));
+            let amps = f64::from(percent) / 100.0 * most * on_the_fullest / feed.volts;
+            feed.amps = (amps * 10.0).ceil() / 10.0;
+        }
+        layout.described = Some(Arc::new(described));
+    }
     layout
 }

@@ -132,7 +132,7 @@ impl<F: Fn(&Story) -> Option<Broken>> Search<F> {
                 }
             }
             let mut story = self.small.story.clone();
-            if let What::Fault { on, .. } | What::Dark { on, .. } = &mut story.events[i].what
+            if let What::Fault { on, .. } | What::Dark { on, .. } | What::Work { on, .. } = &mut story.events[i].what
                 && *on == Whom::All
             {
                 *on = Whom::Unit(1);
@@ -153,6 +153,7 @@ fn less(what: &mut What) -> bool {
         What::Fault { lasts, .. } | What::Dark { lasts, .. } | What::Lie { lasts, .. } | What::Vanish { lasts, .. } => {
             halve(lasts, 10)
         }
+        What::Work { lasts, .. } => halve(lasts, 10),
         What::Noise { lasts, .. } | What::Full { lasts } | What::Blobs { lasts } => halve(lasts, 10),
         What::Restart { down } => halve(down, 1),
         What::Die { down, .. } => halve(down, 1),

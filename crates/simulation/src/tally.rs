@@ -2,6 +2,8 @@
 
 use std::collections::BTreeMap;
 
+use emulator::faults::Action;
+
 use crate::story::{Ask, What};
 
 /// What happened in a story, or in many.
@@ -37,6 +39,14 @@ pub struct Tally {
     pub done: u64,
     /// What was refused, or failed.
     pub refused: u64,
+    /// Machines that were capped so that nothing trips.
+    pub capped: u64,
+    /// Machines that were stopped so that nothing trips.
+    pub stopped: u64,
+    /// Stories in which anything was taken from a machine.
+    pub shedding: u64,
+    /// Breakers that tripped by themselves.
+    pub tripped: u64,
     /// Longest time until everything was at rest, in seconds.
     pub rest: u64,
     /// Events by kind.
@@ -67,6 +77,10 @@ impl Tally {
             unheard,
             done,
             refused,
+            capped,
+            stopped,
+            shedding,
+            tripped,
             rest,
             events,
             looks,
@@ -87,6 +101,10 @@ impl Tally {
         self.unheard += unheard;
         self.done += done;
         self.refused += refused;
+        self.capped += capped;
+        self.stopped += stopped;
+        self.shedding += shedding;
+        self.tripped += tripped;
         self.rest = self.rest.max(*rest);
         for (kind, times) in events {
             *self.events.entry(kind).or_default() += times;
@@ -108,6 +126,7 @@ impl What {
         match self {
             What::User(Ask::Run { .. }) => "run",
             What::User(Ask::Rm { .. }) => "rm",
+            What::User(Ask::Nice { .. }) => "nice",
             What::User(Ask::Signal { .. }) => "signal",
             What::User(Ask::Cap { .. }) => "cap",
             What::User(Ask::Bios { .. }) => "bios",
@@ -118,8 +137,13 @@ impl What {
             What::User(Ask::Rotate) => "rotate",
             What::User(Ask::Rollout { .. }) => "rollout",
             What::User(Ask::StopRollout { .. }) => "stop rollout",
+            What::Fault {
+                action: Action::TripBreaker,
+                ..
+            } => "breaker trips",
             What::Fault { .. } => "fault of a box",
             What::Dark { .. } => "feed lost",
+            What::Work { .. } => "work",
             What::Lie { .. } => "BMC lies",
             What::Reboot { .. } => "BMC reboots",
             What::Vanish { .. } => "BMCs vanish",

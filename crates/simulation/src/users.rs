@@ -155,6 +155,7 @@ async fn do_it(city: &City, house: &House, ask: &Ask) -> Result<(), HouseError> 
             Ok(())
         }
         Ask::Rm { machine, force } => house.release(&who, &name('m', *machine), *force).await.map(drop),
+        Ask::Nice { machine, nice } => house.renice(&who, &name('m', *machine), *nice, false).await.map(drop),
         Ask::Signal { machine, signal } => house.signal(&who, &name('m', *machine), *signal).await.map(drop),
         Ask::Cap { unit, watts, trial } => {
             let cap = Some(watts.map_or(CapWish::Lifted, |w| CapWish::Watts(w.into())));

@@ -8,9 +8,11 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use super::{Draw, Emulated, Heat};
+use crate::faults::{Action, Fault};
 use crate::model::Activity;
 use crate::model::Power;
 use crate::physics::act::NoSuch;
+use crate::physics::gear::{Gear, Piece};
 use crate::physics::load::Trace;
 use crate::physics::quantity::Quantity as Q;
 use crate::physics::sensor::Sensors;
@@ -294,6 +296,26 @@ impl Emulated {
             hit.iter().for_each(|id| b.plant.set_load(*id, trace.clone()));
             Ok(hit.iter().map(|id| b.plant.name_of(*id).to_owned()).collect())
         })
+    }
+
+    /// Breakers that are open by themselves: no fault that is set holds them so.
+    pub fn tripped(&self) -> Vec<String> {
+        let held = |f: &Fault| (f.action == Action::TripBreaker).then(|| f.on.at.clone());
+        let held: Vec<String> = self.faults.list().iter().filter_map(held).collect();
+        self.physics(|b| {
+            let held: Vec<&str> = held.iter().filter_map(|at| b.plant.breaker_before(at)).collect();
+            let open = |p: &&Piece| matches!(p.gear, Gear::Breaker { tripped: true, .. });
+            let all = b.plant.gear().iter().filter(open).map(|p| p.name.clone());
+            all.filter(|name| !held.contains(&name.as_str())).collect()
+        })
+    }
+
+    /// Someone comes and closes what tripped by itself.
+    pub fn close_tripped(&self) {
+        for name in self.tripped() {
+            // its breaker has just been seen
+            let _ = self.physics(|b| b.plant.trip(&name, false));
+        }
     }
 
     /// Tells the plant what a server does.

@@ -385,23 +385,22 @@ pub(crate) fn shares(fed: &FedBox, cords: &[usize]) -> Vec<f64> {
     watts.into_iter().map(|w| w / sum).collect()
 }
 
-/// Watts that a PDU carries for ever while its lines stay as unequal as they are: breakers trip by the fullest line. Of a PDU
-/// that carries next to nothing how unequal they are says nothing.
-pub(crate) fn carries_at_most(pdu: &Pdu) -> Option<f64> {
-    /// Share of its rating from which it does.
-    const TELLING: f64 = 0.2;
-    let rated = pdu.rated.filter(|r| *r > 0.0)?;
-    let share = pdu.watts.unwrap_or(0.0) / rated;
-    let lines = pdu
-        .lines
-        .iter()
-        .filter_map(|l| Some(l.amps? / l.rated.filter(|r| *r > 0.0)?));
-    let fullest = lines.fold(share, f64::max);
-    Some(if share < TELLING {
-        rated
+/// How many times as much the fullest line of a PDU carries as its lines do on average: a breaker trips by any of them.
+pub(crate) fn fullest(pdu: &Pdu) -> f64 {
+    let is_line = |l: &&Line| l.rated.is_some() && l.name.contains("-line");
+    let amps: Option<Vec<f64>> = pdu.lines.iter().filter(is_line).map(|l| l.amps).collect();
+    unequal(&amps.unwrap_or_default())
+}
+
+/// How many times as much the fullest of these lines carries as they do on average.
+pub fn unequal(amps: &[f64]) -> f64 {
+    let sum = amps.iter().fold(0.0, |a, b| a + b);
+    let most = amps.iter().copied().fold(0.0, f64::max);
+    if sum > 0.0 {
+        (most * amps.len() as f64 / sum).max(1.0)
     } else {
-        rated * share / fullest
-    })
+        1.0
+    }
 }
 
 /// Watts that a PDU carries: as it tells, else what flows through its cords when each is known.

@@ -8,7 +8,7 @@ const LEAST: f64 = 1.0;
 /// Something that may not carry more than it should.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Limit {
-    /// Watts that it carries, or would.
+    /// Watts that it carries, or would; as if all its lines carried what the fullest does.
     pub load: f64,
     /// Watts to which that is brought.
     pub aim: f64,

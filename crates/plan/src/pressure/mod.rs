@@ -26,15 +26,17 @@ use rack::power::{Carries, FedBox, OneLine};
 use rack::shed::{Halt, Shed};
 use rack::{Place, Time};
 
-use crate::power::{carried, carries_at_most};
+use crate::power::{carried, fullest};
 use allot::{Allot, allot};
 use breaker::Heat;
 use scene::{On, Scene, scene, watts};
 
 /// Watts, and share of what a machine drew, that are worth giving back by themselves.
 const WORTH: (f64, f64) = (20.0, 0.05);
-/// Share of its rating that a PDU carries when its fullest line carries all that it may, below which that is said.
-const UNEVEN: f64 = 0.98;
+/// Watts and share of its cap by which a box stays below it that is not held back by it.
+const NEAR: (f64, f64) = (15.0, 0.05);
+/// How many times as much as on average the fullest line of a PDU may carry and all be called even.
+const EVEN: f64 = 1.05;
 /// Watts by which a cap that is lowered differs: BMCs take whole ones.
 const STEP: f64 = 1.0;
 
@@ -90,6 +92,15 @@ impl Rules {
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Memory {
     pdus: BTreeMap<Place, Watched>,
+    /// Capped boxes that draw less than their caps let them.
+    slack: BTreeMap<Place, Slack>,
+}
+
+#[derive(Debug, Clone, PartialEq)]
+struct Slack {
+    since: Time,
+    /// Most that it drew since then, in watts.
+    most: f64,
 }
 
 #[derive(Debug, Clone, PartialEq)]
@@ -101,14 +112,48 @@ struct Watched {
 
 impl Memory {
     fn see(&mut self, line: &OneLine, rules: &Rules) {
+        self.see_pdus(line, rules);
+        let slack = std::mem::take(&mut self.slack);
+        for fed in &line.boxes {
+            let cap = scene::shed(fed).filter(|s| s.stop.is_none()).and_then(|s| s.cap);
+            let Some((now, cap)) = watts(fed).zip(cap) else {
+                continue;
+            };
+            if now + NEAR.0.max(cap * NEAR.1) < cap {
+                let before = slack.get(&fed.place).filter(|s| s.since <= line.at);
+                let (since, most) = before.map_or((line.at, now), |s| (s.since, s.most.max(now)));
+                self.slack.insert(fed.place.clone(), Slack { since, most });
+            }
+        }
+    }
+
+    /// Watts that a box from which something is taken would draw without that: what it drew before, unless it has not even drawn
+    /// what it is left with for a while.
+    fn wants(&self, fed: &FedBox, now: Time, rules: &Rules) -> Option<f64> {
+        let shed = scene::shed(fed)?;
+        let slack = self.slack.get(&fed.place);
+        let wants = match slack.filter(|s| passed(now, s.since, rules.rest)) {
+            Some(slack) => slack.most,
+            None => shed.drew,
+        };
+        Some(watts(fed).map_or(wants, |now| wants.max(now)))
+    }
+
+    fn see_pdus(&mut self, line: &OneLine, rules: &Rules) {
         for (n, pdu) in line.pdus.iter().enumerate() {
             let load = carried(line, n).filter(|_| pdu.carries != Carries::No);
-            let Some(share) = load.zip(carries_at_most(pdu)).map(|(w, r)| w / r) else {
+            let Some(share) = load
+                .zip(pdu.rated.filter(|r| *r > 0.0))
+                .map(|(w, r)| w * fullest(pdu) / r)
+            else {
                 self.pdus.remove(&pdu.place);
                 continue;
             };
             let before = self.pdus.get(&pdu.place);
-            let calm = before.and_then(|w| w.calm).unwrap_or(line.at);
+            let calm = before
+                .and_then(|w| w.calm)
+                .filter(|since| *since <= line.at)
+                .unwrap_or(line.at);
             let heat = before.map_or_else(|| Heat::first(share, line.at), |w| w.heat.then(share, line.at));
             let calm = (share < rules.aim).then_some(calm);
             self.pdus.insert(pdu.place.clone(), Watched { heat, calm });
@@ -141,25 +186,31 @@ pub struct Decision {
 pub fn decide(line: &OneLine, memory: &mut Memory, rules: &Rules) -> Decision {
     memory.see(line, rules);
     let mut sheds: Vec<Shed> = line.boxes.iter().filter_map(|b| orphan(b, line.at)).collect();
-    let now = scene(line, rules, |_| false);
+    let now = scene(line, rules, |_| None);
     let over = now.over();
     let taken = line.boxes.iter().any(|b| scene::shed(b).is_some());
     if !over.is_empty() {
         sheds.extend(take(line, &now, memory, rules));
     } else if taken {
-        let whole = scene(line, rules, |_| true);
+        let whole = scene(line, rules, |fed| memory.wants(fed, line.at, rules));
         let lacking = out_of_order(line, &whole);
         sheds.extend(take(line, &lacking, memory, rules));
         if sheds.is_empty() {
             sheds.extend(give(line, memory, rules));
         }
     }
-    let lately = |b: &FedBox| b.shed.as_ref().is_some_and(|s| line.at.since(s.changed) < rules.hold);
+    let lately = |b: &FedBox| b.shed.as_ref().is_some_and(|s| !passed(line.at, s.changed, rules.hold));
     Decision {
         tight: !over.is_empty() || !sheds.is_empty() || line.boxes.iter().any(lately),
         helpless: helpless(line, &now),
         sheds,
     }
+}
+
+/// Whether so much time has passed since `then`. What lies in the future, since the clock stepped back, is of no known age, and is
+/// waited for no longer.
+pub(crate) fn passed(now: Time, then: Time, time: Duration) -> bool {
+    then > now || now.since(then) >= time
 }
 
 /// PDUs that would trip whatever is taken.
@@ -266,8 +317,7 @@ fn shed(line: &OneLine, fed: &FedBox, on: &On, load: f64, (cap, stop): (Option<f
     let before = scene::shed(fed);
     let pdu = &line.pdus[on.pdu].place;
     let share = load / on.rated * 100.0;
-    let is_uneven = line.pdus[on.pdu].rated.is_some_and(|rated| on.rated < UNEVEN * rated);
-    let what = if is_uneven { "the fullest line of " } else { "" };
+    let what = if on.fullest > EVEN { "the fullest line of " } else { "" };
     let mut pdus = before.map(|s| s.pdus.clone()).unwrap_or_default();
     if !pdus.contains(pdu) {
         pdus.push(pdu.clone());
@@ -341,7 +391,7 @@ fn out_of_order(line: &OneLine, whole: &Scene) -> Scene {
 /// What is given back now.
 fn give(line: &OneLine, memory: &Memory, rules: &Rules) -> Vec<Shed> {
     let waited =
-        |shed: &Shed, time: Duration| memory.calm(line, &shed.pdus) >= time && line.at.since(shed.changed) >= time;
+        |shed: &Shed, time: Duration| memory.calm(line, &shed.pdus) >= time && passed(line.at, shed.changed, time);
     let stopped = line.boxes.iter().filter_map(scene::shed).filter(|s| s.stop.is_some());
     // one at a time, the highest priority first: what it draws when it runs is only known once it does
     let next = stopped
@@ -349,8 +399,8 @@ fn give(line: &OneLine, memory: &Memory, rules: &Rules) -> Vec<Shed> {
         .min_by_key(|s| (s.nice, &s.place));
     let next = next.map(|s| s.place.clone());
     let whole = scene(line, rules, |fed| match scene::shed(fed) {
-        Some(s) if s.stop.is_some() => next.as_ref() == Some(&s.place),
-        _ => true,
+        Some(s) if s.stop.is_some() && next.as_ref() != Some(&s.place) => None,
+        _ => memory.wants(fed, line.at, rules),
     });
     let mut all = Vec::new();
     for (i, allotted) in allot(&whole.items, &whole.limits).into_iter().enumerate() {

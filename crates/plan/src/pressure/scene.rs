@@ -6,9 +6,9 @@ use rack::power::{Carries, FedBox, OneLine};
 use rack::shed::{Halt, Shed};
 use rack::{State, Time};
 
-use super::Rules;
 use super::allot::{Item, Limit};
-use crate::power::{carried, carries_at_most, live, shares};
+use super::{Rules, passed};
+use crate::power::{carried, fullest, live, shares};
 
 /// Watts and share by which a box may draw more than its cap before that is taken not to hold.
 const OVER: (f64, f64) = (15.0, 1.05);
@@ -20,8 +20,10 @@ pub(crate) struct On {
     pub pdu: usize,
     /// The one that would have failed before, if it is not as of now.
     pub losing: Option<usize>,
-    /// Watts that it carries at most.
+    /// Watts that it is rated for.
     pub rated: f64,
+    /// How many times as much as its lines on average the fullest carries.
+    pub fullest: f64,
     /// Watts from which something is done.
     pub act: f64,
 }
@@ -66,7 +68,7 @@ pub(crate) fn shed(fed: &FedBox) -> Option<&Shed> {
 /// Watts that a box will draw once what was ordered takes hold.
 fn expected(fed: &FedBox, watts: f64, rules: &Rules, now: Time) -> f64 {
     let Some(shed) = shed(fed) else { return watts };
-    let pending = |within: Duration| now.since(shed.changed) < within;
+    let pending = |within: Duration| !passed(now, shed.changed, within);
     match (shed.stop, shed.cap) {
         (Some(Halt::Cut), _) if pending(rules.cut) => 0.0,
         (Some(Halt::Ask), _) if pending(rules.ask) => 0.0,
@@ -79,7 +81,7 @@ fn expected(fed: &FedBox, watts: f64, rules: &Rules, now: Time) -> f64 {
 fn floor(fed: &FedBox, watts: f64, rules: &Rules, now: Time) -> Option<f64> {
     let ignored = shed(fed).is_some_and(|s| {
         let over = |cap: f64| watts > (cap * OVER.1).max(cap + OVER.0);
-        s.stop.is_none() && s.cap.is_some_and(over) && now.since(s.changed) >= rules.settle
+        s.stop.is_none() && s.cap.is_some_and(over) && passed(now, s.changed, rules.settle)
     });
     fed.floor.filter(|_| !ignored)
 }
@@ -94,36 +96,37 @@ pub(crate) fn is_stoppable(fed: &FedBox) -> bool {
     fed.state.as_deref() == Some(&State::Running.to_string())
 }
 
-/// All of it; boxes that `whole` picks at what they would draw if nothing were taken from them.
-pub(crate) fn scene(line: &OneLine, rules: &Rules, whole: impl Fn(&FedBox) -> bool) -> Scene {
+/// All of it; boxes for which `whole` says what they would draw if nothing were taken from them, at that.
+pub(crate) fn scene(line: &OneLine, rules: &Rules, whole: impl Fn(&FedBox) -> Option<f64>) -> Scene {
     let mut scene = Scene::default();
     let through: Vec<f64> = line.boxes.iter().map(|b| watts(b).unwrap_or(0.0)).collect();
     let draws: Vec<f64> = line
         .boxes
         .iter()
         .zip(&through)
-        .map(|(fed, now)| match shed(fed).filter(|_| whole(fed)) {
-            Some(shed) => shed.drew.max(*now),
-            None => expected(fed, *now, rules, line.at),
-        })
+        .map(|(fed, now)| whole(fed).unwrap_or_else(|| expected(fed, *now, rules, line.at)))
         .collect();
     for n in 0..line.pdus.len() {
         let pdu = &line.pdus[n];
-        let (Some(rated), Some(load)) = (carries_at_most(pdu), carried(line, n)) else {
+        let (Some(rated), Some(load)) = (pdu.rated.filter(|r| *r > 0.0), carried(line, n)) else {
             continue;
         };
         if pdu.carries == Carries::No {
             continue;
         }
+        let fullest = fullest(pdu);
         let losing = pdu
             .partners
             .iter()
             .filter_map(|p| line.pdus.iter().position(|x| x.place == *p));
         let losing = losing.filter(|p| line.pdus[*p].carries != Carries::No);
         for gone in std::iter::once(None).chain(losing.map(Some)) {
-            let mut all = load;
+            // as if all lines carried what the fullest one does; what moves moves to the same line, and which one a box that
+            // draws more or less hangs on nothing tells
+            let mut all = load * fullest;
             for (b, fed) in line.boxes.iter().enumerate() {
-                all += draws[b] * share(line, fed, n, gone) - through[b] * share(line, fed, n, None);
+                let (then, now) = (share(line, fed, n, gone), share(line, fed, n, None));
+                all += (draws[b] - through[b]) * then + through[b] * (then - now) * fullest;
             }
             let ahead = rules.ahead();
             scene.limits.push(Limit {
@@ -140,13 +143,14 @@ pub(crate) fn scene(line: &OneLine, rules: &Rules, whole: impl Fn(&FedBox) -> bo
                 pdu: n,
                 losing: gone,
                 rated,
+                fullest,
                 act: rated * if gone.is_some() { ahead } else { rules.act },
             });
         }
     }
     for (b, fed) in line.boxes.iter().enumerate().filter(|(_, f)| gives(f)) {
         let is_stopped = shed(fed).is_some_and(|s| s.stop.is_some());
-        if (is_stopped && !whole(fed)) || watts(fed).is_none() {
+        if (is_stopped && whole(fed).is_none()) || watts(fed).is_none() {
             continue;
         }
         let weighs = |l: usize| {

@@ -231,34 +231,6 @@ fn a_pdu_that_tells_nothing_takes_nothing_and_gives_nothing_back() {
 }
 
 #[test]
-fn a_pdu_is_as_full_as_its_fullest_line() {
-    let mut line = rack(vec![
-        machine("u1", 10, 1000.0, Some(300.0)),
-        machine("u2", -10, 700.0, Some(300.0)),
-    ]);
-    line.at = at(1);
-    let amps = |amps: [f64; 3]| {
-        let one = |(n, amps): (usize, f64)| rack::power::Line {
-            name: format!("line{}-amps", n + 1),
-            amps: Some(amps),
-            rated: Some(3.0),
-        };
-        amps.into_iter().enumerate().map(one).collect::<Vec<_>>()
-    };
-    line.pdus[0].lines = amps([2.5, 2.55, 2.5]);
-    assert!(
-        decide(&line, &mut Memory::default(), &Rules::default())
-            .sheds
-            .is_empty()
-    );
-    line.pdus[0].lines = amps([2.2, 3.0, 2.35]);
-    let sheds = decide(&line, &mut Memory::default(), &Rules::default()).sheds;
-    let [shed] = sheds.as_slice() else { panic!("{sheds:?}") };
-    assert_eq!(shed.because, "the fullest line of r1/pdu-b carries 100 % of its rating");
-    assert_eq!((shed.place.as_ref(), shed.cap), ("r1/u1", Some(745.0)));
-}
-
-#[test]
 fn a_changed_order_is_followed_without_waiting_for_trouble() {
     let mut run = Run::of(rack(vec![
         machine("u1", 10, 1200.0, Some(300.0)),
@@ -326,4 +298,60 @@ fn what_would_trip_at_once_if_another_failed_is_capped_ahead() {
         (left / 2000.0 - (Rules::default().ahead() - 0.05)).abs() < 0.01,
         "{left}"
     );
+}
+
+#[test]
+fn who_does_not_draw_what_it_is_left_with_gets_it_back_though_it_once_drew_more() {
+    let mut run = Run::of(rack(vec![
+        machine("u1", 10, 1200.0, Some(300.0)),
+        machine("u2", -10, 900.0, Some(300.0)),
+    ]));
+    run.go(60);
+    assert!(run.shed("u1").is_some());
+    // what it drew does not fit any more, and it has nothing to do
+    run.wants = vec![400.0, 1250.0];
+    run.go(240);
+    assert!(run.shed("u1").is_some(), "a pause is no end");
+    run.go(120);
+    assert_eq!(run.shed("u1"), None);
+}
+
+#[test]
+fn a_pdu_is_as_full_as_the_fullest_of_its_lines() {
+    let one = |amps: [f64; 3]| {
+        let mut line = rack(vec![machine("u1", 0, 1000.0, Some(300.0))]);
+        line.pdus[0].watts = Some(1000.0);
+        let of = |(n, amps): (usize, f64)| rack::power::Line {
+            name: format!("ac1-line{}-amps", n + 1),
+            amps: Some(amps),
+            rated: Some(4.0),
+        };
+        line.pdus[0].lines = amps.into_iter().enumerate().map(of).collect();
+        decide(&line, &mut Memory::default(), &Rules::default()).sheds
+    };
+    assert_eq!(one([1.5, 1.5, 1.5]), []);
+    let sheds = one([4.0, 1.0, 1.0]);
+    assert_eq!(sheds[0].cap, Some(700.0));
+    assert!(
+        sheds[0]
+            .because
+            .contains("the fullest line of r1/pdu-b carries 100 % of its rating"),
+        "{}",
+        sheds[0].because
+    );
+}
+
+#[test]
+fn a_clock_that_steps_back_a_day_keeps_nothing_back_for_a_day() {
+    let mut run = Run::of(rack(vec![
+        machine("u1", 10, 1200.0, Some(300.0)),
+        machine("u2", -10, 900.0, Some(300.0)),
+    ]));
+    run.now = 200_000;
+    run.go(60);
+    assert!(run.shed("u1").is_some());
+    run.now -= 86_400;
+    run.wants = vec![400.0, 900.0];
+    run.go(600);
+    assert_eq!(run.shed("u1"), None);
 }

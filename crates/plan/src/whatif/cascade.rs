@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use rack::power::{FedBox, OneLine};
 
 use super::taken::Taken;
-use crate::power::{carried, carries_at_most, live, shares};
+use crate::power::{carried, fullest, live, shares};
 use crate::pressure::Rules;
 use crate::pressure::allot::{Allot, Item, Limit, allot};
 use crate::pressure::breaker::seconds_to_trip;
@@ -88,16 +88,19 @@ pub(super) fn run(line: &OneLine, taken: Taken, rules: &Rules) -> End {
 fn relieve(line: &OneLine, end: &mut End, rules: &Rules) {
     let mut limits = Vec::new();
     let mut of = Vec::new();
+    let mut peaks = Vec::new();
     for (n, pdu) in line
         .pdus
         .iter()
         .enumerate()
         .filter(|(n, _)| !end.taken.pdus.contains_key(n))
     {
-        let (Some(rated), Some(load)) = (carries_at_most(pdu), end.after[n]) else {
+        let (Some(rated), Some(after)) = (pdu.rated.filter(|r| *r > 0.0), end.after[n]) else {
             continue;
         };
-        let grew = load > carried(line, n).unwrap_or(0.0) + GROWTH;
+        let grew = after > carried(line, n).unwrap_or(0.0) + GROWTH;
+        // by its fullest line, as `pressure` sees it
+        let load = after * fullest(pdu);
         if !grew || load <= rules.act * rated {
             continue;
         }
@@ -106,6 +109,7 @@ fn relieve(line: &OneLine, end: &mut End, rules: &Rules) {
             continue;
         }
         of.push(n);
+        peaks.push(after);
         limits.push(Limit {
             load,
             aim: rules.aim * rated,
@@ -124,8 +128,8 @@ fn relieve(line: &OneLine, end: &mut End, rules: &Rules) {
                 .insert(b, (allotted, item.left_with(allotted) / watts.max(1.0)));
         }
     }
-    for (l, n) in of.into_iter().enumerate() {
-        end.peak[n] = Some(end.peak[n].unwrap_or(0.0).max(limits[l].load));
+    for (n, peak) in of.into_iter().zip(peaks) {
+        end.peak[n] = Some(end.peak[n].unwrap_or(0.0).max(peak));
     }
     loads(line, end);
 }

@@ -4,7 +4,8 @@
 use emulator::faults::Action;
 use rack::request::{OutletVerb, Signal};
 
-use super::{Ask, Event, Lie, MOST, Story, What, Whom};
+use super::{Ask, Event, Lie, MOST, READINGS, Story, What, Whom};
+use crate::city::GIVEN_BACK;
 use crate::dice::Dice;
 
 /// How many servers.
@@ -45,6 +46,8 @@ impl Story {
         };
         maker.users();
         maker.luck();
+        maker.dice = Dice::new(seed ^ 0x3a77_0f57_0123);
+        let (feed, readings) = maker.power();
         let mut events = maker.events;
         events.sort_by_key(|e| e.at);
         Story {
@@ -52,8 +55,68 @@ impl Story {
             nodes,
             bare,
             seconds,
+            feed,
+            readings,
             events,
         }
+    }
+
+    /// A rack in which nothing goes wrong but that there is work to do and one of its PDUs is lost, after which the other one
+    /// must carry everything, or its breaker trips. `dies`: and the daemon is killed at its so manieth contact after that.
+    pub fn of_loss(seed: u64, dies: Option<u64>) -> Story {
+        let mut dice = Dice::new(seed ^ 0x10_55ed);
+        let nodes = dice.of(&[3, 4, 5, 6, 9]);
+        let feed = dice.of(&[65, 50, 40, 35]);
+        let event = |at, what| Event { at, what };
+        let run = |machine: u32, nice| Ask::Run {
+            machine,
+            on: None,
+            wait: 1800,
+            nice,
+        };
+        let mut events: Vec<Event> = (1..=nodes)
+            .map(|m| event(90, What::User(run(m, dice.of(&[-20, -5, 0, 0, 10, 19])))))
+            .collect();
+        // by then all of them run
+        let begin = 1500;
+        let lasts = 1500 + dice.below(600);
+        for unit in 1..=nodes {
+            let percent = 60 + dice.below(41) as u32;
+            let on = Whom::Unit(unit);
+            events.push(event(begin, What::Work { on, percent, lasts }));
+        }
+        if dice.below(2) == 0 {
+            let (machine, nice) = (1 + dice.below(nodes.into()) as u32, dice.of(&[-20, 0, 19]));
+            events.push(event(begin + 600, What::User(Ask::Nice { machine, nice })));
+        }
+        // what could move is known, and capped ahead, before it moves
+        let lost = begin + 120 + dice.below(240);
+        let on = Whom::Pdu(dice.below(2) as u8);
+        let lasts = 60 + dice.below(1200);
+        let count = None;
+        let action = Action::TripBreaker;
+        events.push(event(
+            lost,
+            What::Fault {
+                on,
+                lasts,
+                action,
+                count,
+            },
+        ));
+        events.extend(dies.map(|contact| event(lost, What::Die { contact, down: 20 })));
+        events.sort_by_key(|e| e.at);
+        let mut story = Story {
+            seed,
+            nodes,
+            bare: 0,
+            seconds: 0,
+            feed,
+            readings: 30,
+            events,
+        };
+        story.seconds = story.over() + GIVEN_BACK;
+        story
     }
 
     /// One machine's whole life without faults, from discovery to the wipe, but for a daemon that dies at its `n`-th
@@ -84,6 +147,8 @@ impl Story {
             nodes: 3,
             bare: 1,
             seconds: 600,
+            feed: 0,
+            readings: READINGS,
             events,
         }
     }
@@ -245,6 +310,44 @@ impl Maker {
             let down = 1 + self.dice.below(30);
             self.event(at, What::Die { contact, down });
         }
+    }
+
+    /// Feeds that are too small for all that there is to do, work, and PDUs that are lost while it is done.
+    fn power(&mut self) -> (u32, u64) {
+        let feed = self.dice.of(&[0, 65, 65, 50, 40, 35]);
+        let readings = self.dice.of(&[READINGS, 60, 60]);
+        let busy = self.dice.of(&[0, 4, 12]);
+        for _ in 0..self.often(busy) {
+            let at = self.at();
+            let on = match self.dice.below(3) {
+                0 => Whom::Unit(self.unit()),
+                _ => Whom::All,
+            };
+            let percent = self.dice.of(&[40, 60, 80, 100]);
+            let lasts = 300 + self.lasts(3 * HOUR);
+            self.event(at, What::Work { on, percent, lasts });
+            if self.dice.below(2) == 0 {
+                let at = at + self.dice.below(1200);
+                let on = Whom::Pdu(self.dice.below(2) as u8);
+                let lasts = 60 + self.lasts(2 * HOUR);
+                let what = match self.dice.below(3) {
+                    0 => What::Dark { on, feed: None, lasts },
+                    _ => What::Fault {
+                        on,
+                        lasts,
+                        action: Action::TripBreaker,
+                        count: None,
+                    },
+                };
+                self.event(at, what);
+            }
+        }
+        for _ in 0..self.often(busy) {
+            let at = self.at();
+            let (machine, nice) = (self.machine(), self.dice.of(&[-20, -5, 0, 5, 19]));
+            self.event(at, What::User(Ask::Nice { machine, nice }));
+        }
+        (feed, readings)
     }
 
     fn box_fault(&mut self) -> What {

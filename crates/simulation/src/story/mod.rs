@@ -22,8 +22,38 @@ pub struct Story {
     pub bare: u32,
     /// How long luck is bad, in seconds. What lasts is over by then; then everything must come to rest.
     pub seconds: u64,
+    /// What one of the two feeds carries, in hundredths of what all servers on its fullest line draw at most; 0 for the
+    /// emulator's own feeds, which are never too small for a few servers.
+    pub feed: u32,
+    /// Seconds between two readings of a box or a PDU.
+    pub readings: u64,
     /// What happens, in any order.
     pub events: Vec<Event>,
+}
+
+/// Between two readings, where a story says nothing else.
+pub const READINGS: u64 = 600;
+
+impl Story {
+    /// Whether nothing goes wrong in it but one PDU after the other: then no breaker may ever trip by itself.
+    pub fn is_calm(&self) -> bool {
+        self.events.iter().all(|e| match &e.what {
+            What::User(Ask::Run { .. } | Ask::Nice { .. }) | What::Work { .. } => true,
+            What::Dark { on: Whom::Pdu(_), .. } => true,
+            What::Fault {
+                on: Whom::Pdu(_),
+                action,
+                ..
+            } => *action == Action::TripBreaker,
+            _ => false,
+        })
+    }
+
+    /// When the last event is over, in seconds from the beginning.
+    pub fn over(&self) -> u64 {
+        let end = |e: &Event| e.at + e.what.lasts().unwrap_or(0);
+        self.events.iter().map(end).max().unwrap_or(0)
+    }
 }
 
 /// Most servers: one rack's.
@@ -83,6 +113,15 @@ pub enum What {
         /// Which of the two, both when absent.
         feed: Option<u8>,
         /// Until they are back.
+        lasts: u64,
+    },
+    /// Servers have work to do, and draw more.
+    Work {
+        /// Which: a unit, or all.
+        on: Whom,
+        /// How much, in hundredths of all that they can do.
+        percent: u32,
+        /// Until it is done.
         lasts: u64,
     },
     /// A BMC says of the power what is not so.
@@ -173,6 +212,13 @@ pub enum Ask {
         /// Without asking its system first.
         force: bool,
     },
+    /// `busbar nice`.
+    Nice {
+        /// Which machine.
+        machine: u32,
+        /// Shed order.
+        nice: i8,
+    },
     /// `busbar kill`.
     Signal {
         /// Which machine.
@@ -254,6 +300,7 @@ impl What {
         use What::*;
         match self {
             Fault { lasts, .. } | Dark { lasts, .. } | Lie { lasts, .. } | Vanish { lasts, .. } => Some(*lasts),
+            Work { lasts, .. } => Some(*lasts),
             Noise { lasts, .. } | Full { lasts } | Blobs { lasts } => Some(*lasts),
             Restart { down } => Some(*down),
             User(_) | Reboot { .. } | Die { .. } | StoreBefore { .. } | StoreAfter { .. } | Clock { .. } => None,
@@ -268,6 +315,9 @@ impl What {
                 on: Whom::Unit(unit), ..
             }
             | What::Dark {
+                on: Whom::Unit(unit), ..
+            }
+            | What::Work {
                 on: Whom::Unit(unit), ..
             } => Some(*unit),
             What::Lie { unit, .. } | What::Reboot { unit } => Some(*unit),

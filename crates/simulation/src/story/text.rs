@@ -7,7 +7,7 @@ use emulator::faults::Fault;
 use rack::request::{OutletVerb, Signal};
 use serde_json::{Map, Value};
 
-use super::{Ask, Event, Lie, MOST, Story, What, Whom};
+use super::{Ask, Event, Lie, MOST, READINGS, Story, What, Whom};
 
 /// Longest line, and most events in it.
 const LONGEST: usize = 1 << 20;
@@ -31,9 +31,17 @@ impl fmt::Display for Story {
             nodes,
             bare,
             seconds,
+            feed,
+            readings,
             events,
         } = self;
         write!(f, "seed={seed} nodes={nodes} bare={bare} seconds={seconds}")?;
+        if *feed != 0 {
+            write!(f, " feed={feed}")?;
+        }
+        if *readings != READINGS {
+            write!(f, " readings={readings}")?;
+        }
         events
             .iter()
             .try_for_each(|event| write!(f, "; {} {}", event.at, event.what))
@@ -74,6 +82,7 @@ impl fmt::Display for What {
                 let feed = feed.map_or_else(|| "both".to_owned(), |feed| letter(feed).to_string());
                 write!(f, "dark {on} {feed} {lasts}")
             }
+            What::Work { on, percent, lasts } => write!(f, "work {on} {percent} {lasts}"),
             What::Lie { unit, lie, lasts } => {
                 let lie = match lie {
                     Lie::On => "on",
@@ -114,6 +123,7 @@ impl fmt::Display for Ask {
                 write!(f, "rm m{machine}")?;
                 flag(f, *force, " force")
             }
+            Ask::Nice { machine, nice } => write!(f, "nice m{machine} {nice}"),
             Ask::Signal { machine, signal } => {
                 let verb = match signal {
                     Signal::Term => "term",
@@ -201,6 +211,8 @@ fn head(part: &str) -> Result<Story, BadStory> {
         nodes: 3,
         bare: 0,
         seconds: 3600,
+        feed: 0,
+        readings: READINGS,
         events: Vec::new(),
     };
     for word in part.split_whitespace() {
@@ -215,7 +227,14 @@ fn head(part: &str) -> Result<Story, BadStory> {
             "bare" => story.bare = number.min(u64::from(MOST)) as u32,
             "seconds" => story.seconds = number.min(YEAR),
             "hours" => story.seconds = number.saturating_mul(3600).min(YEAR),
-            _ => return Err(bad("it begins with seed=, nodes=, bare=, hours= or seconds=")),
+            "feed" if number <= 200 => story.feed = number as u32,
+            "feed" => return Err(bad("a feed carries 0 to 200 hundredths of what all servers draw")),
+            "readings" => story.readings = number.clamp(10, 86_400),
+            _ => {
+                return Err(bad(
+                    "it begins with seed=, nodes=, bare=, hours=, seconds=, feed= or readings=",
+                ));
+            }
         }
     }
     // something must stand behind both PDUs, or nothing there may ever be written to
@@ -332,6 +351,11 @@ fn what(verb: &str, words: &mut Words<'_>) -> Result<What, String> {
                 lasts: words.number()?,
             }
         }
+        "work" => What::Work {
+            on: words.whom()?,
+            percent: words.number::<u32>()?.min(100),
+            lasts: words.number()?,
+        },
         "lie" => {
             let unit = words.after("u")?;
             let lie = match words.next()? {
@@ -392,6 +416,10 @@ fn ask(verb: &str, words: &mut Words<'_>) -> Result<Ask, String> {
         "rm" => Ask::Rm {
             machine: words.after("m")?,
             force: words.flag("force"),
+        },
+        "nice" => Ask::Nice {
+            machine: words.after("m")?,
+            nice: words.number()?,
         },
         "term" => Ask::Signal {
             machine: words.after("m")?,

@@ -2,6 +2,7 @@
 //! commit (it stands in the [`store`]'s way), [`audit`] every request that leaves for hardware; the first thing that is broken ends the story.
 
 pub mod audit;
+mod order;
 pub mod store;
 pub mod witness;
 

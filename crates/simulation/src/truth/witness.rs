@@ -5,13 +5,16 @@ use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use std::sync::Arc;
 use std::time::Duration;
 
+use control::House;
 use control::record::Record;
 use futures_util::FutureExt as _;
+use rack::setting::CapWish;
 use rack::{Event, Level, Name, Node, NodeId, Tenancy, Time, World};
 use store::{Batch, Store as _, Watch, memory::Memory};
 use tokio::time::Instant;
 
 use super::Verdict;
+use super::order::{self, Taken};
 use crate::rig::{PASSWORD, Rig};
 
 /// How much later than a deadline a loop may wake: a late answer from a BMC, and a pause after a store error.
@@ -39,6 +42,10 @@ pub struct Witness {
     digest: DefaultHasher,
     /// Machines whose install order may be carried out, by node: whose data its disks may hold.
     used: BTreeMap<NodeId, Name>,
+    /// The daemon while it lives, for what it sees.
+    pub house: Option<House>,
+    /// Machines that were capped, and stopped, so that nothing trips.
+    pub shed: (u64, u64),
     /// Machines that a user was told are accepted.
     pub accepted: BTreeSet<Name>,
     /// The audit log's latest lines, when they were committed.
@@ -63,6 +70,8 @@ impl Witness {
             tells: std::env::var_os("BUSBAR_STORY_LOG").is_some(),
             digest: DefaultHasher::new(),
             used: BTreeMap::new(),
+            house: None,
+            shed: (0, 0),
             accepted: BTreeSet::new(),
             audits: VecDeque::new(),
             excused: Instant::now(),
@@ -110,8 +119,10 @@ impl Witness {
             }
             self.secrets(change);
         }
+        let taken: Vec<Taken> = batch.changes.iter().filter_map(|c| self.taken(c)).collect();
         self.record.apply(batch);
         self.look();
+        self.in_order(&taken);
         let world = self.world();
         for change in &batch.changes {
             match change.key.split_once('/') {
@@ -138,6 +149,37 @@ impl Witness {
             self.verdict
                 .broken(broken.id, format!("{}, at revision {}", broken.what, world.revision));
         }
+    }
+
+    /// What a change takes from a machine so that nothing trips.
+    fn taken(&self, change: &store::Change) -> Option<Taken> {
+        let id: NodeId = change.key.strip_prefix("shed/")?.parse().ok()?;
+        let shed = serde_json::from_slice(change.value.as_deref()?).ok()?;
+        order::taken(self.record.world.sheds.get(&id).map(AsRef::as_ref), &shed)
+    }
+
+    /// I9: it is taken in the order of `nice`.
+    fn in_order(&mut self, taken: &[Taken]) {
+        for one in taken {
+            self.shed.0 += u64::from(one.cap);
+            self.shed.1 += u64::from(one.stop);
+        }
+        let Some(house) = self.house.as_ref().filter(|_| !taken.is_empty()) else {
+            return;
+        };
+        let Ok(line) = house.one_line(&"r1".parse().expect("a name")) else {
+            return;
+        };
+        let world = self.world();
+        for one in taken {
+            let wrong = order::wrong(&line, &world, one);
+            self.verdict.holds("I9", wrong.is_none(), || wrong.unwrap_or_default());
+        }
+    }
+
+    /// The cap that someone wished for a node, if anyone did.
+    pub fn wished_cap(&self, node: &NodeId) -> Option<CapWish> {
+        self.record.settings.get(node)?.cap
     }
 
     /// I10: what is written down never holds a password in the clear.
