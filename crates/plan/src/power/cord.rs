@@ -1,10 +1,11 @@
 //! Cords: who hangs where, whether anything flows there, and how much.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use rack::power::{Carries, Cord, CordSource, FedBox};
 use rack::request::OutletView;
-use rack::{Place, PowerState, Unit};
+use rack::{Place, PowerState, Time, Unit};
 
 use super::Sight;
 
@@ -14,9 +15,15 @@ const NOTHING: f64 = 1.0;
 /// From this draw on, in watts, it can be told which of a box's cords carry.
 const DRAWS: f64 = 20.0;
 
+/// PDUs that were read further apart than this do not show one moment.
+const APART: Duration = Duration::from_secs(5);
+/// Share by which meters of one thing differ.
+const NOISE: f64 = 1.05;
+
 /// What the PDUs tell of their outlets, and what hangs there.
 pub(super) struct Outlets<'a> {
     seen: BTreeMap<&'a Place, Vec<&'a OutletView>>,
+    read: BTreeMap<&'a Place, Time>,
     carries: BTreeMap<&'a Place, Carries>,
     written: BTreeMap<Place, Vec<(Place, String, CordSource)>>,
     /// What is wrong with what was written down.
@@ -27,6 +34,7 @@ impl<'a> Outlets<'a> {
     pub fn of(sight: &'a Sight) -> Outlets<'a> {
         let mut all = Outlets {
             seen: BTreeMap::new(),
+            read: BTreeMap::new(),
             carries: BTreeMap::new(),
             written: written(sight),
             notes: Vec::new(),
@@ -46,6 +54,7 @@ impl<'a> Outlets<'a> {
                 .is_some_and(|w| w > 0.0);
             all.carries.insert(&view.place, carries(draws, &outlets, &amps));
             all.seen.insert(&view.place, outlets);
+            all.read.extend(device.outlets_read.map(|at| (&view.place, at)));
         }
         all.label(sight);
         all
@@ -199,5 +208,23 @@ pub(super) fn settle(fed: &mut FedBox, outlets: &Outlets, notes: &mut Vec<String
             }
         }
         _ => {}
+    }
+}
+
+/// What moved from one PDU to another is on both until both were read again: then a box draws what its BMC tells, and no more.
+pub(super) fn once(fed: &mut FedBox, outlets: &Outlets) {
+    let read = |c: &&Cord| c.told && c.carries != Carries::No;
+    let times = || fed.cords.iter().filter(read).filter_map(|c| outlets.read.get(&c.pdu));
+    let is_one_moment = times()
+        .max()
+        .zip(times().min())
+        .is_none_or(|(last, first)| last.since(*first) <= APART);
+    let told = fed.cords.iter().filter_map(|c| c.watts).fold(0.0, std::ops::Add::add);
+    if let (false, Some(watts)) = (is_one_moment, fed.watts)
+        && told > watts * NOISE
+    {
+        for cord in &mut fed.cords {
+            cord.watts = cord.watts.map(|w| w * watts / told);
+        }
     }
 }

@@ -63,6 +63,7 @@ pub fn one_line(sight: &Sight) -> OneLine {
     for fed in &mut boxes {
         fed.cords = outlets.cords_of(&fed.place);
         cord::settle(fed, &outlets, &mut notes);
+        cord::once(fed, &outlets);
     }
     boxes.sort_by(|a, b| a.place.cmp(&b.place));
     let mut pdus: BTreeMap<Place, Pdu> = BTreeMap::new();

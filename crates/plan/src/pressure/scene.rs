@@ -48,14 +48,12 @@ impl Scene {
     }
 }
 
-/// Watts of a box now: as its cords and its BMC tell, the lower of both. What moved from one PDU to another is in both until both
-/// were read.
+/// Watts of a box now, by its cords when all tell.
 pub(crate) fn watts(fed: &FedBox) -> Option<f64> {
     let cords: Option<f64> = live(fed)
         .map(|c| fed.cords[c].watts)
         .try_fold(0.0, |sum, w| Some(sum + w?));
-    let cords = cords.filter(|_| live(fed).next().is_some());
-    cords.map_or(fed.watts, |cords| Some(fed.watts.map_or(cords, |told| told.min(cords))))
+    cords.filter(|_| live(fed).next().is_some()).or(fed.watts)
 }
 
 /// What is taken from the machine that holds a box now.
