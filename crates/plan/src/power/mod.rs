@@ -388,9 +388,15 @@ pub(crate) fn shares(fed: &FedBox, cords: &[usize]) -> Vec<f64> {
 
 /// How many times as much the fullest line of a PDU carries as its lines do on average: a breaker trips by any of them.
 pub(crate) fn fullest(pdu: &Pdu) -> f64 {
-    let is_line = |l: &&Line| l.rated.is_some() && l.name.contains("-line");
-    let amps: Option<Vec<f64>> = pdu.lines.iter().filter(is_line).map(|l| l.amps).collect();
+    let amps: Option<Vec<f64>> = input_lines(pdu).map(|l| l.amps).collect();
     unequal(&amps.unwrap_or_default())
+}
+
+/// Lines of a PDU's input that tell what they are rated for.
+pub(crate) fn input_lines(pdu: &Pdu) -> impl Iterator<Item = &Line> {
+    pdu.lines
+        .iter()
+        .filter(|l| l.rated.is_some() && l.name.contains("-line"))
 }
 
 /// How many times as much the fullest of these lines carries as they do on average.

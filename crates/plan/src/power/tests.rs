@@ -313,3 +313,29 @@ fn what_nobody_wrote_down_and_nobody_tells_is_said() {
         assert!(line.notes.iter().any(|n| n == said), "{said}: {:?}", line.notes);
     }
 }
+
+#[test]
+fn what_moved_between_two_readings_counts_once() {
+    let both = node("u1", &[("r1/pdu-a", "1"), ("r1/pdu-b", "1")]);
+    let through = |b_read: i64| {
+        let a = device("r1/pdu-a", Some(700.0), vec![outlet("1", Some(700.0), true)]);
+        let b = SeenDevice {
+            outlets_read: Some(Time::from_millis(NOW - 1000 * b_read)),
+            ..device("r1/pdu-b", Some(350.0), vec![outlet("1", Some(350.0), true)])
+        };
+        let line = drawn(vec![seen(&both, Some(700.0))], vec![a, b], vec![]);
+        line.boxes[0]
+            .cords
+            .iter()
+            .filter_map(|c| c.watts)
+            .fold(0.0, |a, b| a + b)
+    };
+    assert!(
+        (through(25) - 700.0).abs() < 1e-9,
+        "pdu-b was read before its load moved to pdu-a"
+    );
+    assert!(
+        (through(2) - 1050.0).abs() < 1e-9,
+        "meters that were read together differ, and are believed"
+    );
+}

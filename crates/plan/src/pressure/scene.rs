@@ -7,8 +7,8 @@ use rack::shed::{Halt, Shed};
 use rack::{State, Time};
 
 use super::allot::{Item, Limit};
-use super::{Rules, passed};
-use crate::power::{carried, fullest, live, shares};
+use super::{EVEN, Rules, passed};
+use crate::power::{carried, fullest, input_lines, live, shares};
 
 /// Watts and share by which a box may draw more than its cap before that is taken not to hold.
 const OVER: (f64, f64) = (15.0, 1.05);
@@ -24,6 +24,8 @@ pub(crate) struct On {
     pub rated: f64,
     /// How many times as much as its lines on average the fullest carries.
     pub fullest: f64,
+    /// How many times what a box draws more counts.
+    pub more: f64,
     /// Watts from which something is done.
     pub act: f64,
 }
@@ -113,18 +115,25 @@ pub(crate) fn scene(line: &OneLine, rules: &Rules, whole: impl Fn(&FedBox) -> Op
             continue;
         }
         let fullest = fullest(pdu);
+        // which line a box hangs on nothing tells: what it will draw more may all be on the fullest
+        let more = if fullest > EVEN {
+            input_lines(pdu).count() as f64
+        } else {
+            1.0
+        };
         let losing = pdu
             .partners
             .iter()
             .filter_map(|p| line.pdus.iter().position(|x| x.place == *p));
         let losing = losing.filter(|p| line.pdus[*p].carries != Carries::No);
         for gone in std::iter::once(None).chain(losing.map(Some)) {
-            // as if all lines carried what the fullest one does; what moves moves to the same line, and which one a box that
-            // draws more or less hangs on nothing tells
+            // as if all lines carried what the fullest one does; what moves moves to the same line
             let mut all = load * fullest;
             for (b, fed) in line.boxes.iter().enumerate() {
                 let (then, now) = (share(line, fed, n, gone), share(line, fed, n, None));
-                all += (draws[b] - through[b]) * then + through[b] * (then - now) * fullest;
+                let change = draws[b] - through[b];
+                all += change * then * if rises(fed, change) { more } else { 1.0 };
+                all += through[b] * (then - now) * fullest;
             }
             let ahead = rules.ahead();
             scene.limits.push(Limit {
@@ -142,6 +151,7 @@ pub(crate) fn scene(line: &OneLine, rules: &Rules, whole: impl Fn(&FedBox) -> Op
                 losing: gone,
                 rated,
                 fullest,
+                more,
                 act: rated * if gone.is_some() { ahead } else { rules.act },
             });
         }
@@ -153,7 +163,12 @@ pub(crate) fn scene(line: &OneLine, rules: &Rules, whole: impl Fn(&FedBox) -> Op
         }
         let weighs = |l: usize| {
             let on = &scene.of[l];
-            Some((l, share(line, fed, on.pdu, on.losing))).filter(|(_, s)| *s > 0.0)
+            let counts = if rises(fed, draws[b] - through[b]) {
+                on.more
+            } else {
+                1.0
+            };
+            Some((l, counts * share(line, fed, on.pdu, on.losing))).filter(|(_, s)| *s > 0.0)
         };
         scene.items.push(Item {
             nice: fed.nice.unwrap_or_default(),
@@ -165,6 +180,11 @@ pub(crate) fn scene(line: &OneLine, rules: &Rules, whole: impl Fn(&FedBox) -> Op
         scene.boxes.push(b);
     }
     scene
+}
+
+/// Whether a box that draws draws more. What one that starts will draw is seen soon enough, and it starts alone.
+fn rises(fed: &FedBox, change: f64) -> bool {
+    change > 0.0 && shed(fed).is_none_or(|s| s.stop.is_none())
 }
 
 /// The part of a box's watts that comes through a PDU, when another is gone.

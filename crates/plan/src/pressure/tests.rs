@@ -231,6 +231,30 @@ fn a_pdu_that_tells_nothing_takes_nothing_and_gives_nothing_back() {
 }
 
 #[test]
+fn what_a_box_may_draw_more_is_given_back_as_if_all_of_it_came_on_the_fullest_line() {
+    let given = |amps: [f64; 3]| {
+        let mut run = Run::of(rack(vec![
+            machine("u1", 10, 1200.0, Some(300.0)),
+            machine("u2", -10, 900.0, Some(300.0)),
+        ]));
+        run.go(60);
+        run.wants[1] = 600.0;
+        let one = |(n, amps): (usize, f64)| rack::power::Line {
+            name: format!("ac1-line{}-amps", n + 1),
+            amps: Some(amps),
+            rated: Some(4.0),
+        };
+        run.line.pdus[0].lines = amps.into_iter().enumerate().map(one).collect();
+        run.go(70);
+        run.shed("u1").and_then(|s| s.cap)
+    };
+    // 300 W are free of 1,700; on one line of three there is room for a third of that
+    assert_eq!(given([2.0, 2.0, 2.0]), Some(1100.0));
+    let uneven = given([2.12, 2.0, 1.88]).expect("it is capped still");
+    assert!((850.0..900.0).contains(&uneven), "{uneven}");
+}
+
+#[test]
 fn a_changed_order_is_followed_without_waiting_for_trouble() {
     let mut run = Run::of(rack(vec![
         machine("u1", 10, 1200.0, Some(300.0)),
