@@ -75,6 +75,33 @@ fn share(rack: &Rack, place: &str) -> f64 {
     pdu["watts"].as_f64().unwrap_or(0.0) / pdu["rated"].as_f64().unwrap()
 }
 
+/// How long it took from the fault to what was decided, beside what a breaker gives.
+fn how_soon(rack: &Rack) -> String {
+    let events = rack.busbar("dmesg --json").ok().out;
+    let events: Vec<Value> = events.lines().map(|l| serde_json::from_str(l).unwrap()).collect();
+    let at = |about: &str, what: &str| -> rack::Time {
+        let said = |e: &&Value| e["about"] == about && e["what"].as_str().unwrap().contains(what);
+        events.iter().find(said).unwrap()["at"]
+            .as_str()
+            .unwrap()
+            .parse()
+            .unwrap()
+    };
+    let took = at("low", "stopped, it drew").since(at("pdu-b", "fault trip_breaker"));
+    let because = machine(rack, "low")["shed"]["because"].as_str().unwrap().to_owned();
+    let share = because
+        .split_whitespace()
+        .find_map(|word| word.parse::<f64>().ok())
+        .unwrap()
+        / 100.0;
+    format!(
+        "{:.1} s from the lost PDU to who stops; a cold breaker at {:.0} % holds {:.0} s",
+        took.as_secs_f64(),
+        share * 100.0,
+        1626.0 / (share.powi(10) - 1.0)
+    )
+}
+
 #[test]
 fn the_lowest_priority_gives_way_before_a_breaker_trips_and_gets_back_what_it_gave() {
     let rack = Rack::described(SMALL, 50.0);
@@ -136,6 +163,7 @@ fn the_lowest_priority_gives_way_before_a_breaker_trips_and_gets_back_what_it_ga
         let share = share(&rack, "r1/pdu-a");
         share > 0.5 && share < 0.9
     });
+    println!("{}", how_soon(&rack));
     // its owner is told why, and what would change it
     let why = rack.busbar("why low").ok().out;
     for said in [

@@ -285,7 +285,7 @@ fn take(line: &OneLine, scene: &Scene, memory: &Memory, rules: &Rules) -> Vec<Sh
             .map(|(l, _)| *l)
             .filter(|l| over.contains(l));
         let worst = mine.max_by(|a, b| strain(scene, *a).total_cmp(&strain(scene, *b)));
-        all.extend(worst.map(|l| shed(line, fed, &scene.of[l], scene.limits[l].load, (cap, stop))));
+        all.extend(worst.and_then(|l| shed(line, fed, &scene.of[l], scene.limits[l].load, (cap, stop))));
     }
     // one that was asked to stop and takes longer than its breaker has
     for fed in &line.boxes {
@@ -313,7 +313,7 @@ fn strain(scene: &Scene, l: usize) -> f64 {
 }
 
 /// The record of what is taken from a box for the sake of a limit.
-fn shed(line: &OneLine, fed: &FedBox, on: &On, load: f64, (cap, stop): (Option<f64>, Option<Halt>)) -> Shed {
+fn shed(line: &OneLine, fed: &FedBox, on: &On, load: f64, (cap, stop): (Option<f64>, Option<Halt>)) -> Option<Shed> {
     let before = scene::shed(fed);
     let pdu = &line.pdus[on.pdu].place;
     let share = load / on.rated * 100.0;
@@ -323,12 +323,9 @@ fn shed(line: &OneLine, fed: &FedBox, on: &On, load: f64, (cap, stop): (Option<f
         pdus.push(pdu.clone());
     }
     let drew = watts(fed).unwrap_or_default();
-    Shed {
+    Some(Shed {
         place: fed.place.clone(),
-        machine: fed
-            .machine
-            .clone()
-            .unwrap_or_else(|| unreachable!("only machines give up watts")),
+        machine: fed.machine.clone()?,
         nice: fed.nice.unwrap_or_default(),
         cap,
         stop,
@@ -345,7 +342,7 @@ fn shed(line: &OneLine, fed: &FedBox, on: &On, load: f64, (cap, stop): (Option<f
         },
         since: before.map_or(line.at, |s| s.since),
         changed: line.at,
-    }
+    })
 }
 
 /// Of what the limits would be with all given back, those for which someone gives up watts while another of lower priority
