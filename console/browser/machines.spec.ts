@@ -9,6 +9,12 @@ const SECRET = "password-of-nobody";
 
 const heading = (page: Page, text: string | RegExp) => page.getByRole("heading", { level: 1, name: text });
 const screen = (page: Page) => page.locator(".xterm-rows");
+/** What the console prints: it is drawn only where it can be seen, and the page above it grows as it loads. */
+const prints = (page: Page, text: string) =>
+  expect(async () => {
+    await screen(page).scrollIntoViewIfNeeded();
+    await expect(screen(page)).toContainText(text, { timeout: 1_000 });
+  }).toPass({ timeout: 20_000 });
 
 // one machine is asked for, looked at and given back
 test.describe.configure({ mode: "serial" });
@@ -79,27 +85,27 @@ test("a console shows what was printed before, is typed at by one at a time, and
 }) => {
   await rack.goto(`${daemon.url}/machines/web-1?console=`);
   // from before anybody looked
-  await expect(screen(rack)).toContainText("cloud-init: host name web-1");
+  await prints(rack, "cloud-init: host name web-1");
   await expect(rack.getByText("Nobody has the pen.")).toBeVisible();
   await rack.locator(".xterm-helper-textarea").focus();
   await rack.keyboard.type("unheard");
   await rack.getByRole("button", { name: "Take the pen" }).click();
   await expect(rack.getByText("You have the pen")).toBeVisible();
   await rack.keyboard.type("anna");
-  await expect(screen(rack)).toContainText("web-1 login: anna");
+  await prints(rack, "web-1 login: anna");
   await rack.keyboard.press("Enter");
-  await expect(screen(rack)).toContainText("Password:");
+  await prints(rack, "Password:");
   await expect(screen(rack)).not.toContainText("unheard");
 
   const other = await context.newPage();
   await other.goto(`${daemon.url}/machines/web-1?console=`);
   await expect(other.getByText(/^admin has the pen since .*reads only/)).toBeVisible();
-  await expect(screen(other)).toContainText("web-1 login: anna");
+  await prints(other, "web-1 login: anna");
   await other.getByRole("button", { name: "Take the pen from admin" }).click();
   await expect(other.getByText("You have the pen")).toBeVisible();
   await expect(rack.getByText(/^admin took the pen at .*reads only/)).toBeVisible();
   await other.keyboard.press("Enter");
-  await expect(screen(rack)).toContainText("Login incorrect");
+  await prints(rack, "Login incorrect");
 
   await other.keyboard.press("Control+]");
   await expect(other.getByRole("button", { name: "Take the pen" })).toBeFocused();
@@ -126,7 +132,7 @@ test("a link shows what it showed, and a reader no secret", async ({ rack, daemo
   const link = `${daemon.url}/machines/web-1?span=8h&told=&console=`;
   await rack.goto(link);
   await expect(rack.locator(".spans [aria-current]")).toHaveText("8h");
-  await expect(screen(rack)).toContainText("login:");
+  await prints(rack, "login:");
   const told = rack.locator(".told");
   await expect(told.getByRole("row", { name: "/latest/meta-data/hostname web-1" })).toBeVisible();
   await expect(told.getByRole("row", { name: /^\/latest\/user-data not shown: \d+ bytes/ })).toBeVisible();
@@ -152,13 +158,13 @@ test("a link shows what it showed, and a reader no secret", async ({ rack, daemo
 
 test("the page of a machine is for everybody: axe, 400 % zoom, pictures", async ({ rack, daemon }) => {
   await rack.goto(`${daemon.url}/machines/web-1?console=`);
-  await expect(screen(rack)).toContainText("login:");
+  await prints(rack, "login:");
   for (const colorScheme of ["light", "dark"] as const) {
     await rack.emulateMedia({ colorScheme });
     await clean(rack, `machine, ${colorScheme}`);
     for (const width of [1280, 1920, 390]) {
       await rack.setViewportSize({ width, height: 900 });
-      await expect(screen(rack)).toContainText("login:");
+      await prints(rack, "login:");
       await rack.screenshot({
         path: resolve(CONSOLE_SCRATCH, "shots", `machine-${width}-${colorScheme}.png`),
         fullPage: true,
