@@ -67,7 +67,9 @@ test("of two who work hard the one of nice 10 is capped when a feed is lost, and
   await story.getByRole("button", { name: "Lose feed-a" }).click();
   await story.getByRole("link", { name: "who gives way first" }).click();
   await expect(heading(rack, "train-1 gives way so that pdu-b does not trip")).toBeVisible();
-  await expect(rack.locator(".pressure")).toContainText(/because (the fullest line of )?r1\/pdu-b carries \d+ % of its rating/);
+  await expect(rack.locator(".pressure")).toContainText(
+    /because (the fullest line of )?r1\/pdu-b carries \d+ % of its rating/,
+  );
   await expect(turn(rack, "train-1")).toContainText(/capped at [\d.]+ kW, drew [\d.]+ kW/);
   for (const name of ["db-1", "web-1", "web-2"]) await expect(turn(rack, name)).toContainText("nothing");
   const drawn = rack.getByRole("link", { name: /^r1\/u10, train-1: .* capped at .* to relieve pdu-b$/ });

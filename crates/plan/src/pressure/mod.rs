@@ -1,9 +1,9 @@
 //! Who gives up watts before a breaker trips, and who gets them back.
 //!
 //! A PDU that carries more than [`Rules::act`] of its rating is brought down to [`Rules::aim`]: machines are capped, those of
-//! nice 19 first and of −20 last, down to the lowest cap that their boxes take ([`allot`]). Only where all caps together would leave
+//! nice 19 first and of −20 last, down to the lowest cap that their boxes take ([`mod@allot`]). Only where all caps together would leave
 //! more than the rating, which trips in the end, machines are stopped, in the same order and as few as are enough; asked to when
-//! the breaker gives them the time ([`breaker`]). What would come to a PDU if another failed, and would trip it before anyone could
+//! the breaker gives them the time ([`mod@breaker`]). What would come to a PDU if another failed, and would trip it before anyone could
 //! react, is capped ahead. Nothing is taken from boxes that are not armed, and nothing on a guess: a PDU of which nothing is known
 //! takes nothing and gives nothing back.
 //!
