@@ -181,6 +181,7 @@ impl Book {
                 found.push((waited, Job::Look(Arc::clone(node))));
             }
         }
+        let mut hurried: HashSet<String> = HashSet::new();
         for url in house.inner.live.hurried() {
             let tried = self.services.get(&url);
             let waited = tried.map_or(Duration::MAX, |t| t.at.elapsed());
@@ -188,12 +189,13 @@ impl Book {
                 && tried.is_none_or(|t| !t.busy)
                 && let Some(bmc) = house.record(|r| r.bmcs.get(&keys::bmc(&url)).cloned())
             {
+                hurried.insert(url);
                 found.push((waited, Job::Discover(bmc)));
             }
         }
         if self.services_at.is_none_or(|at| at.elapsed() >= SERVICES) {
             self.services_at = Some(Instant::now());
-            self.services_due(house, &world, &mut found);
+            self.services_due(house, &world, &hurried, &mut found);
         }
         let place = |job: &Job| match job {
             Job::Look(node) => (true, node.id.as_str().to_owned()),
@@ -203,7 +205,13 @@ impl Book {
         found.into_iter().map(|(_, job)| job).collect()
     }
 
-    fn services_due(&mut self, house: &House, world: &World, found: &mut Vec<(Duration, Job)>) {
+    fn services_due(
+        &mut self,
+        house: &House,
+        world: &World,
+        hurried: &HashSet<String>,
+        found: &mut Vec<(Duration, Job)>,
+    ) {
         let now = house.now();
         let config = &house.inner.env.config;
         let services: Vec<Arc<WatchedBmc>> = house.record(|r| r.bmcs.values().cloned().collect());
@@ -228,8 +236,7 @@ impl Book {
         }
         for bmc in &services {
             let tried = self.services.get(&bmc.url);
-            let waits = |(_, job): &(Duration, Job)| matches!(job, Job::Discover(b) if b.url == bmc.url);
-            if tried.is_some_and(|t| t.busy) || found.iter().any(waits) {
+            if tried.is_some_and(|t| t.busy) || hurried.contains(&bmc.url) {
                 continue;
             }
             let inventory = |health: Health| match health {

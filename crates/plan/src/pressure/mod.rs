@@ -193,7 +193,7 @@ pub fn decide(line: &OneLine, memory: &mut Memory, rules: &Rules) -> Decision {
         sheds.extend(take(line, &now, memory, rules));
     } else if taken {
         let whole = scene(line, rules, |fed| memory.wants(fed, line.at, rules));
-        let lacking = out_of_order(line, &whole);
+        let lacking = out_of_order(line, whole);
         sheds.extend(take(line, &lacking, memory, rules));
         if sheds.is_empty() {
             sheds.extend(give(line, memory, rules));
@@ -202,7 +202,11 @@ pub fn decide(line: &OneLine, memory: &mut Memory, rules: &Rules) -> Decision {
     let lately = |b: &FedBox| b.shed.as_ref().is_some_and(|s| !passed(line.at, s.changed, rules.hold));
     Decision {
         tight: !over.is_empty() || !sheds.is_empty() || line.boxes.iter().any(lately),
-        helpless: helpless(line, &now),
+        helpless: if over.is_empty() {
+            Vec::new()
+        } else {
+            helpless(line, &now)
+        },
         sheds,
     }
 }
@@ -347,13 +351,7 @@ fn shed(line: &OneLine, fed: &FedBox, on: &On, load: f64, (cap, stop): (Option<f
 
 /// Of what the limits would be with all given back, those for which someone gives up watts while another of lower priority
 /// could: a shed order that changed, or a machine that came later.
-fn out_of_order(line: &OneLine, whole: &Scene) -> Scene {
-    let mut lacking = Scene {
-        limits: whole.limits.clone(),
-        of: whole.of.clone(),
-        items: whole.items.clone(),
-        boxes: whole.boxes.clone(),
-    };
+fn out_of_order(line: &OneLine, mut whole: Scene) -> Scene {
     let fed = |i: usize| &line.boxes[whole.boxes[i]];
     let wrong = |l: usize| {
         let on = |i: &usize| whole.items[*i].weighs.iter().any(|(on, _)| *on == l);
@@ -377,12 +375,11 @@ fn out_of_order(line: &OneLine, whole: &Scene) -> Scene {
             .max();
         highest.zip(free).is_some_and(|(highest, free)| highest < free)
     };
-    for l in 0..lacking.limits.len() {
-        if !wrong(l) {
-            lacking.of[l].act = f64::INFINITY;
-        }
+    let right: Vec<usize> = (0..whole.limits.len()).filter(|l| !wrong(*l)).collect();
+    for l in right {
+        whole.of[l].act = f64::INFINITY;
     }
-    lacking
+    whole
 }
 
 /// What is given back now.
