@@ -5,6 +5,7 @@
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
+use std::time::Duration;
 
 use hardware::{Driver, Error, Receipt};
 use rack::Name;
@@ -19,6 +20,10 @@ use crate::targets;
 
 /// Length of a made password: IPMI 2.0 takes at most 20 bytes, many BMCs only 16.
 const LENGTH: usize = 16;
+
+/// How long one BMC may take to find the account and write to it: a permit is for what is done now, and the other BMCs
+/// wait. What it did with the password is found out when the rotation is asked for again, as after a crash.
+const PATIENCE: Duration = Duration::from_secs(120);
 
 impl House {
     /// Rotates a credential: goes on with the rotation that is under way, or begins one.
@@ -121,7 +126,16 @@ impl House {
             let accounts = driver
                 .accounts()
                 .ok_or_else(|| Error::lacks(driver.url(), "accounts"))?;
-            let receipt = accounts.set_password(&secret.password, &permit).await?;
+            let set = tokio::time::timeout(PATIENCE, accounts.set_password(&secret.password, &permit)).await;
+            let Ok(receipt) = set else {
+                // Which of the two passwords it was left with is not known.
+                self.inner.fleet.close(&bmc.url);
+                return Err(HouseError::Unreachable(format!(
+                    "it was not done in {} s; rotate again when it answers sooner",
+                    PATIENCE.as_secs()
+                )));
+            };
+            let receipt = receipt?;
             if let Receipt::Blocked { by } = receipt {
                 return Err(HouseError::Conflict { what: by });
             }

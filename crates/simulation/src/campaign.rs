@@ -10,6 +10,9 @@ use crate::story::{Size, Story};
 use crate::tally::Tally;
 use crate::truth::Broken;
 
+/// How long a failing story is shrunk at most, where no end is set to the whole; else a third of that.
+pub const SHRINKING: Duration = Duration::from_secs(3600);
+
 /// What is told.
 #[derive(Debug, Clone)]
 pub struct Plan {
@@ -113,7 +116,8 @@ fn worker(
             failing
         };
         if let Some((failure, true)) = failing {
-            let small = shrink(&story, &failure.broken, |story| run(story).broken);
+            let lasts = plan.within.map_or(SHRINKING, |within| within / 3);
+            let small = shrink(&story, &failure.broken, lasts, |story| run(story).broken);
             let mut report = report.lock().expect("a story's panic is caught in it");
             let mine = report.failures.iter_mut().find(|f| f.seed == seed);
             mine.into_iter().for_each(|f| f.small = Some(small.clone()));

@@ -33,7 +33,7 @@ struct Args {
     /// Stories at once; as many as there are processors without it
     #[arg(long)]
     threads: Option<usize>,
-    /// No story is begun after so many minutes
+    /// No story is begun after so many minutes, and none is shrunk for longer than a third of them
     #[arg(long)]
     minutes: Option<u64>,
     /// How many failing stories are shrunk
@@ -101,7 +101,9 @@ fn tell(story: &Story, smaller: bool) -> ExitCode {
     };
     println!("{broken}");
     if smaller {
-        let small = shrink(story, &broken, |story| simulation::run(story).broken);
+        let small = shrink(story, &broken, campaign::SHRINKING, |story| {
+            simulation::run(story).broken
+        });
         println!(
             "{} events of {} are enough, found in {} tries:",
             small.story.events.len(),

@@ -1,6 +1,8 @@
 //! From a story that fails to a small one that fails in the same way: events are taken out as delta debugging does
 //! (Zeller, Hildebrandt 2002), then hours, nodes, and what lasts are made less.
 
+use std::time::{Duration, Instant};
+
 use crate::story::{Event, Story, What, Whom};
 use crate::truth::Broken;
 
@@ -18,21 +20,25 @@ pub struct Small {
     pub tries: usize,
 }
 
-/// Shrinks a story that `tell` finds broken. `tell` tells a story and says what is broken in it.
-pub fn shrink(story: &Story, broken: &Broken, tell: impl Fn(&Story) -> Option<Broken>) -> Small {
+/// Shrinks a story that `tell` finds broken, for as long as `lasts`. `tell` tells a story and says what is broken in it.
+pub fn shrink(story: &Story, broken: &Broken, lasts: Duration, tell: impl Fn(&Story) -> Option<Broken>) -> Small {
     let small = Small {
         story: story.clone(),
         broken: broken.clone(),
         tries: 0,
     };
-    let mut search = Search { small, tell };
+    let mut search = Search {
+        small,
+        until: Instant::now() + lasts,
+        tell,
+    };
     loop {
         let before = search.small.story.clone();
         search.events();
         search.hours();
         search.nodes();
         search.times();
-        if search.small.story == before || search.small.tries >= TRIES {
+        if search.small.story == before || search.over() {
             return search.small;
         }
     }
@@ -40,13 +46,18 @@ pub fn shrink(story: &Story, broken: &Broken, tell: impl Fn(&Story) -> Option<Br
 
 struct Search<F> {
     small: Small,
+    until: Instant,
     tell: F,
 }
 
 impl<F: Fn(&Story) -> Option<Broken>> Search<F> {
+    fn over(&self) -> bool {
+        self.small.tries >= TRIES || Instant::now() >= self.until
+    }
+
     /// Takes the story if it fails in the same way.
     fn takes(&mut self, story: Story) -> bool {
-        if self.small.tries >= TRIES || story == self.small.story {
+        if self.over() || story == self.small.story {
             return false;
         }
         self.small.tries += 1;

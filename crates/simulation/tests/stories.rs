@@ -61,7 +61,7 @@ fn a_failing_story_shrinks_to_what_it_takes() {
     let story: Story = EVERYTHING.parse().unwrap();
     let broken = with_liar(&story).unwrap();
     assert_eq!(broken.id, "I6", "{broken}");
-    let small = shrink(&story, &broken, with_liar);
+    let small = shrink(&story, &broken, simulation::campaign::SHRINKING, with_liar);
     let kinds: Vec<&What> = small.story.events.iter().map(|e| &e.what).collect();
     let is_run = |what: &&&What| matches!(what, What::User(Ask::Run { .. }));
     let is_store = |what: &&&What| matches!(what, What::Full { .. } | What::StoreBefore { .. });
