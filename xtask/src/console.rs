@@ -18,6 +18,8 @@ use crate::{debian, failures, process};
 const NODE: (u32, u32) = (20, 19);
 /// Where Debian puts it.
 const CHROMIUM: &str = "/usr/bin/chromium";
+/// Lines of a reason that are told once more at the end.
+const WORDS: usize = 6;
 /// Ports of the daemon and its rack.
 const PORTS: std::ops::Range<u16> = 27_600..27_700;
 
@@ -54,7 +56,7 @@ fn console(tally: &mut Tally) -> Result<()> {
 /// A command of npm's in the console's folder.
 fn npm(line: &str) -> Command {
     let mut command = cmd("npm");
-    command.args(line.split(' ')).current_dir(folder());
+    command.args(line.split(' ')).current_dir(folder()).env("NO_COLOR", "1");
     command
 }
 
@@ -151,10 +153,53 @@ fn add(
         );
     } else {
         failures::tell(format_args!("FAILED  {what}: {} of them", count.failed));
+        for line in failing(&report) {
+            failures::tell(format_args!("FAILED  {line}"));
+        }
     }
     tally.0.passed += count.passed;
     tally.0.failed += count.failed;
     Ok(())
+}
+
+/// What failed and the first words of why, out of a report of Playwright's (`specs`) or Vitest's (`assertionResults`).
+fn failing(report: &Value) -> Vec<String> {
+    let specs = under(report, "specs").into_iter().filter(|spec| spec["ok"] == false);
+    let specs = specs.map(|spec| {
+        let errors = under(spec, "errors");
+        let why = errors.first().and_then(|e| e["message"].as_str());
+        (spec["file"].as_str(), spec["title"].as_str(), why)
+    });
+    let units = under(report, "assertionResults")
+        .into_iter()
+        .filter(|unit| unit["status"] == "failed")
+        .map(|unit| {
+            (
+                None,
+                unit["fullName"].as_str(),
+                unit.pointer("/failureMessages/0").and_then(Value::as_str),
+            )
+        });
+    let line = |(file, title, why): (Option<&str>, Option<&str>, Option<&str>)| {
+        let why = why.unwrap_or("no reason is told").lines();
+        let why: Vec<&str> = why.map(str::trim).filter(|l| !l.is_empty()).take(WORDS).collect();
+        let place = file.map_or(String::new(), |file| format!("{file}: "));
+        format!("{place}{}: {}", title.unwrap_or("a test"), why.join(" | "))
+    };
+    specs.chain(units).map(line).collect()
+}
+
+/// The members of every list called `name`, however deep it lies.
+fn under<'a>(value: &'a Value, name: &str) -> Vec<&'a Value> {
+    match value {
+        Value::Array(all) => all.iter().flat_map(|v| under(v, name)).collect(),
+        Value::Object(fields) => {
+            let here = fields.get(name).and_then(Value::as_array).into_iter().flatten();
+            let below = fields.iter().filter(|(key, _)| *key != name);
+            here.chain(below.flat_map(|(_, v)| under(v, name))).collect()
+        }
+        _ => Vec::new(),
+    }
 }
 
 /// Builds it beside what is committed, and compares every byte.
@@ -239,5 +284,20 @@ mod tests {
         add(&mut tally, "x", Ok(()), &report, &["/a"], &["/b"]).unwrap();
         assert_eq!(tally.0, Count { passed: 4, failed: 3 });
         fs::remove_dir_all(&folder).unwrap();
+    }
+
+    #[test]
+    fn what_failed_is_named_with_its_reason() {
+        let browser = serde_json::json!({ "suites": [{ "suites": [{ "specs": [
+            { "title": "goes well", "ok": true, "file": "a.spec.ts" },
+            { "title": "does not", "ok": false, "file": "a.spec.ts", "tests": [{ "results": [
+                { "errors": [{ "message": "Error: x\n\n  expected 1" }] }] }] },
+        ] }] }] });
+        assert_eq!(failing(&browser), ["a.spec.ts: does not: Error: x | expected 1"]);
+        let units = serde_json::json!({ "testResults": [{ "assertionResults": [
+            { "fullName": "a sum", "status": "failed", "failureMessages": ["2 is not 3"] },
+            { "fullName": "another", "status": "passed", "failureMessages": [] },
+        ] }] });
+        assert_eq!(failing(&units), ["a sum: 2 is not 3"]);
     }
 }

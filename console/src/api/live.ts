@@ -1,7 +1,7 @@
 // What is drawn, kept current: the elevation of every rack in view, asked again by `pace`, and at once when the stream of
 // events tells of a change.
 
-import { createEffect, createSignal, on, onCleanup } from "solid-js";
+import { batch, createEffect, createSignal, on, onCleanup } from "solid-js";
 import { createStore, reconcile } from "solid-js/store";
 import { look, Lost, Refused, words } from "./client";
 import { fresh, looked, type Pace, took, wait } from "./pace";
@@ -25,6 +25,8 @@ export type Link = { state: "waiting" } | { state: "live" } | { state: "lost"; s
 
 /** Milliseconds between tries while the link is lost, or somebody logs in in another window. */
 const RETRY = 1000;
+/** Milliseconds that a frame may take before it is not waited for. */
+const HIDDEN = 200;
 /** Latest events that are kept. */
 const EVENTS = 50;
 
@@ -39,6 +41,13 @@ export interface House {
   /** Newest last. */
   events: EventView[];
 }
+
+/** A window that is hidden has no frames. */
+const nextFrame = () =>
+  new Promise<void>((then) => {
+    requestAnimationFrame(() => then());
+    setTimeout(then, HIDDEN);
+  });
 
 export function createHouse(ask: () => Ask) {
   const [house, set] = createStore<House>({
@@ -60,6 +69,8 @@ export function createHouse(ask: () => Ask) {
   let asking: AbortController | null = null;
   let heard = Date.now();
   let ended = false;
+  // one rack changes in a frame: ten at once would keep the page still for several
+  let drawing = false;
   // number of the latest event when the page came
   let latest: number | null = null;
 
@@ -86,14 +97,23 @@ export function createHouse(ask: () => Ask) {
     const last = tags.get(rack);
     const answer = await look<Elevation>(path, { etag: last?.path === path ? last.etag : null, signal });
     if (signal.aborted || answer.body === null) return;
-    tags.set(rack, { path, etag: answer.etag });
+    const { body, etag } = answer;
     const came = Date.now();
     if (house.kept[rack]) {
-      set("kept", rack, "elevation", reconcile(answer.body, { key: "place" }));
-      set("kept", rack, "came", came);
+      while (drawing) await nextFrame();
+      if (signal.aborted) return;
+      drawing = true;
+      void nextFrame().then(() => {
+        drawing = false;
+      });
+      batch(() => {
+        set("kept", rack, "elevation", reconcile(body, { key: "place" }));
+        set("kept", rack, "came", came);
+      });
     } else {
-      set("kept", rack, { elevation: answer.body, came });
+      set("kept", rack, { elevation: body, came });
     }
+    tags.set(rack, { path, etag });
   }
 
   async function once() {

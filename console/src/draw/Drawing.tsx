@@ -36,13 +36,15 @@ const cut = (text: string, width: number) => {
 
 export function Drawing(props: DrawingProps) {
   const id = `hatch-${props.elevation.rack}`;
+  const fed = createMemo(() => new Map(props.plan.boxes.map((it) => [it.box.place, it])));
   const cords = createMemo(() => {
     const { focus, lit, plan } = props;
     const wanted = lit ?? new Set(focus === null ? [] : [focus]);
+    if (wanted.size === 0 && focus === null) return [];
     return plan.flanks.flatMap((flank) =>
       flank.outlets.flatMap((outlet) => {
         const { feeds } = outlet.outlet;
-        const box = plan.boxes.find(({ box: { place } }) => place === feeds);
+        const box = feeds === null ? undefined : fed().get(feeds);
         const both = box && wanted.has(box.box.place) && (lit === null || lit.has(flank.side.place));
         return both || (box && focus === flank.side.place)
           ? [{ line: cord(outlet, box), off: outlet.outlet.on === false }]
@@ -122,8 +124,12 @@ export function Drawing(props: DrawingProps) {
         {(place) => (
           <Show when={boxes.at(place)}>
             {(placed) => {
-              const old = () => ageOf(placed().box.value, props.came, props.now, props.elevation.past);
-              const stale = () => (old() ?? 0) > OLD;
+              // seconds that an old value has; a memo, since the clock ticks for all boxes and few of them are old
+              const old = createMemo(() => {
+                const seconds = ageOf(placed().box.value, props.came, props.now, props.elevation.past);
+                return seconds !== null && seconds > OLD ? seconds : null;
+              });
+              const stale = () => old() !== null;
               return (
                 <g
                   class="box"
@@ -144,7 +150,7 @@ export function Drawing(props: DrawingProps) {
                     rect={placed()}
                     row={props.plan.frame.h / props.plan.labels.length}
                     hatch={id}
-                    old={stale() ? old() : null}
+                    old={old()}
                     faint={stale() || placed().box.silent !== null}
                     past={props.elevation.past}
                   />
@@ -187,14 +193,14 @@ function keyed<T>(all: () => [string, T][]) {
 const grown = ({ x, y, w, h }: Rect, by: number) => ({ x: x - by, y: y - by, w: w + 2 * by, h: h + 2 * by });
 const at = ({ x, y, w, h }: Rect) => ({ x, y, width: w, height: h });
 
-/** What a screen reader says of a box. */
+/** What a screen reader says of a box, whose value may be old. */
 export function saysBox(box: Box, old: number | null): string {
   const said = [
     box.place,
     box.machine ?? box.name ?? box.model ?? box.kind,
     mark(box).word,
     box.value?.text ?? box.missing ?? "no reading",
-    old !== null && old > OLD ? `${age(old)} old` : null,
+    old !== null ? `${age(old)} old` : null,
   ];
   return said.filter((word) => word !== null).join(", ");
 }

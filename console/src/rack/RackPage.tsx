@@ -21,6 +21,8 @@ export interface RackPageProps {
   live: Live;
 }
 
+/** What is lit in a rack while a place of another is pointed at; always the same, so that such a rack has nothing to do. */
+const NOTHING = new Set<string>();
 /** Pixels between two racks. */
 const APART = 20;
 /** Pixels that the panel takes beside the racks at least, and the width of a window from which it stands there (style/narrow.css). */
@@ -40,7 +42,19 @@ export function RackPage(props: RackPageProps) {
     return names.map((name) => house().kept[name]).filter((kept) => kept !== undefined);
   });
   const [room, setRoom] = createSignal({ width: 640, height: 700 });
-  const [hovered, hover] = createSignal<string | null>(null);
+  const [hovered, setHovered] = createSignal<string | null>(null);
+  // from one box to the next it is left and entered in one frame: lit once, not put out between
+  let pointed: string | null = null;
+  let due = 0;
+  const hover = (place: string | null) => {
+    pointed = place;
+    if (due === 0)
+      due = requestAnimationFrame(() => {
+        due = 0;
+        setHovered(pointed);
+      });
+  };
+  onCleanup(() => cancelAnimationFrame(due));
   const [keyed, key] = createSignal<string | null>(null);
   let stage: HTMLDivElement | undefined;
   let body: HTMLDivElement | undefined;
@@ -80,9 +94,9 @@ export function RackPage(props: RackPageProps) {
     const place = hovered() ?? keyed();
     if (place === null) return null;
     const kept = racks().find(({ elevation }) => place.startsWith(`${elevation.rack}/`));
-    return kept ? lit(kept.elevation, place) : null;
+    return kept ? { rack: kept.elevation.rack, places: lit(kept.elevation, place) } : null;
   });
-  const stop = () => {
+  const stop = createMemo(() => {
     const all = plans().flatMap(({ boxes, feet, flanks }) => [
       ...boxes.map(({ box }) => box.place),
       ...feet.map(({ box }) => box.place),
@@ -90,7 +104,7 @@ export function RackPage(props: RackPageProps) {
     ]);
     const focus = view().focus;
     return focus !== null && all.includes(focus) ? focus : (all[0] ?? null);
-  };
+  });
   const meant = (item: Box | Flank) => isMeant(view().hl, item);
   const focusOn = (place: string | null) => go({ focus: place }, { replace: true });
   const arrow = (event: KeyboardEvent) => {
@@ -204,54 +218,60 @@ export function RackPage(props: RackPageProps) {
           >
             <Show when={!view().table}>
               <For each={racks()}>
-                {(kept, i) => (
-                  <figure>
-                    <figcaption>
-                      <a
-                        href={`/${kept.elevation.rack}`}
-                        onClick={(event) => follow(event, { racks: [kept.elevation.rack] })}
-                      >
-                        {kept.elevation.rack}
-                      </a>
-                      <span>
-                        {kept.elevation.totals.watts === null ? "no reading" : watts(kept.elevation.totals.watts)}
-                      </span>
-                      <Show when={kept.elevation.totals.inlet_max}>
-                        {(inlet) => <span>inlet ≤ {reading(inlet(), "celsius")}</span>}
+                {(kept, i) => {
+                  const mine = createMemo(() => {
+                    const all = bright();
+                    return all === null ? null : all.rack === kept.elevation.rack ? all.places : NOTHING;
+                  });
+                  return (
+                    <figure>
+                      <figcaption>
+                        <a
+                          href={`/${kept.elevation.rack}`}
+                          onClick={(event) => follow(event, { racks: [kept.elevation.rack] })}
+                        >
+                          {kept.elevation.rack}
+                        </a>
+                        <span>
+                          {kept.elevation.totals.watts === null ? "no reading" : watts(kept.elevation.totals.watts)}
+                        </span>
+                        <Show when={kept.elevation.totals.inlet_max}>
+                          {(inlet) => <span>inlet ≤ {reading(inlet(), "celsius")}</span>}
+                        </Show>
+                        <Show when={kept.elevation.totals.unknown > 0}>
+                          <span>{kept.elevation.totals.unknown} don't tell</span>
+                        </Show>
+                        <a
+                          class="picture"
+                          href={`/${kept.elevation.rack}.svg?by=${view().by}${view().rear ? "&side=rear" : ""}${view().at === null ? "" : `&at=${encodeURIComponent(view().at ?? "")}`}`}
+                          title="as one picture, for wikis and printers"
+                        >
+                          svg
+                        </a>
+                      </figcaption>
+                      <Show when={plans()[i()]}>
+                        {(it) => (
+                          <Drawing
+                            elevation={kept.elevation}
+                            plan={it()}
+                            came={kept.came}
+                            now={now()}
+                            focus={view().focus}
+                            stop={stop()}
+                            lit={mine()}
+                            meant={meant}
+                            onHover={hover}
+                            onFocus={(place, byKey) => {
+                              key(byKey ? place : null);
+                              focusOn(place);
+                            }}
+                            onBlur={() => key(null)}
+                          />
+                        )}
                       </Show>
-                      <Show when={kept.elevation.totals.unknown > 0}>
-                        <span>{kept.elevation.totals.unknown} don't tell</span>
-                      </Show>
-                      <a
-                        class="picture"
-                        href={`/${kept.elevation.rack}.svg?by=${view().by}${view().rear ? "&side=rear" : ""}${view().at === null ? "" : `&at=${encodeURIComponent(view().at ?? "")}`}`}
-                        title="as one picture, for wikis and printers"
-                      >
-                        svg
-                      </a>
-                    </figcaption>
-                    <Show when={plans()[i()]}>
-                      {(it) => (
-                        <Drawing
-                          elevation={kept.elevation}
-                          plan={it()}
-                          came={kept.came}
-                          now={now()}
-                          focus={view().focus}
-                          stop={stop()}
-                          lit={bright()}
-                          meant={meant}
-                          onHover={hover}
-                          onFocus={(place, byKey) => {
-                            key(byKey ? place : null);
-                            focusOn(place);
-                          }}
-                          onBlur={() => key(null)}
-                        />
-                      )}
-                    </Show>
-                  </figure>
-                )}
+                    </figure>
+                  );
+                }}
               </For>
             </Show>
           </div>

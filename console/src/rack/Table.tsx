@@ -41,12 +41,17 @@ export interface TableProps {
   onPick: (place: string) => void;
 }
 
+/** Milliseconds between two ticks of the clock while only screen readers see the table. */
+const UNSEEN = 10_000;
+
 const said = (seconds: number | null) => (seconds === null ? "" : age(seconds));
 
 export function Table(props: TableProps) {
   const [by, setBy] = createSignal<Column>("place");
   const [direction, setDirection] = createSignal<Direction>("ascending");
-  const old = ({ item, kept }: Row) => ageOf(item.value, kept.came, props.now, kept.elevation.past);
+  // nobody looks at the hidden one by the second
+  const clock = createMemo(() => (props.shown ? props.now : Math.floor(props.now / UNSEEN) * UNSEEN));
+  const old = ({ item, kept }: Row) => ageOf(item.value, kept.came, clock(), kept.elevation.past);
   // by place: a new value changes a cell, not the table
   const rows = createMemo(() => {
     const all = props.racks.flatMap((kept) => {

@@ -8,7 +8,8 @@
 //! takes nothing and gives nothing back.
 //!
 //! What is taken is recorded beside the machine ([`Shed`]) and never in what its owner wants. It is given back in the opposite
-//! order once the PDUs for whose sake it was taken have been below the aim for a while, as much as fits.
+//! order once the PDUs for whose sake it was taken have been below the aim for a while, as much as fits; what does not fit yet
+//! only since nobody knows on which line it will come follows step by step, each as soon as the last has shown.
 //!
 //! The numbers follow Dynamo (ISCA 2016: three bands, priority groups), CapMaestro (HPCA 2019: both feeds of a box) and
 //! Flex (ISCA 2021: what a failed feed moves).
@@ -19,7 +20,7 @@ pub(crate) mod scene;
 #[cfg(test)]
 mod tests;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use rack::power::{Carries, FedBox, OneLine};
@@ -94,6 +95,8 @@ pub struct Memory {
     pdus: BTreeMap<Place, Watched>,
     /// Capped boxes that draw less than their caps let them.
     slack: BTreeMap<Place, Slack>,
+    /// Capped boxes whose cap was last raised: the rest follows as soon as that has shown in the readings.
+    raised: BTreeSet<Place>,
 }
 
 #[derive(Debug, Clone, PartialEq)]
@@ -186,6 +189,7 @@ pub struct Decision {
 pub fn decide(line: &OneLine, memory: &mut Memory, rules: &Rules) -> Decision {
     memory.see(line, rules);
     let mut sheds: Vec<Shed> = line.boxes.iter().filter_map(|b| orphan(b, line.at)).collect();
+    let mut given = Vec::new();
     let now = scene(line, rules, |_| None);
     let over = now.over();
     let taken = line.boxes.iter().any(|b| scene::shed(b).is_some());
@@ -196,9 +200,14 @@ pub fn decide(line: &OneLine, memory: &mut Memory, rules: &Rules) -> Decision {
         let lacking = out_of_order(line, whole);
         sheds.extend(take(line, &lacking, memory, rules));
         if sheds.is_empty() {
-            sheds.extend(give(line, memory, rules));
+            given = give(line, memory, rules);
         }
     }
+    memory.raised.extend(given.iter().map(|s| s.place.clone()));
+    let lowered: BTreeSet<&Place> = sheds.iter().map(|s| &s.place).collect();
+    let capped = |place: &Place| line.boxes.iter().any(|b| b.place == *place && scene::shed(b).is_some());
+    memory.raised.retain(|place| !lowered.contains(place) && capped(place));
+    sheds.extend(given);
     let lately = |b: &FedBox| b.shed.as_ref().is_some_and(|s| !passed(line.at, s.changed, rules.hold));
     Decision {
         tight: !over.is_empty() || !sheds.is_empty() || line.boxes.iter().any(lately),
@@ -384,8 +393,15 @@ fn out_of_order(line: &OneLine, mut whole: Scene) -> Scene {
 
 /// What is given back now.
 fn give(line: &OneLine, memory: &Memory, rules: &Rules) -> Vec<Shed> {
-    let waited =
-        |shed: &Shed, time: Duration| memory.calm(line, &shed.pdus) >= time && passed(line.at, shed.changed, time);
+    let waited = |shed: &Shed, time: Duration| {
+        // how a box's watts fall on the lines of a PDU is known only once it draws them: what was held back for that
+        let since = if memory.raised.contains(&shed.place) {
+            rules.settle
+        } else {
+            time
+        };
+        memory.calm(line, &shed.pdus) >= time && passed(line.at, shed.changed, since)
+    };
     let stopped = line.boxes.iter().filter_map(scene::shed).filter(|s| s.stop.is_some());
     // one at a time, the highest priority first: what it draws when it runs is only known once it does
     let next = stopped

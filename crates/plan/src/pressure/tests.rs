@@ -255,6 +255,44 @@ fn what_a_box_may_draw_more_is_given_back_as_if_all_of_it_came_on_the_fullest_li
 }
 
 #[test]
+fn what_was_held_back_for_the_lines_follows_as_soon_as_the_last_step_has_shown() {
+    let mut run = Run::of(rack(vec![
+        machine("u1", 10, 1200.0, Some(300.0)),
+        machine("u2", -10, 900.0, Some(300.0)),
+    ]));
+    run.go(60);
+    run.wants[1] = 300.0;
+    let lines = |amps: [f64; 3]| {
+        let one = |(n, amps): (usize, f64)| rack::power::Line {
+            name: format!("ac1-line{}-amps", n + 1),
+            amps: Some(amps),
+            rated: Some(4.0),
+        };
+        amps.into_iter().enumerate().map(one).collect()
+    };
+    run.line.pdus[0].lines = lines([2.12, 2.0, 1.88]);
+    let mut raised = Vec::new();
+    for _ in 0..120 {
+        if !run.go(1).is_empty() {
+            raised.push(run.now);
+        }
+    }
+    assert_eq!(run.shed("u1"), None);
+    // a minute until the first, and no other between two than a cap takes to hold
+    assert!(raised.len() > 1 && raised[0] >= 120, "{raised:?}");
+    assert!(raised.windows(2).all(|w| w[1] - w[0] == 15), "{raised:?}");
+    // what is lowered in between waits for the whole minute again
+    run.line.pdus[0].lines = lines([2.0; 3]);
+    run.wants[1] = 900.0;
+    run.go(10);
+    let before = run.shed("u1").and_then(|s| s.cap);
+    assert_eq!(before, Some(800.0));
+    run.wants[1] = 300.0;
+    run.go(55);
+    assert_eq!(run.shed("u1").and_then(|s| s.cap), before);
+}
+
+#[test]
 fn a_changed_order_is_followed_without_waiting_for_trouble() {
     let mut run = Run::of(rack(vec![
         machine("u1", 10, 1200.0, Some(300.0)),
