@@ -115,7 +115,7 @@ pub async fn run(mut options: UpOptions) -> Result<()> {
     services.spawn(boot::serve::serve(
         listener,
         Some(boot::serve::tls_config(&tls.0, &tls.1)?),
-        api::router(house.clone(), api_at.port(), lab.clone()),
+        api::router(house.clone(), api_at.port(), lab.clone()).await,
         boot::serve::Limits::default(),
         stop.clone(),
     ));

@@ -131,7 +131,8 @@ pub fn openapi() -> utoipa::openapi::OpenApi {
 
 /// Every route, served from `house` at `port`, after which the browsers' cookie is called; `lab` leads to its emulated rack, once
 /// there is one.
-pub fn router(house: House, port: u16, lab: Lab) -> Router {
+pub async fn router(house: House, port: u16, lab: Lab) -> Router {
+    let sessions = session::Sessions::at(&house, port).await;
     let (api, _) = routes().split_for_parts();
     api.route("/v1/openapi.json", get(async || axum::Json(openapi())))
         .route("/metrics", get(metrics::metrics))
@@ -142,7 +143,7 @@ pub fn router(house: House, port: u16, lab: Lab) -> Router {
         .method_not_allowed_fallback(async || Problem::new("BB0405", "this path does not take this method"))
         .layer(DefaultBodyLimit::max(BODY))
         .layer(middleware::from_fn_with_state(house.clone(), bounded))
-        .layer(Extension(session::Sessions::at(port)))
+        .layer(Extension(sessions))
         .layer(Extension(lab))
         .with_state(house)
 }

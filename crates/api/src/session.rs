@@ -1,5 +1,6 @@
-//! Browsers log in once, by a link that holds a token, and then show a cookie. A session is a random secret in memory,
-//! bound to the token that it was made with: it dies with it, with a logout, after twelve hours, and with the daemon.
+//! Browsers log in once, by a link that holds a token, and then show a cookie. A session is a random secret of which the
+//! fingerprint is kept, bound to the token that it was made with: it dies with it, with a logout, and after twelve hours. It
+//! outlives the daemon: sessions are read when it starts, and written when one is opened or ended.
 //!
 //! The cookie is sent by the browser whoever wrote the page, so it is no proof that the user meant a request. What changes
 //! anything must bear a header that no page of another origin can send without being asked first (Fetch §3.2, CORS
@@ -14,8 +15,9 @@ use axum::extract::State;
 use axum::http::header::{COOKIE, HOST, LOCATION, ORIGIN, SET_COOKIE};
 use axum::http::{HeaderMap, Method, StatusCode};
 use axum::response::IntoResponse;
-use control::House;
 use control::secrets::fingerprint;
+use control::sessions::StoredSession;
+use control::{House, HouseError};
 use rack::Time;
 use rack::request::Who;
 use serde::Deserialize;
@@ -29,13 +31,6 @@ const LASTS: Duration = Duration::from_secs(12 * 3600);
 const MOST: usize = 1024;
 /// What only a page of our own can send with a request that its user did not see.
 const PROOF: (&str, &str) = ("x-busbar", "console");
-
-/// One browser that is logged in.
-struct Session {
-    /// Fingerprint of the token that it was made with.
-    token: String,
-    made: Time,
-}
 
 /// What someone was recognised by, for answers that go on for long.
 #[derive(Clone)]
@@ -72,55 +67,109 @@ pub struct LoggedIn {
 pub struct Sessions {
     /// The cookie's name. Cookies know no ports (RFC 6265 §8.5): two daemons on one host would log each other's users out.
     cookie: Arc<str>,
-    /// By the fingerprint of the secret.
-    all: Arc<Mutex<HashMap<String, Session>>>,
+    all: Arc<Mutex<All>>,
 }
 
-impl Sessions {
-    /// None yet, of the daemon that listens at `port`.
-    pub fn at(port: u16) -> Sessions {
-        Sessions {
-            cookie: format!("busbar-{port}").into(),
-            all: Arc::default(),
+#[derive(Default)]
+struct All {
+    /// By the fingerprint of the secret.
+    live: HashMap<String, StoredSession>,
+    /// Those that have ended and are in the store still.
+    gone: Vec<String>,
+}
+
+impl All {
+    fn end(&mut self, mark: &str) {
+        if self.live.remove(mark).is_some() {
+            self.gone.push(mark.to_owned());
         }
     }
 
-    fn lock(&self) -> MutexGuard<'_, HashMap<String, Session>> {
+    /// Ends those that are too old, and of the rest the oldest until there is room for one more.
+    fn make_room(&mut self, now: Time, most: usize) {
+        let old = |(mark, s): (&String, &StoredSession)| (!now.within(s.made, LASTS)).then(|| mark.clone());
+        let old: Vec<String> = self.live.iter().filter_map(old).collect();
+        old.iter().for_each(|mark| self.end(mark));
+        while self.live.len() >= most
+            && let Some(oldest) = self
+                .live
+                .iter()
+                .min_by_key(|(_, s)| s.made)
+                .map(|(mark, _)| mark.clone())
+        {
+            self.end(&oldest);
+        }
+    }
+}
+
+impl Sessions {
+    /// Those of the daemon that listens at `port`, as they were when it was last up.
+    pub async fn at(house: &House, port: u16) -> Sessions {
+        let mut all = All::default();
+        let kept = house.kept_sessions().await.unwrap_or_else(|error| {
+            tracing::warn!(%error, "browsers have to log in again: their sessions can't be read");
+            Vec::new()
+        });
+        let now = house.now();
+        for (mark, session) in kept {
+            let lives = |s: &StoredSession| now.within(s.made, LASTS) && house.who_is(&s.token).is_some();
+            match session.filter(lives) {
+                Some(session) => drop(all.live.insert(mark, session)),
+                None => all.gone.push(mark),
+            }
+        }
+        Sessions {
+            cookie: format!("busbar-{port}").into(),
+            all: Arc::new(Mutex::new(all)),
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, All> {
         // what a panic elsewhere leaves is whole: an entry is added or removed at once
         self.all.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Logs in by a token: the session's secret, or nothing when the token is not known.
-    pub fn open(&self, house: &House, token: &str) -> Option<String> {
-        self.open_at_most(house, token, MOST)
+    pub async fn open(&self, house: &House, token: &str) -> Option<String> {
+        self.open_at_most(house, token, MOST).await
     }
 
     /// The same with another bound.
-    pub fn open_at_most(&self, house: &House, token: &str, most: usize) -> Option<String> {
+    pub async fn open_at_most(&self, house: &House, token: &str, most: usize) -> Option<String> {
         let token = fingerprint(token);
         house.who_is(&token)?;
-        let (secret, now) = (house.new_secret(), house.now());
-        let mut all = self.lock();
-        all.retain(|_, s| now.within(s.made, LASTS));
-        if all.len() >= most
-            && let Some(oldest) = all.iter().min_by_key(|(_, s)| s.made).map(|(mark, _)| mark.clone())
+        let (secret, made) = (house.new_secret(), house.now());
+        let (mark, session) = (fingerprint(&secret), StoredSession { token, made });
         {
-            all.remove(&oldest);
+            let mut all = self.lock();
+            all.make_room(made, most);
+            all.live.insert(mark.clone(), session.clone());
         }
-        all.insert(fingerprint(&secret), Session { token, made: now });
+        // a full disk keeps nobody from looking what is wrong
+        if let Err(error) = self.write(house, Some((&mark, &session))).await {
+            tracing::warn!(%error, "a browser's session is not kept over a restart");
+        }
         Some(secret)
+    }
+
+    /// Writes what has changed.
+    async fn write(&self, house: &House, new: Option<(&str, &StoredSession)>) -> Result<(), store::Error> {
+        let gone = self.lock().gone.clone();
+        house.keep_sessions(new, &gone).await?;
+        self.lock().gone.retain(|mark| !gone.contains(mark));
+        Ok(())
     }
 
     /// Who this secret stands for, as long as its session and its token live.
     pub fn who(&self, house: &House, secret: &str) -> Option<LoggedIn> {
         let mark = fingerprint(secret);
         let mut all = self.lock();
-        let session = all.get(&mark)?;
+        let session = all.live.get(&mark)?;
         let lasts = house.now().within(session.made, LASTS);
         let who = house.who_is(&session.token).filter(|_| lasts);
         let expires = Some(session.made + LASTS);
         if who.is_none() {
-            all.remove(&mark);
+            all.end(&mark);
         }
         let proof = || Proof::Session(self.clone(), secret.to_owned());
         who.map(|who| LoggedIn {
@@ -130,9 +179,10 @@ impl Sessions {
         })
     }
 
-    /// Ends a session.
-    pub fn close(&self, secret: &str) {
-        self.lock().remove(&fingerprint(secret));
+    /// Ends a session. After an error it has ended too, but may be back when the daemon starts anew.
+    pub async fn close(&self, house: &House, secret: &str) -> Result<(), store::Error> {
+        self.lock().end(&fingerprint(secret));
+        self.write(house, None).await
     }
 
     /// The session's secret in a request's cookies (RFC 6265 §4.2.1).
@@ -194,7 +244,7 @@ pub async fn login(
     Extension(sessions): Extension<Sessions>,
     Query(link): Query<Link>,
 ) -> Result<impl IntoResponse, Problem> {
-    let secret = sessions.open(&house, &link.token).ok_or_else(|| {
+    let secret = sessions.open(&house, &link.token).await.ok_or_else(|| {
         Problem::new(
             "BB0201",
             "the token in this link is not known here: it may have been revoked",
@@ -209,13 +259,14 @@ pub async fn login(
 
 /// Ends the session of the cookie, if there is one.
 pub async fn logout(
+    State(house): State<House>,
     Extension(sessions): Extension<Sessions>,
     method: Method,
     headers: HeaderMap,
 ) -> Result<impl IntoResponse, Problem> {
     must_be_meant(&method, &headers)?;
     if let Some(secret) = sessions.cookie(&headers) {
-        sessions.close(secret);
+        sessions.close(&house, secret).await.map_err(HouseError::from)?;
     }
     Ok((StatusCode::NO_CONTENT, [(SET_COOKIE, sessions.set(None))]))
 }

@@ -79,6 +79,11 @@ pub fn token(name: &Name) -> String {
     format!("token/{name}")
 }
 
+/// A browser's session by the fingerprint of its secret.
+pub fn session(mark: &str) -> String {
+    format!("session/{mark}")
+}
+
 /// An address lease by MAC.
 pub fn lease(mac: Mac) -> String {
     format!("lease/{mac}")

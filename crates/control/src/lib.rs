@@ -41,6 +41,7 @@ mod requests;
 mod rollouts;
 mod rotate;
 pub mod secrets;
+pub mod sessions;
 mod settings;
 mod standing;
 mod targets;

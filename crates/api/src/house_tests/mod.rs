@@ -156,7 +156,7 @@ async fn desk() -> Desk {
     .await
     .unwrap();
     let lab = crate::lab::Lab::default();
-    let app = crate::router(house.clone(), PORT, lab.clone());
+    let app = crate::router(house.clone(), PORT, lab.clone()).await;
     Desk { house, clock, app, lab }
 }
 

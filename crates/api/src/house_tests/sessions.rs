@@ -165,14 +165,14 @@ async fn a_session_may_do_what_its_token_may() {
 #[tokio::test]
 async fn sessions_are_bounded_and_the_oldest_goes_first() {
     let desk = desk().await;
-    let sessions = crate::session::Sessions::at(PORT);
+    let sessions = crate::session::Sessions::at(&desk.house, PORT).await;
     // 255 secrets differ here: the random bytes of a test count up
-    let first = sessions.open(&desk.house, "admin").unwrap();
+    let first = sessions.open(&desk.house, "admin").await.unwrap();
     desk.clock.0.store(NOON + 1, Ordering::Relaxed);
-    assert!(sessions.open_at_most(&desk.house, "admin", 3).is_some());
-    assert!(sessions.open_at_most(&desk.house, "admin", 3).is_some());
+    assert!(sessions.open_at_most(&desk.house, "admin", 3).await.is_some());
+    assert!(sessions.open_at_most(&desk.house, "admin", 3).await.is_some());
     assert!(sessions.who(&desk.house, &first).is_some());
-    let last = sessions.open_at_most(&desk.house, "admin", 3).unwrap();
+    let last = sessions.open_at_most(&desk.house, "admin", 3).await.unwrap();
     assert!(sessions.who(&desk.house, &first).is_none());
     assert!(sessions.who(&desk.house, &last).is_some());
 }
@@ -213,4 +213,37 @@ async fn what_a_machine_is_told_is_not_for_readers() {
     };
     assert_eq!(ask("reader").await, (StatusCode::FORBIDDEN, Some("BB0202".into())));
     assert_eq!(ask("admin").await, (StatusCode::NOT_FOUND, Some("BB0301".into())));
+}
+
+#[tokio::test]
+async fn a_session_outlives_the_daemon_and_what_has_ended_does_not_come_back() {
+    use crate::session::Sessions;
+    let desk = desk().await;
+    let again = async || Sessions::at(&desk.house, PORT).await;
+    let sessions = again().await;
+    let mut all = Vec::new();
+    for token in ["admin", "reader", "admin"] {
+        all.push(sessions.open(&desk.house, token).await.unwrap());
+    }
+    let who = |sessions: &Sessions| {
+        all.iter()
+            .map(|s| sessions.who(&desk.house, s).is_some())
+            .collect::<Vec<_>>()
+    };
+    sessions.close(&desk.house, &all[2]).await.unwrap();
+    let restarted = again().await;
+    assert_eq!(who(&restarted), [true, true, false]);
+    let it = restarted.who(&desk.house, &all[1]).unwrap();
+    assert_eq!((it.who.name.as_str(), it.who.role), ("reader", Role::Reader));
+    // neither the secrets nor the tokens lie in the store
+    let kept = format!("{:?}", desk.house.kept_sessions().await.unwrap());
+    assert!(all.iter().all(|secret| !kept.contains(secret.as_str())));
+
+    desk.clock.0.store(NOON + 12 * 3_600_000 + 1, Ordering::Relaxed);
+    assert_eq!(who(&restarted), [false, false, false]);
+    // the next who logs in takes what is over out of the store
+    let next = restarted.open(&desk.house, "admin").await.unwrap();
+    let kept = desk.house.kept_sessions().await.unwrap();
+    assert_eq!(kept.len(), 1);
+    assert!(again().await.who(&desk.house, &next).is_some());
 }
