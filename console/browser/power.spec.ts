@@ -9,7 +9,7 @@ test("what feeds what is drawn and written, and a loss is foretold before anythi
   await rack.getByRole("link", { name: "Power", exact: true }).click();
   await expect(rack).toHaveURL(/\/power$/);
   await expect(rack.getByRole("heading", { level: 1, name: "Power of r1" })).toBeVisible();
-  await expect(rack.locator(".lede")).toContainText("All 10 boxes have two inputs or more.");
+  await expect(rack.locator(".lede")).toContainText("All 10 boxes have power from two PDUs or more.");
   await expect(cords(rack)).toHaveCount(20);
   await rack.getByText("the diagram as a table").click();
   const row = rack.locator(".boxes").getByRole("row", { name: /r1\/u3\b/ });

@@ -8,6 +8,7 @@ import type { Live } from "../api/live";
 import type { Role } from "../api/types";
 import { createWatch } from "../api/watch";
 import { Dialog } from "../frame/Dialog";
+import { Head } from "../parts/Head";
 import { local } from "../view/words";
 import { ROLES, revoke, type Token, unfit } from "./tokens";
 
@@ -24,13 +25,7 @@ export function Tokens(props: { live: Live; me: string }) {
       <div class="tables">
         <table>
           <caption class="unseen">Tokens</caption>
-          <thead>
-            <tr>
-              <th scope="col">name</th>
-              <th scope="col">role</th>
-              <th scope="col">made</th>
-            </tr>
-          </thead>
+          <Head of={["name", "role", "made"]} />
           <tbody>
             <For each={all()}>
               {(token) => (

@@ -5,10 +5,11 @@ import { createWatch } from "../api/watch";
 import type { PageProps } from "../pages";
 import { amount } from "../parts/amount";
 import { type Free, freePath, named } from "../parts/free";
+import { Head } from "../parts/Head";
 import type { Curve } from "../parts/Plot";
 import { Plot } from "../parts/Plot";
 import { chosenRack, RackChoice } from "../parts/RackChoice";
-import { Share } from "../parts/Share";
+import { amounts, Share } from "../parts/Share";
 import { Span, span } from "../parts/Span";
 import { limits, missing } from "./capacity";
 import "../parts/share.css";
@@ -54,22 +55,7 @@ export function CapacityPage(props: PageProps) {
         <div class="tables">
           <table class="amounts">
             <caption class="unseen">Resources</caption>
-            <thead>
-              <tr>
-                <th scope="col">resource</th>
-                <For each={["total", "reserved", "used", "free", "largest piece"]}>
-                  {(label) => (
-                    <th scope="col" class="value">
-                      {label}
-                    </th>
-                  )}
-                </For>
-                <th scope="col" class="bar">
-                  <span class="key held">reserved</span> <span class="key neither">neither</span>{" "}
-                  <span class="key free">free</span>
-                </th>
-              </tr>
-            </thead>
+            <Head of={amounts("total")} />
             <tbody>
               <For each={rows()}>
                 {(row) => (

@@ -4,6 +4,7 @@ import { createMemo, For, Show } from "solid-js";
 import { createWatch } from "../api/watch";
 import type { PageProps } from "../pages";
 import { count } from "../parts/amount";
+import { digits, Head, unseen } from "../parts/Head";
 import { PlaceLink } from "../parts/Links";
 import { Span, span } from "../parts/Span";
 import { reading } from "../view/words";
@@ -62,25 +63,17 @@ export function CoolingPage(props: PageProps) {
           <div class="tables">
             <table class="inlets">
               <caption class="unseen">Inlet temperatures of each rack</caption>
-              <thead>
-                <tr>
-                  <th scope="col">rack</th>
-                  <th scope="col" class="value">
-                    lowest
-                  </th>
-                  <th scope="col" class="value">
-                    middle
-                  </th>
-                  <th scope="col" class="value">
-                    highest
-                  </th>
-                  <th scope="col">warmest</th>
-                  <th scope="col">boxes</th>
-                  <th scope="col" class="strips">
-                    <span class="unseen">a dot for each box</span>
-                  </th>
-                </tr>
-              </thead>
+              <Head
+                of={[
+                  "rack",
+                  digits("lowest"),
+                  digits("middle"),
+                  digits("highest"),
+                  "warmest",
+                  "boxes",
+                  unseen("a dot for each box", "strips"),
+                ]}
+              />
               <tbody>
                 <For each={racks()}>
                   {(it) => (

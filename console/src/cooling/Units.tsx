@@ -2,6 +2,7 @@
 
 import { For, Show } from "solid-js";
 import type { Reading } from "../api/types";
+import { digits, Head } from "../parts/Head";
 import { PlaceLink } from "../parts/Links";
 import { age, OLD, reading } from "../view/words";
 import { circuits, ill, rest, type Unit } from "./cool";
@@ -18,29 +19,19 @@ export function Units(props: { units: Unit[]; now: number }) {
     <div class="tables">
       <table>
         <caption class="unseen">Coolant units</caption>
-        <thead>
-          <tr>
-            <th scope="col">unit</th>
-            <th scope="col">circuit</th>
-            <th scope="col" class="value">
-              supply
-            </th>
-            <th scope="col" class="value">
-              return
-            </th>
-            <th scope="col" class="value">
-              flow
-            </th>
-            <th scope="col" class="value">
-              pressure
-            </th>
-            <th scope="col" class="value">
-              takes away
-            </th>
-            <th scope="col">health</th>
-            <th scope="col">pumps and the rest</th>
-          </tr>
-        </thead>
+        <Head
+          of={[
+            "unit",
+            "circuit",
+            digits("supply"),
+            digits("return"),
+            digits("flow"),
+            digits("pressure"),
+            digits("takes away"),
+            "health",
+            "pumps and the rest",
+          ]}
+        />
         <tbody>
           <For each={props.units}>
             {(unit) => (

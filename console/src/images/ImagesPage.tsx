@@ -4,6 +4,7 @@ import { createMemo, For, Show } from "solid-js";
 import { Acts } from "../act/Acts";
 import { createWatch } from "../api/watch";
 import type { PageProps } from "../pages";
+import { digits, Head } from "../parts/Head";
 import { decimal } from "../view/bytes";
 import { MachineLink } from "../parts/Links";
 import { follow } from "../view/router";
@@ -37,22 +38,18 @@ export function ImagesPage(props: PageProps) {
         <div class="tables">
           <table>
             <caption class="unseen">Images</caption>
-            <thead>
-              <tr>
-                <th scope="col">name</th>
-                <th scope="col" class="value">
-                  stored
-                </th>
-                <th scope="col">packed</th>
-                <th scope="col" class="value">
-                  disk
-                </th>
-                <th scope="col">machines made from it</th>
-                <th scope="col">digest</th>
-                <th scope="col">from</th>
-                <th scope="col">added</th>
-              </tr>
-            </thead>
+            <Head
+              of={[
+                "name",
+                digits("stored"),
+                "packed",
+                digits("disk"),
+                "machines made from it",
+                "digest",
+                "from",
+                "added",
+              ]}
+            />
             <tbody>
               <For each={all()}>
                 {(image) => (

@@ -1,6 +1,7 @@
 // The rack as it truly is, as a table: boxes, power, cooling; each row is picked by its button.
 
 import { For, Show } from "solid-js";
+import { Head } from "../parts/Head";
 import { watts } from "../view/words";
 import { ofBox, ofCircuit, ofGear } from "./state";
 import type { LabRack } from "./types";
@@ -38,14 +39,7 @@ export function Things(props: { rack: LabRack; picked: string; broken: Set<strin
   return (
     <table class="things">
       <caption>The rack as it truly is</caption>
-      <thead class="unseen">
-        <tr>
-          <th scope="col">what</th>
-          <th scope="col">state</th>
-          <th scope="col">watts</th>
-          <th scope="col">hottest</th>
-        </tr>
-      </thead>
+      <Head of={["what", "state", "watts", "hottest"]} unseen />
       <For each={groups(props.rack).map(({ title }) => title)}>
         {(title, i) => (
           <tbody>

@@ -5,6 +5,7 @@ import { Acts } from "../act/Acts";
 import type { Live } from "../api/live";
 import type { Role } from "../api/types";
 import { createWatch } from "../api/watch";
+import { digits, Head } from "../parts/Head";
 import { type Shed, sake } from "../parts/shed";
 import { Wide } from "../parts/Wide";
 import { clock, watts } from "../view/words";
@@ -40,21 +41,7 @@ export function Caps(props: {
             <Show when={it().caps.length > 0}>
               <Wide label="caps">
                 <table>
-                  <thead>
-                    <tr>
-                      <th scope="col">cap</th>
-                      <th scope="col" class="value">
-                        in force
-                      </th>
-                      <th scope="col" class="value">
-                        lowest
-                      </th>
-                      <th scope="col" class="value">
-                        highest
-                      </th>
-                      <th scope="col">wanted</th>
-                    </tr>
-                  </thead>
+                  <Head of={["cap", digits("in force"), digits("lowest"), digits("highest"), "wanted"]} />
                   <tbody>
                     <For each={it().caps}>
                       {(cap) => (

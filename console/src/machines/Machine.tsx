@@ -43,6 +43,12 @@ export function Machine(props: { live: Live; name: string }) {
     },
     { every: SELDOM, key: "id" },
   );
+  const now = (name: string) => {
+    const { watts = null, inlet = null } = view.value() ?? {};
+    if (name === "watts") return watts;
+    if (name === "inlet") return inlet;
+    return node.value()?.live.readings.find((it) => it.name === name)?.value ?? null;
+  };
   const barred = () => (house().link.state === "lost" ? LOST : null);
   const again = () => {
     props.live.refresh();
@@ -119,7 +125,7 @@ export function Machine(props: { live: Live; name: string }) {
             <Show when={place() !== null && house().me}>
               {(me) => <Serial name={props.name} me={me().name} denied={needs(me().role, "operator")} />}
             </Show>
-            <Show when={place()}>{(at) => <Plots live={props.live} place={at()} cap={limit(it())} />}</Show>
+            <Show when={place()}>{(at) => <Plots live={props.live} place={at()} cap={limit(it())} now={now} />}</Show>
             <Show when={node.value()}>{(of) => <Parts node={of()} />}</Show>
             <Show when={house().me}>{(me) => <Told live={props.live} name={props.name} role={me().role} />}</Show>
             <Happened live={props.live} name={props.name} place={place()} created={it().created} />

@@ -1,6 +1,7 @@
 // What a machine is made of: the parts of its box, who they are, and what feeds them.
 
 import { For, Show } from "solid-js";
+import { Head } from "../parts/Head";
 import { PlaceLink } from "../parts/Links";
 import { Wide } from "../parts/Wide";
 import { rows } from "./parts";
@@ -13,16 +14,7 @@ export const Parts = (props: { node: MachineNode }) => (
     </h2>
     <Wide label="parts">
       <table class="made">
-        <thead>
-          <tr>
-            <th scope="col">part</th>
-            <th scope="col">what</th>
-            <th scope="col">model</th>
-            <th scope="col">serial</th>
-            <th scope="col">firmware</th>
-            <th scope="col">health</th>
-          </tr>
-        </thead>
+        <Head of={["part", "what", "model", "serial", "firmware", "health"]} />
         <tbody>
           <For each={rows(props.node.parts)}>
             {(row) => (

@@ -13,7 +13,13 @@ import { heat, SPANS, span } from "./heat";
 /** Milliseconds between two looks: steps are half a minute and longer. */
 const EVERY = 15_000;
 
-export function Plots(props: { live: Live; place: string; cap: { value: number; name: string } | null }) {
+export function Plots(props: {
+  live: Live;
+  place: string;
+  cap: { value: number; name: string } | null;
+  /** What a reading is just now. */
+  now: (name: string) => number | null;
+}) {
   const chosen = () => span(param("span"));
   const history = createWatch<History>(props.live, () => `/v1/history/${props.place}?from=${chosen()}`, {
     every: EVERY,
@@ -33,11 +39,11 @@ export function Plots(props: { live: Live; place: string; cap: { value: number; 
             <Plot
               title="power"
               unit="watts"
-              curves={[curve(it(), "watts")].filter((found) => found !== null)}
+              curves={[curve(it(), "watts", props.now)].filter((found) => found !== null)}
               limit={props.cap}
               {...steps(it())}
             />
-            <Plot title="heat" unit="celsius" curves={heat(it())} {...steps(it())} />
+            <Plot title="heat" unit="celsius" curves={heat(it(), props.now)} {...steps(it())} />
           </div>
         )}
       </Show>

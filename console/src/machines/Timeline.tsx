@@ -1,6 +1,7 @@
 // Where the seconds of an install went, live while it goes on: `busbar trace`.
 
 import { createMemo, For, Show } from "solid-js";
+import { digits, Head, unseen } from "../parts/Head";
 import { Wide } from "../parts/Wide";
 import { decimal } from "../view/bytes";
 import { lines, moving, seconds, total } from "./timeline";
@@ -18,23 +19,7 @@ export function Timeline(props: { machine: MachineView; now: number }) {
       </h2>
       <Wide label="timeline">
         <table>
-          <thead>
-            <tr>
-              <th scope="col">phase</th>
-              <th scope="col" class="value">
-                took
-              </th>
-              <th scope="col" class="value">
-                at most
-              </th>
-              <th scope="col" class="value">
-                moved
-              </th>
-              <th scope="col" class="bar">
-                <span class="unseen">share</span>
-              </th>
-            </tr>
-          </thead>
+          <Head of={["phase", digits("took"), digits("at most"), digits("moved"), unseen("share", "bar")]} />
           <tbody>
             <For each={all()}>
               {(line) => (

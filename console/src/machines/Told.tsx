@@ -5,6 +5,7 @@ import { needs } from "../act/action";
 import type { Live } from "../api/live";
 import type { Role } from "../api/types";
 import { createWatch } from "../api/watch";
+import { Head } from "../parts/Head";
 import { Wide } from "../parts/Wide";
 import { go, param, withParams } from "../view/router";
 import type { Metadata } from "./types";
@@ -45,12 +46,7 @@ export function Told(props: { live: Live; name: string; role: Role }) {
             <Show when={it().files.length > 0}>
               <Wide label="metadata">
                 <table>
-                  <thead>
-                    <tr>
-                      <th scope="col">path</th>
-                      <th scope="col">answer</th>
-                    </tr>
-                  </thead>
+                  <Head of={["path", "answer"]} />
                   <tbody>
                     <For each={it().files}>
                       {(file) => (

@@ -10,11 +10,11 @@ const MOST = 4;
 const hottest = (values: (number | null)[]) =>
   values.reduce((most: number, value) => (value === null ? most : Math.max(most, value)), Number.NEGATIVE_INFINITY);
 
-export function heat(history: History): Curve[] {
+export function heat(history: History, now?: (name: string) => number | null): Curve[] {
   const all = history.series.filter(({ unit, mean }) => unit === "celsius" && mean.some((it) => it !== null));
   const inlet = all.filter(({ name }) => name === "inlet");
   const rest = all.filter(({ name }) => name !== "inlet").sort((a, b) => hottest(b.mean) - hottest(a.mean));
-  return [...inlet, ...rest].slice(0, MOST).flatMap(({ name }) => curve(history, name) ?? []);
+  return [...inlet, ...rest].slice(0, MOST).flatMap(({ name }) => curve(history, name, now) ?? []);
 }
 
 /** How far back can be looked, by its word in the address. */

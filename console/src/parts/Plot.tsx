@@ -2,8 +2,8 @@
 // a table. Lines are told apart by dashes and names, not by colour alone.
 
 import { createMemo, createSignal, createUniqueId, For, onCleanup, onMount, Show } from "solid-js";
-import { clock, reading, watts } from "../view/words";
-import { axis, band, beginning, hours, line, under, type Values } from "./plot";
+import { clock, reading } from "../view/words";
+import { axis, band, beginning, end, hours, line, under, upToNow, type Values } from "./plot";
 
 export interface Curve {
   name: string;
@@ -11,6 +11,8 @@ export interface Curve {
   /** Lowest and highest of each step, where they are known. */
   low?: Values;
   high?: Values;
+  /** What is read just now, where the page knows it. */
+  now?: number | null;
 }
 
 const HIGH = 120;
@@ -50,9 +52,9 @@ export function Plot(props: {
   const curves = createMemo(() => {
     const cut = (values: Values) => values.slice(skipped());
     return props.curves.map(
-      ({ name, values, low, high }): Curve => ({
+      ({ name, values, low, high, now }): Curve => ({
         name,
-        values: cut(values),
+        values: upToNow(cut(values), now),
         ...(low && high && { low: cut(low), high: cut(high) }),
       }),
     );
@@ -67,13 +69,11 @@ export function Plot(props: {
   const x = (time: number) => LEFT + ((time - from()) / Math.max(1, steps() * props.step)) * field().w;
   const times = () => hours(from(), from() + steps() * props.step, Math.max(2, Math.floor(field().w / LABEL)));
   const minute = (time: number) => clock(new Date(time)).slice(0, props.step < 60_000 ? 8 : 5);
-  const amount = (value: number | null) =>
-    value !== null && props.unit === "watts" ? watts(value) : reading(value, props.unit);
+  const amount = (value: number | null) => reading(value, props.unit);
   const label = (tick: number) => {
-    const high = Math.max(...scale().ticks);
-    return props.unit === "watts" && high >= 2000
-      ? `${Number((tick / 1000).toPrecision(3))} kW`
-      : reading(tick, props.unit);
+    if (props.unit !== "watts") return reading(tick, props.unit);
+    // one unit for the whole scale
+    return Math.max(...scale().ticks) >= 2000 ? `${Number((tick / 1000).toPrecision(3))} kW` : `${tick} W`;
   };
   const last = (values: Values) => values.findLast((value) => value !== null) ?? null;
   const shown = ({ values }: Curve) => {
@@ -82,7 +82,8 @@ export function Plot(props: {
   };
   const when = () => {
     const i = picked();
-    return i === null ? "latest" : minute(from() + i * props.step);
+    if (i !== null) return minute(from() + i * props.step);
+    return props.curves.some(({ now }) => now != null) ? "now" : "latest";
   };
   const move = (event: KeyboardEvent) => {
     const by: Record<string, number> = { ArrowLeft: -1, ArrowRight: 1, PageUp: -10, PageDown: 10 };
@@ -149,6 +150,9 @@ export function Plot(props: {
                     d={line(values, scale(), field())}
                     stroke-dasharray={DASHES[i() % DASHES.length]}
                   />
+                  <Show when={end(values, scale(), field())}>
+                    {(it) => <circle class="end" cx={it().x} cy={it().y} r="2.5" />}
+                  </Show>
                 </>
               )}
             </For>
@@ -213,9 +217,7 @@ export function Plot(props: {
                 {(i) => (
                   <tr>
                     <th scope="row">{minute(from() + i * props.step)}</th>
-                    <For each={curves()}>
-                      {({ values }) => <td class="value">{reading(values[i] ?? null, props.unit)}</td>}
-                    </For>
+                    <For each={curves()}>{({ values }) => <td class="value">{amount(values[i] ?? null)}</td>}</For>
                   </tr>
                 )}
               </For>

@@ -3,19 +3,14 @@
 import { For } from "solid-js";
 import type { Reading } from "../api/types";
 import { age, OLD, reading } from "../view/words";
+import { Head } from "./Head";
 
 export function Readings(props: { all: Reading[]; now: number }) {
   const old = (it: Reading) => (props.now - Date.parse(it.taken)) / 1000;
   return (
     <table class="readings">
       <caption>Readings</caption>
-      <thead class="unseen">
-        <tr>
-          <th scope="col">reading</th>
-          <th scope="col">value</th>
-          <th scope="col">age</th>
-        </tr>
-      </thead>
+      <Head of={["reading", "value", "age"]} unseen />
       <tbody>
         <For each={props.all}>
           {(it) => (

@@ -1,6 +1,7 @@
 // How much of something is reserved, free, or neither, as one bar; its numbers stand beside it.
 
 import { createUniqueId, Show } from "solid-js";
+import { type Column, digits } from "./Head";
 import { shares } from "./shares";
 
 const WIDE = 140;
@@ -22,3 +23,19 @@ export function Share(props: { total: number; reserved: number; free: number }) 
     </Show>
   );
 }
+
+/** What the shades of the bars mean. */
+function Key() {
+  return (
+    <>
+      <span class="key held">reserved</span> <span class="key neither">neither</span> <span class="key free">free</span>
+    </>
+  );
+}
+
+/** Columns of a table of amounts with such bars; `all`: what the whole is called. */
+export const amounts = (all: string): (string | Column)[] => [
+  "resource",
+  ...[all, "reserved", "used", "free", "largest piece"].map((name) => digits(name)),
+  { name: <Key />, as: "bar" },
+];

@@ -18,10 +18,10 @@ export interface History {
   series: Series[];
 }
 
-/** A reading as a curve; null when there is none of that name. */
-export function curve(history: History, name: string, shown = name): Curve | null {
+/** A reading as a curve; null when there is none of that name. `now`: what it is just now, by its name. */
+export function curve(history: History, name: string, now?: (name: string) => number | null): Curve | null {
   const found = history.series.find((series) => series.name === name);
-  return found ? { name: shown, values: found.mean, low: found.min, high: found.max } : null;
+  return found ? { name, values: found.mean, low: found.min, high: found.max, now: now?.(name) ?? null } : null;
 }
 
 /** Where the steps of a history lie, as `Plot` takes it. */

@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { axis, band, beginning, hours, line, under } from "./plot";
+import { axis, band, beginning, end, hours, line, under, upToNow } from "./plot";
 
 const field = { w: 100, h: 50 };
 
@@ -19,6 +19,8 @@ test("gaps stay gaps", () => {
   const scale = { low: 0, high: 10, ticks: [] };
   expect(line([0, 10, null, 5], scale, field)).toBe("M12.5 50.0L37.5 0.0M87.5 25.0h0.1");
   expect(line([null, null], scale, field)).toBe("");
+  expect(end([0, 10, 5, null], scale, field)).toEqual({ x: 62.5, y: 25 });
+  expect(end([null, null], scale, field)).toBeNull();
   expect(band([0, null, 0, 0], [10, null, 10, 5], scale, field)).toBe("M62.5 0.0L87.5 25.0L87.5 50.0L62.5 50.0Z");
 });
 
@@ -55,4 +57,11 @@ test("what was before anything is known is left out, but for a little", () => {
   expect(beginning([empty(120)])).toBe(0);
   expect(beginning([[null, 1]])).toBe(0);
   expect(beginning([])).toBe(0);
+});
+
+test("a curve ends with what is read now, where that is known", () => {
+  expect(upToNow([1, 2, null], 7)).toEqual([1, 2, 7]);
+  expect(upToNow([1, 2, 3], 0)).toEqual([1, 2, 0]);
+  expect(upToNow([1, null], null)).toEqual([1, null]);
+  expect(upToNow([], 7)).toEqual([]);
 });

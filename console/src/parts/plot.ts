@@ -24,6 +24,10 @@ export function axis(all: Values[], zero: boolean): Axis {
   return { low, high: ticks.at(-1) ?? 1, ticks };
 }
 
+/** With what is read just now at their end: the last step is not over, and steps are asked for seldom. */
+export const upToNow = (values: Values, now: number | null | undefined): Values =>
+  now == null || values.length === 0 ? values : [...values.slice(0, -1), now];
+
 /** Steps that are always shown, however few of them have a value. */
 const LEAST = 20;
 
@@ -71,6 +75,13 @@ export function line(values: Values, scale: Axis, field: Field): string {
         : `M${Array.from({ length: to - from + 1 }, (_, i) => point(from + i)).join("L")}`,
     )
     .join("");
+}
+
+/** Where a line ends: its last value; null when it has none. */
+export function end(values: Values, scale: Axis, field: Field): { x: number; y: number } | null {
+  const i = values.findLastIndex((value) => value !== null);
+  const value = values[i];
+  return value == null ? null : { x: at(i, values.length, field), y: up(value, scale, field) };
 }
 
 /** The area between two lines of the same steps. */

@@ -6,10 +6,11 @@ import { createWatch } from "../api/watch";
 import type { PageProps } from "../pages";
 import { amount, count, memory } from "../parts/amount";
 import { type Free, freePath, named } from "../parts/free";
+import { digits, Head } from "../parts/Head";
 import { MachineLink, PlaceLink } from "../parts/Links";
 import { made } from "../parts/made";
 import { chosenRack, RackChoice } from "../parts/RackChoice";
-import { Share } from "../parts/Share";
+import { amounts, Share } from "../parts/Share";
 import { back } from "./actions";
 import { groups, headline, inWords, type PoolNode, reasons, use, uses } from "./pool";
 import "../parts/share.css";
@@ -52,30 +53,7 @@ export function PoolsPage(props: PageProps) {
         <div class="tables">
           <table class="amounts">
             <caption class="unseen">Parts of servers</caption>
-            <thead>
-              <tr>
-                <th scope="col">resource</th>
-                <th scope="col" class="value">
-                  physical
-                </th>
-                <th scope="col" class="value">
-                  reserved
-                </th>
-                <th scope="col" class="value">
-                  used
-                </th>
-                <th scope="col" class="value">
-                  free
-                </th>
-                <th scope="col" class="value">
-                  largest piece
-                </th>
-                <th scope="col" class="bar">
-                  <span class="key held">reserved</span> <span class="key neither">neither</span>{" "}
-                  <span class="key free">free</span>
-                </th>
-              </tr>
-            </thead>
+            <Head of={amounts("physical")} />
             <tbody>
               <tr>
                 <th scope="row">servers</th>
@@ -115,25 +93,9 @@ export function PoolsPage(props: PageProps) {
         <div class="tables">
           <table>
             <caption class="unseen">Servers by what they are made of</caption>
-            <thead>
-              <tr>
-                <th scope="col">made of</th>
-                <th scope="col">model</th>
-                <th scope="col" class="value">
-                  servers
-                </th>
-                <th scope="col" class="value">
-                  held
-                </th>
-                <th scope="col" class="value">
-                  neither
-                </th>
-                <th scope="col" class="value">
-                  free
-                </th>
-                <th scope="col">BIOS</th>
-              </tr>
-            </thead>
+            <Head
+              of={["made of", "model", digits("servers"), digits("held"), digits("neither"), digits("free"), "BIOS"]}
+            />
             <tbody>
               <For each={groups(nodes())}>
                 {(group) => (
@@ -164,21 +126,7 @@ export function PoolsPage(props: PageProps) {
           <Show when={held().length > 0} fallback={<p class="why">No machine holds a server.</p>}>
             <table>
               <caption class="unseen">Who holds what</caption>
-              <thead>
-                <tr>
-                  <th scope="col">machine</th>
-                  <th scope="col">place</th>
-                  <th scope="col" class="value">
-                    cores
-                  </th>
-                  <th scope="col" class="value">
-                    memory
-                  </th>
-                  <th scope="col" class="value">
-                    GPUs
-                  </th>
-                </tr>
-              </thead>
+              <Head of={["machine", "place", digits("cores"), digits("memory"), digits("GPUs")]} />
               <tbody>
                 <For each={held()}>
                   {(node) => (
@@ -204,12 +152,7 @@ export function PoolsPage(props: PageProps) {
           <Show when={out().length > 0} fallback={<p class="why">Every server that nobody holds is free.</p>}>
             <table>
               <caption class="unseen">Servers that do not count, and why</caption>
-              <thead>
-                <tr>
-                  <th scope="col">place</th>
-                  <th scope="col">why</th>
-                </tr>
-              </thead>
+              <Head of={["place", "why"]} />
               <tbody>
                 <For each={out()}>
                   {(node) => (

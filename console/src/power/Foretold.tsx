@@ -2,6 +2,7 @@
 
 import { For, Show } from "solid-js";
 import { PAGES } from "../pages";
+import { digits, Head, unseen } from "../parts/Head";
 import { MachineLink, PlaceLink } from "../parts/Links";
 import { follow, withParams } from "../view/router";
 import { watts } from "../view/words";
@@ -28,26 +29,16 @@ export function Foretold(props: { forecast: Forecast; emulated: boolean }) {
       <div class="tables">
         <table class="loads">
           <caption class="unseen">PDUs before and after</caption>
-          <thead>
-            <tr>
-              <th scope="col">PDU</th>
-              <th scope="col" class="value">
-                now
-              </th>
-              <th scope="col" class="value">
-                then
-              </th>
-              <th scope="col" class="value">
-                of its rating
-              </th>
-              <th scope="col" class="bars">
-                <span class="unseen">drawn</span>
-              </th>
-              <th scope="col">
-                <span class="unseen">what becomes of it</span>
-              </th>
-            </tr>
-          </thead>
+          <Head
+            of={[
+              "PDU",
+              digits("now"),
+              digits("then"),
+              digits("of its rating"),
+              unseen("drawn", "bars"),
+              unseen("what becomes of it"),
+            ]}
+          />
           <tbody>
             <For each={it().loads}>
               {(load) => (
@@ -81,19 +72,7 @@ export function Foretold(props: { forecast: Forecast; emulated: boolean }) {
         <div class="tables">
           <table class="dies">
             <caption>Dies</caption>
-            <thead>
-              <tr>
-                <th scope="col">machine</th>
-                <th scope="col">box</th>
-                <th scope="col" class="value">
-                  nice
-                </th>
-                <th scope="col" class="value">
-                  watts
-                </th>
-                <th scope="col">because</th>
-              </tr>
-            </thead>
+            <Head of={["machine", "box", digits("nice"), digits("watts"), "because"]} />
             <tbody>
               <For each={losers()}>
                 {(victim) => (

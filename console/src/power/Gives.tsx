@@ -1,6 +1,7 @@
 // Of a forecast: who would give up watts so that nothing more trips, first to last.
 
 import { For } from "solid-js";
+import { digits, Head } from "../parts/Head";
 import { MachineLink, PlaceLink } from "../parts/Links";
 import { taken } from "../parts/shed";
 import { watts } from "../view/words";
@@ -10,23 +11,7 @@ export const Gives = (props: { all: readonly Given[] }) => (
   <div class="tables">
     <table class="gives">
       <caption>Gives up watts, before anything more trips</caption>
-      <thead>
-        <tr>
-          <th scope="col" class="value">
-            turn
-          </th>
-          <th scope="col">machine</th>
-          <th scope="col">box</th>
-          <th scope="col" class="value">
-            nice
-          </th>
-          <th scope="col" class="value">
-            draws
-          </th>
-          <th scope="col">would be</th>
-          <th scope="col">why</th>
-        </tr>
-      </thead>
+      <Head of={[digits("turn"), "machine", "box", digits("nice"), digits("draws"), "would be", "why"]} />
       <tbody>
         <For each={props.all}>
           {(given, i) => (

@@ -21,7 +21,7 @@ import "./power.css";
 /** Milliseconds between two looks at the history. */
 const SLOWLY = 20_000;
 const SPANS = ["1h", "24h"] as const;
-const STEPS = { "1h": "60s", "24h": "15m" } as const;
+const STEPS = { "1h": "30s", "24h": "15m" } as const;
 const WORDS = { "1h": "1 h", "24h": "24 h" };
 
 export function PowerPage(props: PageProps) {
@@ -46,15 +46,17 @@ export function PowerPage(props: PageProps) {
   const curves = () => {
     const pdus = line.value()?.pdus ?? [];
     const all = history.value()?.series ?? [];
-    return pdus.flatMap(({ place }) => {
+    return pdus.flatMap(({ place, watts }) => {
       const found = all.find((series) => series.place === place);
-      return found ? [{ name: slot(place), values: found.mean, low: found.min, high: found.max }] : [];
+      return found
+        ? [{ name: slot(place), values: found.mean, low: found.min, high: found.max, now: watts ?? null }]
+        : [];
     });
   };
   // a limit far above all curves would press them flat
   const limit = () => {
     const soft = Math.min(...(line.value()?.pdus ?? []).map(({ soft }) => soft ?? Number.POSITIVE_INFINITY));
-    const most = Math.max(0, ...curves().flatMap(({ high }) => high.map((value) => value ?? 0)));
+    const most = Math.max(0, ...curves().flatMap(({ high, now }) => [...high, now].map((value) => value ?? 0)));
     return Number.isFinite(soft) && most > soft / 2 ? { value: soft, name: "80 %" } : null;
   };
   return (

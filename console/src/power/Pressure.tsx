@@ -1,6 +1,7 @@
 // What is taken from machines so that nothing trips: said above all else when it is, and who would be next.
 
 import { createMemo, For, Index, Show } from "solid-js";
+import { digits, Head } from "../parts/Head";
 import { MachineLink, PlaceLink } from "../parts/Links";
 import { taken } from "../parts/shed";
 import { clock, local, watts } from "../view/words";
@@ -47,22 +48,7 @@ export function Turns(props: { line: OneLine; now: number }) {
       >
         <div class="tables">
           <table>
-            <thead>
-              <tr>
-                <th scope="col" class="value">
-                  nice
-                </th>
-                <th scope="col">machine</th>
-                <th scope="col">box</th>
-                <th scope="col" class="value">
-                  draws
-                </th>
-                <th scope="col" class="value">
-                  lowest cap
-                </th>
-                <th scope="col">taken from it now</th>
-              </tr>
-            </thead>
+            <Head of={[digits("nice"), "machine", "box", digits("draws"), digits("lowest cap"), "taken from it now"]} />
             <tbody>
               <Index each={all()}>{(turn) => <Row turn={turn()} now={props.now} />}</Index>
             </tbody>

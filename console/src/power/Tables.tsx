@@ -1,6 +1,7 @@
 // The one-line diagram as tables: PDUs, each with the question what its loss would do, and boxes with their inputs and caps.
 
 import { For, Show } from "solid-js";
+import { digits, Head, unseen } from "../parts/Head";
 import { MachineLink, PlaceLink } from "../parts/Links";
 import { sake } from "../parts/shed";
 import { follow, withParams } from "../view/router";
@@ -26,29 +27,17 @@ export function Pdus(props: { line: OneLine; fails: string[]; now: number }) {
       <h2 id="pdus-name">PDUs</h2>
       <div class="tables">
         <table class="pdus">
-          <thead>
-            <tr>
-              <th scope="col">PDU</th>
-              <th scope="col" class="value">
-                carries
-              </th>
-              <th scope="col" class="value more">
-                of
-              </th>
-              <th scope="col" class="value">
-                share
-              </th>
-              <th scope="col" class="value more">
-                fullest line
-              </th>
-              <th scope="col" class="value">
-                age
-              </th>
-              <th scope="col">
-                <span class="unseen">what if</span>
-              </th>
-            </tr>
-          </thead>
+          <Head
+            of={[
+              "PDU",
+              digits("carries"),
+              digits("of", "more"),
+              digits("share"),
+              digits("fullest line", "more"),
+              digits("age"),
+              unseen("what if"),
+            ]}
+          />
           <tbody>
             <For each={props.line.pdus}>
               {(pdu) => (
@@ -98,16 +87,7 @@ export function Boxes(props: { line: OneLine; now: number }) {
       <summary>the diagram as a table</summary>
       <div class="tables">
         <table>
-          <thead>
-            <tr>
-              <th scope="col">box</th>
-              <th scope="col">machine</th>
-              <th scope="col" class="value">
-                watts
-              </th>
-              <th scope="col">inputs</th>
-            </tr>
-          </thead>
+          <Head of={["box", "machine", digits("watts"), "inputs"]} />
           <tbody>
             <For each={props.line.boxes}>
               {(box) => (
@@ -158,24 +138,7 @@ export function Caps(props: { line: OneLine }) {
       >
         <div class="tables">
           <table>
-            <thead>
-              <tr>
-                <th scope="col">box</th>
-                <th scope="col">machine</th>
-                <th scope="col" class="value">
-                  draws
-                </th>
-                <th scope="col" class="value">
-                  cap
-                </th>
-                <th scope="col" class="value">
-                  share
-                </th>
-                <th scope="col">
-                  <span class="unseen">why</span>
-                </th>
-              </tr>
-            </thead>
+            <Head of={["box", "machine", digits("draws"), digits("cap"), digits("share"), unseen("why")]} />
             <tbody>
               <For each={capped()}>
                 {(box) => (

@@ -72,7 +72,7 @@ test("a forecast changes what it changes", () => {
   expect(carried(pdu("x", { carries: "no", watts: 0 }), undefined)).toBe("dark");
   expect(overlay(undefined).loads.size).toBe(0);
   const relieved = load("pdu-a", { after: 20_000, peak: 24_000, fate: "relieved" });
-  expect(carried(pdu("pdu-a"), relieved)).toBe("→ 20.00 kW, 90 %");
+  expect(carried(pdu("pdu-a"), relieved)).toBe("→ 20.0 kW, 90 %");
 });
 
 test("what moves to the only cord that is left is said, and what can't be said is not", () => {

@@ -58,7 +58,7 @@ test("a PDU that is kept from tripping says what would have come to it", () => {
     fate: "relieved",
     because: "110 % of its rating would come to it",
   });
-  expect(fate(relieved)).toBe("kept from tripping: 110 % of its rating would come to it; 24.40 kW if nobody gave way");
+  expect(fate(relieved)).toBe("kept from tripping: 110 % of its rating would come to it; 24.4 kW if nobody gave way");
   expect(fate(load("pdu-b", {}))).toBe("");
   expect(fate(load("pdu-b", { fate: "trips", because: "too much" }))).toBe("trips: too much");
 });

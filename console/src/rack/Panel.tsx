@@ -7,6 +7,7 @@ import type { Kept } from "../api/live";
 import type { Box, DeviceView, EventView, Flank, NodeView, RackRow, Role, Why } from "../api/types";
 import { mark } from "../draw/mark";
 import { Facts } from "../parts/Facts";
+import { digits, Head } from "../parts/Head";
 import { MachineLink } from "../parts/Links";
 import { Readings } from "../parts/Readings";
 import { Reasons } from "../parts/Reasons";
@@ -234,20 +235,7 @@ function Whole(props: PanelProps) {
         </Show>
         <table>
           <caption>Totals</caption>
-          <thead>
-            <tr>
-              <th scope="col">rack</th>
-              <th scope="col" class="value">
-                at the wall
-              </th>
-              <th scope="col" class="value">
-                warmest inlet
-              </th>
-              <th scope="col" class="value">
-                don't tell
-              </th>
-            </tr>
-          </thead>
+          <Head of={["rack", digits("at the wall"), digits("warmest inlet"), digits("don't tell")]} />
           <tbody>
             <For each={props.racks}>
               {({ elevation }) => (

@@ -5,6 +5,7 @@ import type { Box, Flank } from "../api/types";
 import type { Kept } from "../api/live";
 import { mark } from "../draw/mark";
 import { ageOf } from "../draw/paint";
+import { digits, Head } from "../parts/Head";
 import { type Direction, sorted } from "../view/sort";
 import { age, OLD, watts } from "../view/words";
 
@@ -136,16 +137,7 @@ export function Table(props: TableProps) {
       <Show when={props.racks.some(({ elevation }) => elevation.flanks.length > 0)}>
         <table>
           <caption>Outlets</caption>
-          <thead>
-            <tr>
-              <th scope="col">outlet</th>
-              <th scope="col">switched</th>
-              <th scope="col">feeds</th>
-              <th scope="col" class="value">
-                draws
-              </th>
-            </tr>
-          </thead>
+          <Head of={["outlet", "switched", "feeds", digits("draws")]} />
           <tbody>
             <For each={props.racks.flatMap(({ elevation }) => elevation.flanks)}>
               {(flank) => (

@@ -4,6 +4,7 @@ import { For, Show } from "solid-js";
 import type { Live } from "../api/live";
 import type { Problem } from "../api/types";
 import { createWatch } from "../api/watch";
+import { digits, Head } from "../parts/Head";
 import { MachineLink, PlaceLink } from "../parts/Links";
 import { follow, withParams } from "../view/router";
 import { watts } from "../view/words";
@@ -124,15 +125,7 @@ function Power(props: { live: Live; place: string; draws: number | null }) {
   const number = (value: number | null) => (value === null ? "not known" : watts(value));
   return (
     <table>
-      <thead>
-        <tr>
-          <th scope="col">power of {rack()}</th>
-          <th scope="col" class="value">
-            watts
-          </th>
-          <th scope="col">by</th>
-        </tr>
-      </thead>
+      <Head of={[`power of ${rack()}`, digits("watts"), "by"]} />
       <tbody>
         <tr>
           <th scope="row">drawn now</th>

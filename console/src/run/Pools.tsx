@@ -1,6 +1,7 @@
 // What a run draws from.
 
 import { For, Show } from "solid-js";
+import { digits, Head } from "../parts/Head";
 import { PlaceLink } from "../parts/Links";
 import { Wide } from "../parts/Wide";
 import { binary, decimal } from "../view/bytes";
@@ -19,21 +20,7 @@ export function Pools(props: { all: Pool[]; known: boolean }) {
       <h2>Drawn from</h2>
       <Wide label="pools">
         <table>
-          <thead>
-            <tr>
-              <th scope="col">made of</th>
-              <th scope="col" class="value">
-                largest disk
-              </th>
-              <th scope="col" class="value">
-                free
-              </th>
-              <th scope="col" class="value">
-                of
-              </th>
-              <th scope="col">where</th>
-            </tr>
-          </thead>
+          <Head of={["made of", digits("largest disk"), digits("free"), digits("of"), "where"]} />
           <tbody>
             <For each={props.all}>
               {(pool) => (

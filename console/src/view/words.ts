@@ -12,9 +12,11 @@ export function age(seconds: number): string {
 /** Seconds from which a value counts as old: twice what a slow BMC takes. */
 export const OLD = 30;
 
-/** `366 W`, `3.66 kW`. */
+/** `366 W`, `3.66 kW`, `36.6 kW`: three digits, since more say nothing. */
 export function watts(value: number): string {
-  return Math.abs(value) < 1000 ? `${Math.round(value)} W` : `${(value / 1000).toFixed(2)} kW`;
+  const most = Math.abs(Math.round(value));
+  if (most < 1000) return `${Math.round(value)} W`;
+  return `${(value / 1000).toFixed(most < 9_995 ? 2 : most < 99_950 ? 1 : 0)} kW`;
 }
 
 /** The end of a place: `pdu-a` of `r1/pdu-a`. */
@@ -39,6 +41,7 @@ const SYMBOLS: Record<string, string> = {
 /** A reading with its unit; what is missing is "no reading", never zero. */
 export function reading(value: number | null, unit: string): string {
   if (value === null) return "no reading";
+  if (unit === "watts") return watts(value);
   const digits = Math.abs(value) >= 100 || Number.isInteger(value) ? 0 : Math.abs(value) >= 10 ? 1 : 2;
   return `${value.toFixed(digits)} ${SYMBOLS[unit] ?? unit}`;
 }

@@ -350,13 +350,21 @@ fn used(seen: &SeenNode) -> Shown {
     Shown::Class(class, text)
 }
 
+/// Three digits of it: more say nothing.
+fn watts(value: f64) -> String {
+    let kilo = value / 1000.0;
+    match value.round() {
+        ..1000.0 => format!("{value:.0} W"),
+        ..9_995.0 => format!("{kilo:.2} kW"),
+        ..99_950.0 => format!("{kilo:.1} kW"),
+        _ => format!("{kilo:.0} kW"),
+    }
+}
+
 /// A number as people read it.
 fn text(by: By, value: f64) -> String {
-    // above it the last digits of watts say nothing
-    const KILO: f64 = 10_000.0;
     match by {
-        By::Power if value >= KILO => format!("{:.1} kW", value / 1000.0),
-        By::Power => format!("{value:.0} W"),
+        By::Power => watts(value),
         By::Share => format!("{value:.0} %"),
         By::Inlet | By::Hottest => format!("{value:.0} °C"),
         By::Age if value < 120.0 => format!("{value:.0} s"),
@@ -390,7 +398,11 @@ mod tests {
     #[test]
     fn numbers_are_read_as_people_write_them() {
         assert_eq!(text(By::Power, 366.4), "366 W");
+        assert_eq!(text(By::Power, 999.6), "1.00 kW");
+        assert_eq!(text(By::Power, 8_491.0), "8.49 kW");
+        assert_eq!(text(By::Power, 9_996.0), "10.0 kW");
         assert_eq!(text(By::Power, 12_340.0), "12.3 kW");
+        assert_eq!(text(By::Power, 123_400.0), "123 kW");
         assert_eq!(text(By::Age, 119.0), "119 s");
         assert_eq!(text(By::Age, 190.0), "3 m");
         assert_eq!(text(By::Age, 7300.0), "2 h");

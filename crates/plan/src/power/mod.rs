@@ -356,10 +356,10 @@ fn headline(pdus: &[Pdu], boxes: &[FedBox]) -> String {
     let two = corded.iter().filter(|b| inputs(b) > 1).count();
     if !corded.is_empty() {
         said.push(match (corded.len(), two) {
-            (1, 1) => "The one box has two inputs or more.".to_owned(),
-            (_, 0) => "No box has a second input.".to_owned(),
-            (all, two) if all == two => format!("All {all} boxes have two inputs or more."),
-            (all, two) => format!("{two} of {all} boxes have two inputs or more."),
+            (1, 1) => "The one box has power from two PDUs or more.".to_owned(),
+            (_, 0) => "No box has power from a second PDU.".to_owned(),
+            (all, two) if all == two => format!("All {all} boxes have power from two PDUs or more."),
+            (all, two) => format!("{two} of {all} boxes have power from two PDUs or more."),
         });
     }
     said.join(" ")

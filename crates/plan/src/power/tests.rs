@@ -142,7 +142,7 @@ fn cords_carry_what_outlets_tell_and_what_is_left_of_the_box_else() {
     );
     assert_eq!(
         line.headline,
-        "The fullest is r1/pdu-a, at 22 % of its rating. 2 of 3 boxes have two inputs or more."
+        "The fullest is r1/pdu-a, at 22 % of its rating. 2 of 3 boxes have power from two PDUs or more."
     );
 }
 
