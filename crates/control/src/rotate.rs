@@ -119,6 +119,7 @@ impl House {
             Ok(lets_in(fresh.as_ref()).await)
         };
         if lets_in(driver.as_ref()).await || !has_next().await? {
+            let until = tokio::time::Instant::now() + PATIENCE;
             let what = format!("new password for {}", secret.user);
             let permit = self
                 .permit(&node.id, place.as_ref(), what, "rotation", who.name.as_str())
@@ -126,7 +127,7 @@ impl House {
             let accounts = driver
                 .accounts()
                 .ok_or_else(|| Error::lacks(driver.url(), "accounts"))?;
-            let set = tokio::time::timeout(PATIENCE, accounts.set_password(&secret.password, &permit)).await;
+            let set = tokio::time::timeout_at(until, accounts.set_password(&secret.password, &permit)).await;
             let Ok(receipt) = set else {
                 // Which of the two passwords it was left with is not known.
                 self.inner.fleet.close(&bmc.url);
