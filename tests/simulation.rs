@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use simulation::{Outcome, Size, Story, Tally, run};
 
 /// Seeds in an ordinary run.
-const SEEDS: u64 = 200;
+const SEEDS: u64 = 100;
 /// Threads that tell stories side by side; each is a thread of its own kind and shares nothing.
 const SIDE_BY_SIDE: usize = 2;
 

@@ -13,7 +13,7 @@ const HOURS: &str = "24";
 /// Rack-days of an ordinary run, on racks of 1 to 40 nodes, and of a whole one: a story is a day and a little.
 const SAMPLE: u64 = 200;
 /// Minutes after which an ordinary run begins no further story: a slow machine tells fewer, and says how many.
-const LASTS: &str = "6";
+const LASTS: &str = "4";
 const WHOLE: u64 = 3000;
 
 #[derive(clap::Args)]
