@@ -19,7 +19,7 @@ const NODE: (u32, u32) = (20, 19);
 /// Where Debian puts it.
 const CHROMIUM: &str = "/usr/bin/chromium";
 /// Lines of a reason that are told once more at the end.
-const WORDS: usize = 6;
+const LINES: usize = 6;
 /// Ports of the daemon and its rack.
 const PORTS: std::ops::Range<u16> = 27_600..27_700;
 
@@ -182,7 +182,7 @@ fn failing(report: &Value) -> Vec<String> {
         });
     let line = |(file, title, why): (Option<&str>, Option<&str>, Option<&str>)| {
         let why = why.unwrap_or("no reason is told").lines();
-        let why: Vec<&str> = why.map(str::trim).filter(|l| !l.is_empty()).take(WORDS).collect();
+        let why: Vec<&str> = why.map(str::trim).filter(|l| !l.is_empty()).take(LINES).collect();
         let place = file.map_or(String::new(), |file| format!("{file}: "));
         format!("{place}{}: {}", title.unwrap_or("a test"), why.join(" | "))
     };

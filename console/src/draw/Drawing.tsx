@@ -40,7 +40,6 @@ export function Drawing(props: DrawingProps) {
   const cords = createMemo(() => {
     const { focus, lit, plan } = props;
     const wanted = lit ?? new Set(focus === null ? [] : [focus]);
-    if (wanted.size === 0 && focus === null) return [];
     return plan.flanks.flatMap((flank) =>
       flank.outlets.flatMap((outlet) => {
         const { feeds } = outlet.outlet;

@@ -2,6 +2,7 @@
 
 import { createMemo, For, Show } from "solid-js";
 import type { EventView } from "../api/types";
+import { Head } from "../parts/Head";
 import { follow, param, withParams } from "../view/router";
 import { clock } from "../view/words";
 import { aboutHref } from "./about";
@@ -27,28 +28,16 @@ export function Lines(props: { label: string; events: EventView[]; newest: boole
   const open = () => Number.parseInt(param("event") ?? "", 10);
   const linked = (event: EventView) => event.cause !== undefined || causes().has(event.sequence);
   const chainHref = (event: EventView) => withParams({ event: open() === event.sequence ? null : `${event.sequence}` });
-  const columns = () => (props.audit ? 4 : 5);
+  const columns = () => (props.audit ? ["time", "who", "about", "what"] : ["time", "level", "about", "what", "by"]);
   return (
     <table class="lines">
       <caption class="unseen">{props.label}</caption>
-      <thead>
-        <tr>
-          <th scope="col">time</th>
-          <Show when={props.audit} fallback={<th scope="col">level</th>}>
-            <th scope="col">who</th>
-          </Show>
-          <th scope="col">about</th>
-          <th scope="col">what</th>
-          <Show when={!props.audit}>
-            <th scope="col">by</th>
-          </Show>
-        </tr>
-      </thead>
+      <Head of={columns()} />
       <For each={days(props.events, props.newest)}>
         {(day) => (
           <tbody>
             <tr class="day">
-              <th scope="rowgroup" colSpan={columns()}>
+              <th scope="rowgroup" colSpan={columns().length}>
                 {day.title}
               </th>
             </tr>
@@ -93,7 +82,7 @@ export function Lines(props: { label: string; events: EventView[]; newest: boole
                   </tr>
                   <Show when={open() === event.sequence}>
                     <tr class="open">
-                      <td colSpan={columns()}>
+                      <td colSpan={columns().length}>
                         <Chain of={event} racks={props.racks} />
                       </td>
                     </tr>

@@ -3,6 +3,7 @@
 
 import { createMemo, createSignal, createUniqueId, For, onCleanup, onMount, Show } from "solid-js";
 import { clock, reading } from "../view/words";
+import { digits, Head } from "./Head";
 import { axis, band, beginning, end, hours, line, under, upToNow, type Values } from "./plot";
 
 export interface Curve {
@@ -200,18 +201,7 @@ export function Plot(props: {
         <summary>as a table</summary>
         <div class="tables">
           <table>
-            <thead>
-              <tr>
-                <th scope="col">time</th>
-                <For each={curves()}>
-                  {({ name }) => (
-                    <th scope="col" class="value">
-                      {name}
-                    </th>
-                  )}
-                </For>
-              </tr>
-            </thead>
+            <Head of={["time", ...curves().map(({ name }) => digits(name))]} />
             <tbody>
               <For each={Array.from({ length: steps() }, (_, i) => steps() - 1 - i)}>
                 {(i) => (

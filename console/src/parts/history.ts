@@ -18,10 +18,19 @@ export interface History {
   series: Series[];
 }
 
+/** A series as a curve of that name. */
+export const curveOf = ({ min, mean, max }: Series, name: string, now: number | null = null): Curve => ({
+  name,
+  values: mean,
+  low: min,
+  high: max,
+  now,
+});
+
 /** A reading as a curve; null when there is none of that name. `now`: what it is just now, by its name. */
 export function curve(history: History, name: string, now?: (name: string) => number | null): Curve | null {
   const found = history.series.find((series) => series.name === name);
-  return found ? { name, values: found.mean, low: found.min, high: found.max, now: now?.(name) ?? null } : null;
+  return found ? curveOf(found, name, now?.(name)) : null;
 }
 
 /** Where the steps of a history lie, as `Plot` takes it. */

@@ -3,8 +3,7 @@
 import { createEffect, createMemo, For, Show } from "solid-js";
 import { createWatch } from "../api/watch";
 import type { PageProps } from "../pages";
-import type { History } from "../parts/history";
-import { steps } from "../parts/history";
+import { curveOf, type History, steps } from "../parts/history";
 import { Plot } from "../parts/Plot";
 import { Span } from "../parts/Span";
 import { spanOf } from "../parts/spans";
@@ -48,15 +47,13 @@ export function PowerPage(props: PageProps) {
     const all = history.value()?.series ?? [];
     return pdus.flatMap(({ place, watts }) => {
       const found = all.find((series) => series.place === place);
-      return found
-        ? [{ name: slot(place), values: found.mean, low: found.min, high: found.max, now: watts ?? null }]
-        : [];
+      return found ? [curveOf(found, slot(place), watts)] : [];
     });
   };
   // a limit far above all curves would press them flat
   const limit = () => {
     const soft = Math.min(...(line.value()?.pdus ?? []).map(({ soft }) => soft ?? Number.POSITIVE_INFINITY));
-    const most = Math.max(0, ...curves().flatMap(({ high, now }) => [...high, now].map((value) => value ?? 0)));
+    const most = Math.max(0, ...curves().flatMap(({ high, now }) => [...(high ?? []), now].map((value) => value ?? 0)));
     return Number.isFinite(soft) && most > soft / 2 ? { value: soft, name: "80 %" } : null;
   };
   return (

@@ -27,7 +27,6 @@ export const FIELD_NAMES = Object.keys(FIELDS);
 
 /** Whether a box is meant. Nothing highlighted means every box. */
 export function isMeant(hl: string, box: Meant): boolean {
-  if (hl === "") return true;
   const words = hl
     .toLowerCase()
     .split(",")

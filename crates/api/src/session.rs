@@ -110,10 +110,9 @@ impl Sessions {
             tracing::warn!(%error, "browsers have to log in again: their sessions can't be read");
             Vec::new()
         });
-        let now = house.now();
+        // those that are over end when they are shown, or when there is one more
         for (mark, session) in kept {
-            let lives = |s: &StoredSession| now.within(s.made, LASTS) && house.who_is(&s.token).is_some();
-            match session.filter(lives) {
+            match session {
                 Some(session) => drop(all.live.insert(mark, session)),
                 None => all.gone.push(mark),
             }
@@ -155,6 +154,9 @@ impl Sessions {
     /// Writes what has changed.
     async fn write(&self, house: &House, new: Option<(&str, &StoredSession)>) -> Result<(), store::Error> {
         let gone = self.lock().gone.clone();
+        if new.is_none() && gone.is_empty() {
+            return Ok(());
+        }
         house.keep_sessions(new, &gone).await?;
         self.lock().gone.retain(|mark| !gone.contains(mark));
         Ok(())

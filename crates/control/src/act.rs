@@ -17,6 +17,9 @@ use crate::live::Sight;
 const AWAY: Duration = Duration::from_secs(20);
 /// A BMC that takes longer for one act than this is as good as silent; the driver's own limits are shorter.
 const ACT: Duration = Duration::from_secs(60);
+/// The same for what a user wishes of a BMC, which takes it several questions: a permit is for what is done now, not for whenever
+/// a slow BMC has answered (invariant I4).
+pub(crate) const WISH: Duration = Duration::from_secs(120);
 /// A login that does not introduce itself in this time is not there yet.
 const PROBE: Duration = Duration::from_secs(3);
 

@@ -258,15 +258,20 @@ impl House {
         }
     }
 
+    /// Commits what the record does not show, so that nothing waits for it.
+    pub(crate) async fn commit_unshown(&self, txn: Txn) -> Result<Revision, store::Error> {
+        let began = tokio::time::Instant::now();
+        let committed = self.inner.env.store.commit(txn).await;
+        self.inner.meters.committed(began, &committed);
+        committed
+    }
+
     /// Commits, and returns once the record shows it, so that the next read sees what was written.
     pub(crate) async fn commit(&self, txn: Txn) -> Result<Revision, store::Error> {
         /// The watch is fed by the same commit: if it takes longer than this, the loop that follows it is gone.
         const SHOWN: Duration = Duration::from_secs(30);
         let mut shown = self.revisions();
-        let began = tokio::time::Instant::now();
-        let committed = self.inner.env.store.commit(txn).await;
-        self.inner.meters.committed(began, &committed);
-        let revision = committed?;
+        let revision = self.commit_unshown(txn).await?;
         let _ = tokio::time::timeout(SHOWN, shown.wait_for(|r| r >= revision)).await;
         Ok(revision)
     }

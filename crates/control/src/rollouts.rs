@@ -15,13 +15,12 @@ use rack::{Level, Name, Node, NodeId, PowerState, ResetKind};
 use store::Txn;
 
 use crate::House;
+use crate::act::WISH;
 use crate::house::HouseError;
 use crate::keys;
 
 /// How often an update that is under way is looked at: flashing takes minutes.
 const EVERY: Duration = Duration::from_secs(10);
-/// For one question or order.
-const PATIENCE: Duration = Duration::from_secs(120);
 /// Boxes at once, over all rollouts.
 const AT_ONCE: usize = 32;
 /// Nodes in one rollout.
@@ -130,7 +129,7 @@ impl House {
             let why = "it is no longer known".into();
             return self.becomes(&ask.name, id, UpdateState::Failed { why }).await;
         };
-        let next = tokio::time::timeout(PATIENCE, self.next_of_update(ask, node, update)).await;
+        let next = tokio::time::timeout(WISH, self.next_of_update(ask, node, update)).await;
         match next {
             Ok(Ok(Some(state))) => self.becomes(&ask.name, id, state).await,
             Ok(Ok(None)) | Err(_) => Ok(()),

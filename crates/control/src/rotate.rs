@@ -5,7 +5,6 @@
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
-use std::time::Duration;
 
 use hardware::{Driver, Error, Receipt};
 use rack::Name;
@@ -13,6 +12,7 @@ use rack::request::{CredentialRequest, Rotated, Who};
 use store::Txn;
 
 use crate::House;
+use crate::act::WISH;
 use crate::house::HouseError;
 use crate::keys;
 use crate::record::{StoredCredential, WatchedBmc};
@@ -20,10 +20,6 @@ use crate::targets;
 
 /// Length of a made password: IPMI 2.0 takes at most 20 bytes, many BMCs only 16.
 const LENGTH: usize = 16;
-
-/// How long one BMC may take to find the account and write to it: a permit is for what is done now, and the other BMCs
-/// wait. What it did with the password is found out when the rotation is asked for again, as after a crash.
-const PATIENCE: Duration = Duration::from_secs(120);
 
 impl House {
     /// Rotates a credential: goes on with the rotation that is under way, or begins one.
@@ -119,7 +115,7 @@ impl House {
             Ok(lets_in(fresh.as_ref()).await)
         };
         if lets_in(driver.as_ref()).await || !has_next().await? {
-            let until = tokio::time::Instant::now() + PATIENCE;
+            let until = tokio::time::Instant::now() + WISH;
             let what = format!("new password for {}", secret.user);
             let permit = self
                 .permit(&node.id, place.as_ref(), what, "rotation", who.name.as_str())
@@ -129,11 +125,11 @@ impl House {
                 .ok_or_else(|| Error::lacks(driver.url(), "accounts"))?;
             let set = tokio::time::timeout_at(until, accounts.set_password(&secret.password, &permit)).await;
             let Ok(receipt) = set else {
-                // Which of the two passwords it was left with is not known.
+                // Which of the two passwords it was left with is found out when it is asked again, as after a crash.
                 self.inner.fleet.close(&bmc.url);
                 return Err(HouseError::Unreachable(format!(
                     "it was not done in {} s; rotate again when it answers sooner",
-                    PATIENCE.as_secs()
+                    WISH.as_secs()
                 )));
             };
             let receipt = receipt?;

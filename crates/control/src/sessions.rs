@@ -41,9 +41,6 @@ impl House {
         if let Some((mark, session)) = new {
             txn = txn.put(keys::session(mark), session)?;
         }
-        let began = tokio::time::Instant::now();
-        let committed = self.inner.env.store.commit(txn).await;
-        self.inner.meters.committed(began, &committed);
-        committed.map(drop)
+        self.commit_unshown(txn).await.map(drop)
     }
 }

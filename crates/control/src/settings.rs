@@ -16,6 +16,7 @@ use store::Txn;
 use tokio::task::JoinSet;
 
 use crate::House;
+use crate::act::WISH;
 use crate::house::HouseError;
 use crate::keys;
 use crate::live::Sight;
@@ -25,8 +26,6 @@ use crate::no_bmc::must_have_bmc;
 const EVERY: Duration = Duration::from_secs(60);
 /// Boxes at once.
 const AT_ONCE: usize = 64;
-/// For one box.
-const PATIENCE: Duration = Duration::from_secs(120);
 /// Attributes that one box may be wished.
 const ATTRIBUTES: usize = 256;
 /// Longest trial: a week.
@@ -142,10 +141,10 @@ impl House {
             Some(shed) => shed.because.as_str(),
             None => "it is wanted so",
         };
-        let seen = tokio::time::timeout(PATIENCE, self.keep_settings(node, due, because)).await;
+        let seen = tokio::time::timeout(WISH, self.keep_settings(node, due, because)).await;
         let (mut view, is_kept) = seen.unwrap_or_else(|_| {
             let late = SettingsView {
-                unfulfilled: vec![format!("its BMC was not done in {} s", PATIENCE.as_secs())],
+                unfulfilled: vec![format!("its BMC was not done in {} s", WISH.as_secs())],
                 ..SettingsView::default()
             };
             (late, false)

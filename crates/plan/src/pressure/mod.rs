@@ -116,6 +116,8 @@ struct Watched {
 impl Memory {
     fn see(&mut self, line: &OneLine, rules: &Rules) {
         self.see_pdus(line, rules);
+        let capped = |place: &Place| line.boxes.iter().any(|b| b.place == *place && scene::shed(b).is_some());
+        self.raised.retain(capped);
         let slack = std::mem::take(&mut self.slack);
         for fed in &line.boxes {
             let cap = scene::shed(fed).filter(|s| s.stop.is_none()).and_then(|s| s.cap);
@@ -127,6 +129,13 @@ impl Memory {
                 let (since, most) = before.map_or((line.at, now), |s| (s.since, s.most.max(now)));
                 self.slack.insert(fed.place.clone(), Slack { since, most });
             }
+        }
+    }
+
+    /// From these something was taken just now.
+    fn lowered(&mut self, sheds: &[Shed]) {
+        for shed in sheds {
+            self.raised.remove(&shed.place);
         }
     }
 
@@ -189,25 +198,22 @@ pub struct Decision {
 pub fn decide(line: &OneLine, memory: &mut Memory, rules: &Rules) -> Decision {
     memory.see(line, rules);
     let mut sheds: Vec<Shed> = line.boxes.iter().filter_map(|b| orphan(b, line.at)).collect();
-    let mut given = Vec::new();
     let now = scene(line, rules, |_| None);
     let over = now.over();
     let taken = line.boxes.iter().any(|b| scene::shed(b).is_some());
     if !over.is_empty() {
         sheds.extend(take(line, &now, memory, rules));
+        memory.lowered(&sheds);
     } else if taken {
         let whole = scene(line, rules, |fed| memory.wants(fed, line.at, rules));
         let lacking = out_of_order(line, whole);
         sheds.extend(take(line, &lacking, memory, rules));
+        memory.lowered(&sheds);
         if sheds.is_empty() {
-            given = give(line, memory, rules);
+            sheds = give(line, memory, rules);
+            memory.raised.extend(sheds.iter().map(|s| s.place.clone()));
         }
     }
-    memory.raised.extend(given.iter().map(|s| s.place.clone()));
-    let lowered: BTreeSet<&Place> = sheds.iter().map(|s| &s.place).collect();
-    let capped = |place: &Place| line.boxes.iter().any(|b| b.place == *place && scene::shed(b).is_some());
-    memory.raised.retain(|place| !lowered.contains(place) && capped(place));
-    sheds.extend(given);
     let lately = |b: &FedBox| b.shed.as_ref().is_some_and(|s| !passed(line.at, s.changed, rules.hold));
     Decision {
         tight: !over.is_empty() || !sheds.is_empty() || line.boxes.iter().any(lately),

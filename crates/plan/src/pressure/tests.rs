@@ -1,4 +1,4 @@
-use rack::power::Pdu;
+use rack::power::{Line, Pdu};
 
 use super::*;
 use crate::whatif::tests::{cord, fed, line, pdu, place};
@@ -20,6 +20,24 @@ fn machine(slot: &str, nice: i8, watts: f64, floor: Option<f64>) -> FedBox {
 /// pdu-b of 2,000 W with these behind it.
 fn rack(boxes: Vec<FedBox>) -> OneLine {
     line(vec![pdu("pdu-b", None, Some(2000.0))], boxes)
+}
+
+/// The same with 2,100 W behind it, of which u1's are given up first.
+fn full() -> OneLine {
+    rack(vec![
+        machine("u1", 10, 1200.0, Some(300.0)),
+        machine("u2", -10, 900.0, Some(300.0)),
+    ])
+}
+
+/// The lines of a PDU that draw so many amperes of 4.
+fn lines(amps: [f64; 3]) -> Vec<Line> {
+    let one = |(n, amps): (usize, f64)| Line {
+        name: format!("ac1-line{}-amps", n + 1),
+        amps: Some(amps),
+        rated: Some(4.0),
+    };
+    amps.into_iter().enumerate().map(one).collect()
 }
 
 /// What becomes of a rack: what is decided is recorded, and boxes keep to it after a while.
@@ -113,10 +131,7 @@ fn below_nine_tenths_nothing_is_taken_and_above_the_lowest_priority_is_capped() 
         machine("u2", -10, 880.0, Some(300.0)),
     ]));
     assert!(calm.go(600).is_empty());
-    let mut run = Run::of(rack(vec![
-        machine("u1", 10, 1200.0, Some(300.0)),
-        machine("u2", -10, 900.0, Some(300.0)),
-    ]));
+    let mut run = Run::of(full());
     run.go(1);
     let shed = run.shed("u1").expect("it is capped").clone();
     assert_eq!((shed.cap, shed.stop, shed.drew), (Some(800.0), None, 1200.0));
@@ -129,10 +144,7 @@ fn below_nine_tenths_nothing_is_taken_and_above_the_lowest_priority_is_capped() 
 
 #[test]
 fn what_was_taken_is_given_back_after_a_minute_as_much_as_fits() {
-    let mut run = Run::of(rack(vec![
-        machine("u1", 10, 1200.0, Some(300.0)),
-        machine("u2", -10, 900.0, Some(300.0)),
-    ]));
+    let mut run = Run::of(full());
     run.go(60);
     run.wants[1] = 700.0;
     run.go(59);
@@ -218,10 +230,7 @@ fn who_is_not_armed_or_silent_gives_nothing_and_whoever_can_not_help_is_told() {
 
 #[test]
 fn a_pdu_that_tells_nothing_takes_nothing_and_gives_nothing_back() {
-    let mut run = Run::of(rack(vec![
-        machine("u1", 10, 1200.0, Some(300.0)),
-        machine("u2", -10, 900.0, Some(300.0)),
-    ]));
+    let mut run = Run::of(full());
     run.go(60);
     run.wants[1] = 300.0;
     let dark = |pdu: &mut Pdu| pdu.carries = Carries::No;
@@ -233,18 +242,10 @@ fn a_pdu_that_tells_nothing_takes_nothing_and_gives_nothing_back() {
 #[test]
 fn what_a_box_may_draw_more_is_given_back_as_if_all_of_it_came_on_the_fullest_line() {
     let given = |amps: [f64; 3]| {
-        let mut run = Run::of(rack(vec![
-            machine("u1", 10, 1200.0, Some(300.0)),
-            machine("u2", -10, 900.0, Some(300.0)),
-        ]));
+        let mut run = Run::of(full());
         run.go(60);
         run.wants[1] = 600.0;
-        let one = |(n, amps): (usize, f64)| rack::power::Line {
-            name: format!("ac1-line{}-amps", n + 1),
-            amps: Some(amps),
-            rated: Some(4.0),
-        };
-        run.line.pdus[0].lines = amps.into_iter().enumerate().map(one).collect();
+        run.line.pdus[0].lines = lines(amps);
         run.go(70);
         run.shed("u1").and_then(|s| s.cap)
     };
@@ -256,20 +257,9 @@ fn what_a_box_may_draw_more_is_given_back_as_if_all_of_it_came_on_the_fullest_li
 
 #[test]
 fn what_was_held_back_for_the_lines_follows_as_soon_as_the_last_step_has_shown() {
-    let mut run = Run::of(rack(vec![
-        machine("u1", 10, 1200.0, Some(300.0)),
-        machine("u2", -10, 900.0, Some(300.0)),
-    ]));
+    let mut run = Run::of(full());
     run.go(60);
     run.wants[1] = 300.0;
-    let lines = |amps: [f64; 3]| {
-        let one = |(n, amps): (usize, f64)| rack::power::Line {
-            name: format!("ac1-line{}-amps", n + 1),
-            amps: Some(amps),
-            rated: Some(4.0),
-        };
-        amps.into_iter().enumerate().map(one).collect()
-    };
     run.line.pdus[0].lines = lines([2.12, 2.0, 1.88]);
     let mut raised = Vec::new();
     for _ in 0..120 {
@@ -312,10 +302,7 @@ fn a_changed_order_is_followed_without_waiting_for_trouble() {
 
 #[test]
 fn a_record_whose_machine_is_gone_is_given_back() {
-    let mut run = Run::of(rack(vec![
-        machine("u1", 10, 1200.0, Some(300.0)),
-        machine("u2", -10, 900.0, Some(300.0)),
-    ]));
+    let mut run = Run::of(full());
     run.go(60);
     run.line.boxes[0].machine = None;
     let given = run.go(1);
@@ -364,10 +351,7 @@ fn what_would_trip_at_once_if_another_failed_is_capped_ahead() {
 
 #[test]
 fn who_does_not_draw_what_it_is_left_with_gets_it_back_though_it_once_drew_more() {
-    let mut run = Run::of(rack(vec![
-        machine("u1", 10, 1200.0, Some(300.0)),
-        machine("u2", -10, 900.0, Some(300.0)),
-    ]));
+    let mut run = Run::of(full());
     run.go(60);
     assert!(run.shed("u1").is_some());
     // what it drew does not fit any more, and it has nothing to do
@@ -383,12 +367,7 @@ fn a_pdu_is_as_full_as_the_fullest_of_its_lines() {
     let one = |amps: [f64; 3]| {
         let mut line = rack(vec![machine("u1", 0, 1000.0, Some(300.0))]);
         line.pdus[0].watts = Some(1000.0);
-        let of = |(n, amps): (usize, f64)| rack::power::Line {
-            name: format!("ac1-line{}-amps", n + 1),
-            amps: Some(amps),
-            rated: Some(4.0),
-        };
-        line.pdus[0].lines = amps.into_iter().enumerate().map(of).collect();
+        line.pdus[0].lines = lines(amps);
         decide(&line, &mut Memory::default(), &Rules::default()).sheds
     };
     assert_eq!(one([1.5, 1.5, 1.5]), []);
@@ -405,10 +384,7 @@ fn a_pdu_is_as_full_as_the_fullest_of_its_lines() {
 
 #[test]
 fn a_clock_that_steps_back_a_day_keeps_nothing_back_for_a_day() {
-    let mut run = Run::of(rack(vec![
-        machine("u1", 10, 1200.0, Some(300.0)),
-        machine("u2", -10, 900.0, Some(300.0)),
-    ]));
+    let mut run = Run::of(full());
     run.now = 200_000;
     run.go(60);
     assert!(run.shed("u1").is_some());

@@ -1,1 +1,0 @@
-import{x as e}from"./index-1mHBzXVR.js";import{m as t}from"./router-Bc_DjIfK.js";var n=t=>e(t,1024,[` B`,` KiB`,` MiB`,` GiB`,` TiB`,` PiB`]);function r(e,r){return e===null?`not known`:r===`bytes`?n(e):r===`W`?t(e):`${Number.isInteger(e)?e:e.toFixed(1)}${r?` ${r}`:``}`}var i=(e,t,n=`${t}s`)=>`${e} ${e===1?t:n}`;export{i as n,n as r,r as t};

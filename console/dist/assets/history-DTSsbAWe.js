@@ -1,1 +1,0 @@
-function e(e,t,n){let r=e.series.find(e=>e.name===t);return r?{name:t,values:r.mean,low:r.min,high:r.max,now:n?.(t)??null}:null}var t=({from:e,step_seconds:t})=>({from:Date.parse(e),step:t*1e3});export{t as n,e as t};

@@ -1,0 +1,1 @@
+var e=({min:e,mean:t,max:n},r,i=null)=>({name:r,values:t,low:e,high:n,now:i});function t(t,n,r){let i=t.series.find(e=>e.name===n);return i?e(i,n,r?.(n)):null}var n=({from:e,step_seconds:t})=>({from:Date.parse(e),step:t*1e3});export{e as n,n as r,t};
